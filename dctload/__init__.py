@@ -1,0 +1,47 @@
+"""Train and serve vision models straight from JPEG coefficients.
+
+Importing this package imports neither torch nor NumPy's friends and starts no
+thread; names are loaded when first used.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+# Where each public name lives.
+_HOME = {
+    "CorruptJPEGError": "errors",
+    "DataLoader": "data",
+    "DctImage": "image",
+    "DctloadError": "errors",
+    "Decoder": "image",
+    "Files": "data",
+    "ImageFolder": "data",
+    "JpegInfo": "image",
+    "LimitError": "errors",
+    "Limits": "image",
+    "TooManyErrors": "errors",
+    "UnsupportedJPEGError": "errors",
+    "decode": "image",
+    "decode_many": "image",
+    "from_rgb": "image",
+    "read_info": "image",
+}
+_SUBMODULES = {"analysis", "data", "errors", "frequencies", "models", "transforms"}
+
+__all__ = ["__version__", *sorted(_HOME)]
+
+
+def __getattr__(name: str):
+    if name in _HOME:
+        module = importlib.import_module(f"{__name__}.{_HOME[name]}")
+        value = getattr(module, name)
+        globals()[name] = value
+        return value
+    if name in _SUBMODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__, *_SUBMODULES])

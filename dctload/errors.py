@@ -1,0 +1,44 @@
+"""The exceptions dctload raises about files."""
+
+
+class DctloadError(Exception):
+    """Base of all errors about a file.
+
+    Attributes:
+        name: What the caller knows the file by: a path, or ``"<bytes>"``.
+        offset: The first byte that could not be understood, or None.
+        status: The number of the reason in ``enum dctload_status``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        name: str | None = None,
+        offset: int | None = None,
+        status: int | None = None,
+    ):
+        super().__init__(message)
+        self.name = name
+        self.offset = offset
+        self.status = status
+
+    def __reduce__(self):
+        state = {"name": self.name, "offset": self.offset, "status": self.status}
+        return type(self), self.args, state
+
+
+class CorruptJPEGError(DctloadError):
+    """The data break off, contradict themselves, or are not a JPEG."""
+
+
+class UnsupportedJPEGError(DctloadError):
+    """A valid JPEG of a process that dctload does not decode."""
+
+
+class LimitError(DctloadError):
+    """The file exceeds one of the caller's limits."""
+
+
+class TooManyErrors(DctloadError):
+    """More files failed than ``max_errors`` allows."""
