@@ -202,15 +202,15 @@ encode_padding(struct encoder *e, u32 c)
 	put_symbol(e, AC_TABLES + e->table[c], 0x00, 0, 0);
 }
 
-/* The blocks of component 'c' in the MCU at (mcu_x, mcu_y). */
+/* The 'h' by 'v' blocks of component 'c' whose first is at (x0, y0). */
 static enum dctload_status
-encode_mcu_part(struct encoder *e, u32 c, u32 mcu_x, u32 mcu_y, u32 h, u32 v)
+encode_blocks(struct encoder *e, u32 c, u32 x0, u32 y0, u32 h, u32 v)
 {
 	const struct dctload_component *comp = &e->info->components[c];
 	enum dctload_status status;
 
-	for (u32 y = mcu_y * v; y < (mcu_y + 1) * v; y++) {
-		for (u32 x = mcu_x * h; x < (mcu_x + 1) * h; x++) {
+	for (u32 y = y0; y < y0 + v; y++) {
+		for (u32 x = x0; x < x0 + h; x++) {
 			const size_t i = (size_t)y * comp->blocks_w + x;
 
 			if (x >= comp->blocks_w || y >= comp->blocks_h) {
@@ -226,51 +226,48 @@ encode_mcu_part(struct encoder *e, u32 c, u32 mcu_x, u32 mcu_y, u32 h, u32 v)
 	return DCTLOAD_OK;
 }
 
+/* Alone in its scan, a component has MCUs of one block (T.81 A.2.2). */
 static enum dctload_status
-encode_interleaved(struct encoder *e)
+encode_mcu(struct encoder *e, const struct scan *scan, u32 x, u32 y)
 {
-	const struct dctload_info *info = e->info;
-	const u32 mcus_w = ceil_div_u32(info->width, 8 * e->h_max);
-	const u32 mcus_h = ceil_div_u32(info->height, 8 * e->v_max);
+	if (scan->num_components == 1)
+		return encode_blocks(e, scan->first, x, y, 1, 1);
 
-	for (u32 y = 0; y < mcus_h; y++)
-		for (u32 x = 0; x < mcus_w; x++)
-			for (u32 c = 0; c < info->num_components; c++) {
-				const struct dctload_component *comp =
-				    &info->components[c];
-				const enum dctload_status status =
-				    encode_mcu_part(e, c, x, y, comp->h,
-						    comp->v);
+	for (u32 c = 0; c < scan->num_components; c++) {
+		const u32 h = e->info->components[c].h;
+		const u32 v = e->info->components[c].v;
+		const enum dctload_status status =
+		    encode_blocks(e, c, x * h, y * v, h, v);
 
-				if (status != DCTLOAD_OK)
-					return status;
-			}
-	return DCTLOAD_OK;
-}
-
-/* Alone in its scan a component has MCUs of one block (T.81 A.2.2). */
-static enum dctload_status
-encode_alone(struct encoder *e, u32 c)
-{
-	const struct dctload_component *comp = &e->info->components[c];
-
-	for (u32 y = 0; y < comp->blocks_h; y++)
-		for (u32 x = 0; x < comp->blocks_w; x++) {
-			const enum dctload_status status =
-			    encode_mcu_part(e, c, x, y, 1, 1);
-
-			if (status != DCTLOAD_OK)
-				return status;
-		}
+		if (status != DCTLOAD_OK)
+			return status;
+	}
 	return DCTLOAD_OK;
 }
 
 static enum dctload_status
 encode_scan(struct encoder *e, const struct scan *scan)
 {
+	const struct dctload_info *info = e->info;
+	const struct dctload_component *comp = &info->components[scan->first];
+	u32 mcus_w = ceil_div_u32(info->width, 8 * e->h_max);
+	u32 mcus_h = ceil_div_u32(info->height, 8 * e->v_max);
+
+	if (scan->num_components == 1) {
+		mcus_w = comp->blocks_w;
+		mcus_h = comp->blocks_h;
+	}
 	memset(e->dc_pred, 0, sizeof(e->dc_pred));
-	return scan->num_components > 1 ? encode_interleaved(e)
-					: encode_alone(e, scan->first);
+	for (u32 y = 0; y < mcus_h; y++) {
+		for (u32 x = 0; x < mcus_w; x++) {
+			const enum dctload_status status =
+			    encode_mcu(e, scan, x, y);
+
+			if (status != DCTLOAD_OK)
+				return status;
+		}
+	}
+	return DCTLOAD_OK;
 }
 
 /* ---- segments ---------------------------------------------------------- */

@@ -2,8 +2,8 @@
 /*
  * std_tables.h - constants of the standard: Huffman tables, zigzag order
  *
- * Camera streams leave the Huffman tables out and mean those of T.81 K.3; encoders
- * that do not optimise write them.
+ * Camera streams leave the Huffman tables out and mean those of T.81 K.3;
+ * encoders that do not optimise write them.
  */
 #ifndef DCTLOAD_STD_TABLES_H
 #define DCTLOAD_STD_TABLES_H
