@@ -19,7 +19,11 @@ struct huff_spec {
 extern const struct huff_spec huff_std_dc_luma, huff_std_dc_chroma;
 extern const struct huff_spec huff_std_ac_luma, huff_std_ac_chroma;
 
-/* Natural index 8 * v + u of the k-th coefficient in a file (T.81 A.6). */
-extern const u8 zigzag_to_natural[BLOCK_COEFS];
+/*
+ * Natural index 8 * v + u of the k-th coefficient in a file (T.81 A.6), then 63
+ * for what lies beyond: the longest run from the last place ends there.
+ */
+#define ZIGZAG_LEN (BLOCK_COEFS + 2 * 16)
+extern const u8 zigzag_to_natural[ZIGZAG_LEN];
 
 #endif /* DCTLOAD_STD_TABLES_H */

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* header.h - everything in a file that is not entropy-coded */
+#ifndef DCTLOAD_HEADER_H
+#define DCTLOAD_HEADER_H
+
+#include "../common.h"
+#include "markers.h"
+
+/* A Huffman table as DHT states it: 16 counts, then the symbols. */
+struct huff_ref {
+	const u8 *counts;	/* NULL: not defined */
+	const u8 *symbols;
+};
+
+/* What one SOS segment says. */
+struct scan_header {
+	u32 num_components;
+	u8 component[DCTLOAD_MAX_COMPONENTS];	/* indices into the frame */
+	u8 dc_slot[DCTLOAD_MAX_COMPONENTS], ac_slot[DCTLOAD_MAX_COMPONENTS];
+	u8 ss, se;	/* first and last zigzag index coded */
+	u8 ah, al;	/* successive approximation, high and low bit */
+};
+
+/*
+ * Reads segments in order.  'in' must outlive it: Huffman tables are kept as
+ * references into the file.
+ */
+struct header {
+	const u8 *in;
+	size_t in_nbytes;
+	size_t pos;		/* the next byte to read */
+	size_t error_offset;
+	struct dctload_limits limits;
+
+	struct dctload_info info;
+	bool saw_frame;
+	bool quant_latched[DCTLOAD_MAX_COMPONENTS];
+
+	/* Tables in force, as of 'pos'. */
+	u16 quant[NUM_TABLE_SLOTS][64];
+	bool has_quant[NUM_TABLE_SLOTS];
+	struct huff_ref dc[NUM_TABLE_SLOTS], ac[NUM_TABLE_SLOTS];
+	u32 restart_interval;
+
+	struct scan_header scan;
+};
+
+/* Begin with SOI. */
+enum dctload_status header_begin(struct header *h, const u8 *in,
+				 size_t in_nbytes,
+				 const struct dctload_limits *limits);
+
+enum header_event { HEADER_SCAN, HEADER_EOI, HEADER_END_OF_DATA };
+
+/*
+ * Read segments up to and including the next SOS ('scan' is set and 'pos' is
+ * the first entropy-coded byte) or EOI, or to where the data end between two
+ * segments.
+ */
+enum dctload_status header_next(struct header *h, enum header_event *event_ret);
+
+/* MCUs are one block in a scan of one component (T.81 A.2.2). */
+static inline bool
+scan_is_interleaved(const struct scan_header *scan)
+{
+	return scan->num_components > 1;
+}
+
+static inline u32
+info_mcus_w(const struct dctload_info *info)
+{
+	return ceil_div_u32(info->width, 8u * info->h_max);
+}
+
+static inline u32
+info_mcus_h(const struct dctload_info *info)
+{
+	return ceil_div_u32(info->height, 8u * info->v_max);
+}
+
+#endif /* DCTLOAD_HEADER_H */
