@@ -7,27 +7,14 @@
  */
 
 #include "encode_tables.h"
+#include "markers.h"
 #include "std_tables.h"
 
 #define MAX_DC_NBITS 11 /* T.81 F.1.2.1.2, at 8 bits a sample */
 #define MAX_AC_NBITS 10
-#define MAX_MCU_BLOCKS 10 /* T.81 B.2.3 */
 
 #define NUM_TABLES 4 /* DC 0, DC 1, AC 0, AC 1 */
 #define AC_TABLES 2
-
-enum {
-	SOF0 = 0xC0,
-	SOF1 = 0xC1,
-	DHT = 0xC4,
-	SOI = 0xD8,
-	EOI = 0xD9,
-	SOS = 0xDA,
-	DQT = 0xDB,
-	APP0 = 0xE0,
-	APP1 = 0xE1,
-	APP14 = 0xEE
-};
 
 /*
  * Output.  Bytes past 'capacity' are counted, not stored.
@@ -278,7 +265,7 @@ put_jfif(struct writer *w)
 	static const u8 version_units_density_thumbnail[] = {1, 1, 0, 0, 1,
 							     0, 1, 0, 0};
 
-	put_segment(w, APP0, 14);
+	put_segment(w, MARKER_APP0, 14);
 	put_bytes(w, "JFIF", 5);
 	put_bytes(w, version_units_density_thumbnail, 9);
 }
@@ -290,7 +277,7 @@ put_orientation(struct writer *w, u32 orientation)
 	static const u8 before[] = {'M', 'M',  0,    42, 0, 0, 0, 8, 0,
 				    1,	 0x01, 0x12, 0,	 3, 0, 0, 0, 1};
 
-	put_segment(w, APP1, 6 + 26);
+	put_segment(w, MARKER_APP1, 6 + 26);
 	put_bytes(w, "Exif\0", 6);
 	put_bytes(w, before, sizeof(before));
 	put_be16(w, orientation);
@@ -302,7 +289,7 @@ put_orientation(struct writer *w, u32 orientation)
 static void
 put_adobe(struct writer *w, u32 transform)
 {
-	put_segment(w, APP14, 12);
+	put_segment(w, MARKER_APP14, 12);
 	put_bytes(w, "Adobe", 5);
 	put_be16(w, 100); /* version, then two words of flags */
 	put_be16(w, 0);
@@ -352,7 +339,7 @@ put_qtable(struct writer *w, u32 slot, const u16 qtable[BLOCK_COEFS])
 {
 	const bool wide = needs_16_bits(qtable);
 
-	put_segment(w, DQT, 1 + (wide ? 2 : 1) * BLOCK_COEFS);
+	put_segment(w, MARKER_DQT, 1 + (wide ? 2 : 1) * BLOCK_COEFS);
 	put_u8(w, (u32)wide << 4 | slot);
 	for (u32 k = 0; k < BLOCK_COEFS; k++) {
 		const u32 q = qtable[zigzag_to_natural[k]];
@@ -385,11 +372,11 @@ static void
 put_frame(struct encoder *e)
 {
 	const struct dctload_info *info = e->info;
-	u32 marker = SOF0;
+	u32 marker = MARKER_SOF0;
 
 	for (u32 c = 0; c < info->num_components; c++)
 		if (needs_16_bits(info->qtables[c]))
-			marker = SOF1;
+			marker = MARKER_SOF1;
 	put_segment(&e->w, marker, 6 + 3u * info->num_components);
 	put_u8(&e->w, 8);
 	put_be16(&e->w, info->height);
@@ -415,7 +402,7 @@ put_huff_tables(struct encoder *e)
 			num_symbols += spec->counts[i];
 		if (num_symbols == 0)
 			continue;
-		put_segment(&e->w, DHT, 17 + num_symbols);
+		put_segment(&e->w, MARKER_DHT, 17 + num_symbols);
 		put_u8(&e->w, t < AC_TABLES ? t : 0x10 | (t - AC_TABLES));
 		put_bytes(&e->w, spec->counts, sizeof(spec->counts));
 		put_bytes(&e->w, spec->symbols, num_symbols);
@@ -427,7 +414,7 @@ put_scan_header(struct encoder *e, const struct scan *scan)
 {
 	struct writer *w = &e->w;
 
-	put_segment(w, SOS, 4 + 2 * scan->num_components);
+	put_segment(w, MARKER_SOS, 4 + 2 * scan->num_components);
 	put_u8(w, scan->num_components);
 	for (u32 i = 0; i < scan->num_components; i++) {
 		const u32 c = scan->first + i;
@@ -586,7 +573,7 @@ dctload_encode(const struct dctload_info *info,
 	for (u32 t = 0; t < NUM_TABLES; t++)
 		huff_make_codes(&e.specs[t], &e.codes[t]);
 
-	put_be16(&e.w, 0xFF00 | SOI);
+	put_be16(&e.w, 0xFF00 | MARKER_SOI);
 	put_color(&e.w, info);
 	if (info->orientation != 1)
 		put_orientation(&e.w, info->orientation);
@@ -600,7 +587,7 @@ dctload_encode(const struct dctload_info *info,
 			return status;
 		flush_bits(&e.w);
 	}
-	put_be16(&e.w, 0xFF00 | EOI);
+	put_be16(&e.w, 0xFF00 | MARKER_EOI);
 	*out_nbytes_ret = e.w.nbytes;
 	return DCTLOAD_OK;
 }
