@@ -7,15 +7,14 @@
 
 #include "cpu.h"
 
-#define CPU_KNOWN 0x80000000u	/* detection has run */
+#define CPU_KNOWN 0x80000000u /* detection has run */
 
 static const struct {
 	enum cpu_feature feature;
 	const char *name;
 } cpu_names[] = {
-	{ CPU_BMI2, "bmi2" },	  { CPU_AVX2, "avx2" },
-	{ CPU_FMA, "fma" },	  { CPU_F16C, "f16c" },
-	{ CPU_AVX512, "avx512" }, { CPU_NEON, "neon" },
+	{ CPU_BMI2, "bmi2" }, { CPU_AVX2, "avx2" },     { CPU_FMA, "fma" },
+	{ CPU_F16C, "f16c" }, { CPU_AVX512, "avx512" }, { CPU_NEON, "neon" },
 };
 
 static _Atomic u32 cpu_features;
@@ -75,7 +74,8 @@ cpu_detect(void)
 static u32
 cpu_get(void)
 {
-	u32 features = atomic_load_explicit(&cpu_features, memory_order_relaxed);
+	u32 features =
+		atomic_load_explicit(&cpu_features, memory_order_relaxed);
 
 	if (unlikely(features == 0)) {
 		features = cpu_detect();

@@ -6,11 +6,11 @@
 #include "common.h"
 
 enum cpu_feature {
-	CPU_BMI2 = 1,		/* BMI1 and MOVBE too */
+	CPU_BMI2 = 1, /* BMI1 and MOVBE too */
 	CPU_AVX2 = 2,
 	CPU_FMA = 4,
 	CPU_F16C = 8,
-	CPU_AVX512 = 16,	/* F, BW, DQ, VL */
+	CPU_AVX512 = 16, /* F, BW, DQ, VL */
 	CPU_NEON = 32
 };
 

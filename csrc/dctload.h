@@ -46,44 +46,44 @@
  */
 enum dctload_status {
 	DCTLOAD_OK = 0,
-	DCTLOAD_NOT_JPEG = 100,		/* no SOI marker at byte 0 */
-	DCTLOAD_TRUNCATED = 101,	/* the data end inside a segment or scan */
-	DCTLOAD_BAD_MARKER = 102,	/* a marker that may not stand there */
-	DCTLOAD_BAD_LENGTH = 103,	/* a segment's length contradicts its content */
-	DCTLOAD_BAD_QUANT_TABLE = 104,	/* malformed, or missing when needed */
-	DCTLOAD_BAD_HUFFMAN_TABLE = 105,/* over-full, malformed or missing */
-	DCTLOAD_BAD_FRAME = 106,	/* SOF: sizes, sampling factors, components */
-	DCTLOAD_BAD_SCAN = 107,		/* SOS: components or progression */
-	DCTLOAD_BAD_CODE = 108,		/* bits that are no Huffman code */
-	DCTLOAD_BAD_RUN = 109,		/* a run leads past the end of the block */
-	DCTLOAD_BAD_COEFFICIENT = 110,	/* a value that 16 bits cannot hold */
-	DCTLOAD_BAD_RESTART = 111,	/* a restart marker missing or out of turn */
-	DCTLOAD_EXCESS_DATA = 112,	/* entropy-coded data left after the last MCU */
-	DCTLOAD_NO_SCAN = 113,		/* no scan, or a component without one */
+	DCTLOAD_NOT_JPEG = 100,   /* no SOI marker at byte 0 */
+	DCTLOAD_TRUNCATED = 101,  /* the data end inside a segment or scan */
+	DCTLOAD_BAD_MARKER = 102, /* a marker that may not stand there */
+	DCTLOAD_BAD_LENGTH = 103, /* of a segment, against its content */
+	DCTLOAD_BAD_QUANT_TABLE = 104,   /* malformed, or missing when needed */
+	DCTLOAD_BAD_HUFFMAN_TABLE = 105, /* over-full, malformed, missing */
+	DCTLOAD_BAD_FRAME = 106,         /* SOF: sizes, sampling, components */
+	DCTLOAD_BAD_SCAN = 107,          /* SOS: components or progression */
+	DCTLOAD_BAD_CODE = 108,          /* bits that are no Huffman code */
+	DCTLOAD_BAD_RUN = 109, /* a run leads past the end of the block */
+	DCTLOAD_BAD_COEFFICIENT = 110, /* a value that 16 bits cannot hold */
+	DCTLOAD_BAD_RESTART = 111, /* a restart marker missing or out of turn */
+	DCTLOAD_EXCESS_DATA = 112, /* entropy-coded, after the last MCU */
+	DCTLOAD_NO_SCAN = 113,     /* no scan, or a component without one */
 	DCTLOAD_ARITHMETIC = 200,
 	DCTLOAD_LOSSLESS = 201,
 	DCTLOAD_HIERARCHICAL = 202,
-	DCTLOAD_PRECISION = 203,	/* samples of other than 8 bits */
-	DCTLOAD_DNL = 204,		/* height given after the first scan */
-	DCTLOAD_COLOR = 205,		/* a tensor needs Y, YCbCr or RGB components */
+	DCTLOAD_PRECISION = 203, /* samples of other than 8 bits */
+	DCTLOAD_DNL = 204,       /* height given after the first scan */
+	DCTLOAD_COLOR = 205,     /* a tensor needs Y, YCbCr or RGB */
 	DCTLOAD_TOO_MANY_PIXELS = 300,
 	DCTLOAD_TOO_MANY_COMPONENTS = 301,
 	DCTLOAD_TOO_MANY_SCANS = 302,
 	DCTLOAD_TOO_MUCH_OUTPUT = 303,
 	DCTLOAD_NO_MEMORY = 400,
-	DCTLOAD_IO = 401,		/* see 'system_error' */
+	DCTLOAD_IO = 401, /* see 'system_error' */
 	DCTLOAD_BAD_ARGUMENT = 402,
 	DCTLOAD_CANCELLED = 403
 };
 
 /* What libjpeg warns about and goes on from, without harm to a coefficient. */
 enum dctload_warning {
-	DCTLOAD_WARN_NO_EOI = 1,	/* every MCU is there but EOI is missing */
-	DCTLOAD_WARN_JUNK = 2,		/* bytes between segments */
-	DCTLOAD_WARN_TRAILING = 4,	/* bytes after EOI */
-	DCTLOAD_WARN_SCAN_PARAMS = 8,	/* sequential scan, Ss Se Ah Al not 0 63 0 0 */
-	DCTLOAD_WARN_TRUNCATED = 16,	/* only with DCTLOAD_ALLOW_TRUNCATED */
-	DCTLOAD_WARN_SEGMENT = 32	/* skipped segment with a length below 2 */
+	DCTLOAD_WARN_NO_EOI = 1,   /* every MCU is there but EOI is missing */
+	DCTLOAD_WARN_JUNK = 2,     /* bytes between segments */
+	DCTLOAD_WARN_TRAILING = 4, /* bytes after EOI */
+	DCTLOAD_WARN_SCAN_PARAMS = 8, /* sequential, Ss Se Ah Al not 0 63 0 0 */
+	DCTLOAD_WARN_TRUNCATED = 16,  /* only with DCTLOAD_ALLOW_TRUNCATED */
+	DCTLOAD_WARN_SEGMENT = 32 /* skipped segment with a length below 2 */
 };
 
 /* What the components mean, by libjpeg's rules (JFIF, Adobe, component ids). */
@@ -99,37 +99,37 @@ enum dctload_color {
 /* Checked before any memory is taken. */
 struct dctload_limits {
 	uint64_t max_pixels;
-	uint64_t max_output_nbytes;	/* of the coefficients, as int16 */
+	uint64_t max_output_nbytes; /* of the coefficients, as int16 */
 	uint32_t max_components;
 	uint32_t max_scans;
 };
 
 struct dctload_component {
-	uint32_t width, height;		/* samples: ceil(image * h / h_max) */
-	uint32_t blocks_w, blocks_h;	/* the grid */
-	uint8_t id;			/* as in the file */
-	uint8_t h, v;			/* sampling factors, 1..4 */
-	uint8_t quant_index;		/* table slot, 0..3 */
+	uint32_t width, height;      /* samples: ceil(image * h / h_max) */
+	uint32_t blocks_w, blocks_h; /* the grid */
+	uint8_t id;                  /* as in the file */
+	uint8_t h, v;                /* sampling factors, 1..4 */
+	uint8_t quant_index;         /* table slot, 0..3 */
 };
 
 struct dctload_info {
 	uint32_t width, height;
-	uint32_t warnings;		/* enum dctload_warning, or-ed */
-	uint32_t restart_interval;	/* MCUs, at the first scan; 0: none */
-	uint32_t num_scans;		/* read so far: 0 after read_info */
+	uint32_t warnings;         /* enum dctload_warning, or-ed */
+	uint32_t restart_interval; /* MCUs, at the first scan; 0: none */
+	uint32_t num_scans;        /* read so far: 0 after read_info */
 	uint8_t num_components;
-	uint8_t h_max, v_max;		/* largest sampling factors */
+	uint8_t h_max, v_max; /* largest sampling factors */
 	uint8_t progressive;
-	uint8_t orientation;		/* EXIF, 1..8; 1 if absent */
-	uint8_t color;			/* enum dctload_color */
+	uint8_t orientation; /* EXIF, 1..8; 1 if absent */
+	uint8_t color;       /* enum dctload_color */
 	uint8_t has_jfif;
-	int16_t adobe_transform;	/* APP14: 0, 1, 2; -1 if absent */
+	int16_t adobe_transform; /* APP14: 0, 1, 2; -1 if absent */
 	struct dctload_component components[DCTLOAD_MAX_COMPONENTS];
-	uint16_t qtables[DCTLOAD_MAX_COMPONENTS][64];	/* natural order */
+	uint16_t qtables[DCTLOAD_MAX_COMPONENTS][64]; /* natural order */
 };
 
 /* Flags of dctload_decode() and of the batch calls. */
-#define DCTLOAD_ALLOW_TRUNCATED 1	/* missing data become what libjpeg makes */
+#define DCTLOAD_ALLOW_TRUNCATED 1 /* missing data become what libjpeg makes */
 
 /* ---- one file ---------------------------------------------------------- */
 
@@ -194,9 +194,9 @@ dctload_encode(const struct dctload_info *info,
 
 enum dctload_filter {
 	DCTLOAD_BOX = 0,
-	DCTLOAD_BILINEAR = 1,		/* triangle of half-width 1 */
-	DCTLOAD_BICUBIC = 2,		/* Catmull-Rom-like, a = -0.5, half-width 2 */
-	DCTLOAD_LANCZOS = 3		/* half-width 3 */
+	DCTLOAD_BILINEAR = 1, /* triangle of half-width 1 */
+	DCTLOAD_BICUBIC = 2,  /* Catmull-Rom-like, a = -0.5, half-width 2 */
+	DCTLOAD_LANCZOS = 3   /* half-width 3 */
 };
 
 /*
@@ -215,7 +215,7 @@ struct dctload_step {
 	double lo, hi;
 	double start, step;
 	uint32_t out_size;
-	uint32_t filter;		/* enum dctload_filter */
+	uint32_t filter; /* enum dctload_filter */
 };
 
 /*
@@ -231,15 +231,15 @@ struct dctload_geometry {
 };
 
 enum dctload_layout {
-	DCTLOAD_PLANES = 0,	/* out[0]: Y at (H/8, W/8); out[1]: Cb|Cr at half */
-	DCTLOAD_CONCAT = 1	/* out[0]: Y|Cb|Cr, all at (H/8, W/8) */
+	DCTLOAD_PLANES = 0, /* out[0]: Y at (H/8, W/8); out[1]: Cb|Cr at half */
+	DCTLOAD_CONCAT = 1  /* out[0]: Y|Cb|Cr, all at (H/8, W/8) */
 };
 
 enum dctload_dtype {
 	DCTLOAD_F32 = 0,
 	DCTLOAD_F16 = 1,
 	DCTLOAD_BF16 = 2,
-	DCTLOAD_I16 = 3,	/* rounded to nearest even, saturated */
+	DCTLOAD_I16 = 3, /* rounded to nearest even, saturated */
 	DCTLOAD_I8 = 4
 };
 
@@ -250,11 +250,11 @@ enum dctload_dtype {
  * in the DCT domain, where that is linear.
  */
 struct dctload_output {
-	uint32_t width, height;		/* samples; multiples of 8, PLANES: of 16 */
+	uint32_t width, height; /* samples; multiples of 8, PLANES: of 16 */
 	uint32_t layout, dtype;
-	uint32_t channels_last;		/* 0: (C, by, bx); 1: (by, bx, C) */
+	uint32_t channels_last; /* 0: (C, by, bx); 1: (by, bx, C) */
 	uint32_t num_freqs[3];
-	uint8_t freqs[3][64];		/* natural index 8 * v + u, ascending */
+	uint8_t freqs[3][64]; /* natural index 8 * v + u, ascending */
 	float scale[3][64], offset[3][64];
 };
 
@@ -290,11 +290,11 @@ struct dctload_item {
 	/* Set by the caller: bytes that outlive the batch's work, or a path. */
 	const uint8_t *in;
 	size_t in_nbytes;
-	const char *path;		/* read by a worker if not NULL */
+	const char *path; /* read by a worker if not NULL */
 
 	/* Set by the workers. */
 	enum dctload_status status;
-	int32_t system_error;		/* errno, with DCTLOAD_IO */
+	int32_t system_error; /* errno, with DCTLOAD_IO */
 	uint64_t error_offset;
 	struct dctload_info info;
 
@@ -302,7 +302,7 @@ struct dctload_item {
 	int16_t *planes[DCTLOAD_MAX_COMPONENTS];
 	void *out[2];
 	struct dctload_geometry geometry;
-	uint32_t skip;			/* not 0: leave this item alone */
+	uint32_t skip; /* not 0: leave this item alone */
 };
 
 /*
@@ -320,7 +320,7 @@ void dctload_free_engine(struct dctload_engine *e);
  * in memory owned by the batch until it is freed or its next submit_read.
  */
 struct dctload_batch *dctload_alloc_batch(uint32_t num_items);
-void dctload_free_batch(struct dctload_batch *b);	/* waits first */
+void dctload_free_batch(struct dctload_batch *b); /* waits first */
 struct dctload_item *dctload_batch_items(struct dctload_batch *b);
 
 /* Times summed over threads, in nanoseconds, since the engine was made. */

@@ -204,8 +204,8 @@ encode_blocks(struct encoder *e, u32 c, u32 x0, u32 y0, u32 h, u32 v)
 				encode_padding(e, c);
 				continue;
 			}
-			status =
-			    encode_block(e, c, e->planes[c] + i * BLOCK_COEFS);
+			status = encode_block(e, c,
+					      e->planes[c] + i * BLOCK_COEFS);
 			if (status != DCTLOAD_OK)
 				return status;
 		}
@@ -224,7 +224,7 @@ encode_mcu(struct encoder *e, const struct scan *scan, u32 x, u32 y)
 		const u32 h = e->info->components[c].h;
 		const u32 v = e->info->components[c].v;
 		const enum dctload_status status =
-		    encode_blocks(e, c, x * h, y * v, h, v);
+			encode_blocks(e, c, x * h, y * v, h, v);
 
 		if (status != DCTLOAD_OK)
 			return status;
@@ -248,7 +248,7 @@ encode_scan(struct encoder *e, const struct scan *scan)
 	for (u32 y = 0; y < mcus_h; y++) {
 		for (u32 x = 0; x < mcus_w; x++) {
 			const enum dctload_status status =
-			    encode_mcu(e, scan, x, y);
+				encode_mcu(e, scan, x, y);
 
 			if (status != DCTLOAD_OK)
 				return status;
@@ -262,8 +262,8 @@ encode_scan(struct encoder *e, const struct scan *scan)
 static void
 put_jfif(struct writer *w)
 {
-	static const u8 version_units_density_thumbnail[] = {1, 1, 0, 0, 1,
-							     0, 1, 0, 0};
+	static const u8 version_units_density_thumbnail[] = { 1, 1, 0, 0, 1,
+							      0, 1, 0, 0 };
 
 	put_segment(w, MARKER_APP0, 14);
 	put_bytes(w, "JFIF", 5);
@@ -274,8 +274,8 @@ put_jfif(struct writer *w)
 static void
 put_orientation(struct writer *w, u32 orientation)
 {
-	static const u8 before[] = {'M', 'M',  0,    42, 0, 0, 0, 8, 0,
-				    1,	 0x01, 0x12, 0,	 3, 0, 0, 0, 1};
+	static const u8 before[] = { 'M', 'M',  0,    42, 0, 0, 0, 8, 0,
+				     1,   0x01, 0x12, 0,  3, 0, 0, 0, 1 };
 
 	put_segment(w, MARKER_APP1, 6 + 26);
 	put_bytes(w, "Exif\0", 6);
@@ -476,7 +476,7 @@ static bool
 init_encoder(struct encoder *e, const struct dctload_info *info)
 {
 	const bool has_chroma =
-	    info->color == DCTLOAD_YCBCR || info->color == DCTLOAD_YCCK;
+		info->color == DCTLOAD_YCBCR || info->color == DCTLOAD_YCCK;
 
 	if (info->num_components < 1 ||
 	    info->num_components > DCTLOAD_MAX_COMPONENTS ||
@@ -508,9 +508,9 @@ plan_scans(const struct dctload_info *info,
 	u32 mcu_blocks = 0;
 
 	for (u32 c = 0; c < info->num_components; c++) {
-		scans[c] = (struct scan){.num_components = 1, .first = c};
+		scans[c] = (struct scan){ .num_components = 1, .first = c };
 		mcu_blocks +=
-		    (u32)info->components[c].h * info->components[c].v;
+			(u32)info->components[c].h * info->components[c].v;
 	}
 	if (mcu_blocks > MAX_MCU_BLOCKS)
 		return info->num_components;
@@ -553,8 +553,8 @@ dctload_encode(const struct dctload_info *info,
 	       u8 *out, size_t out_capacity, size_t *out_nbytes_ret)
 {
 	struct encoder e = {
-	    .planes = planes,
-	    .w = {.out = out, .capacity = out_capacity},
+		.planes = planes,
+		.w = { .out = out, .capacity = out_capacity },
 	};
 	struct scan scans[DCTLOAD_MAX_COMPONENTS];
 	enum dctload_status status;

@@ -68,7 +68,7 @@ limit_code_lengths(u16 num_codes[HUFF_NUM_SYMBOLS + 1])
 			num_codes[len] = (u16)(num_codes[len] - 2);
 			num_codes[len - 1]++;
 			num_codes[shorter + 1] =
-			    (u16)(num_codes[shorter + 1] + 2);
+				(u16)(num_codes[shorter + 1] + 2);
 			num_codes[shorter]--;
 		}
 	}
@@ -77,7 +77,8 @@ limit_code_lengths(u16 num_codes[HUFF_NUM_SYMBOLS + 1])
 void
 huff_make_optimal(u64 count[HUFF_NUM_SYMBOLS + 1], struct huff_spec *spec_ret)
 {
-	u16 length[HUFF_NUM_SYMBOLS + 1], num_codes[HUFF_NUM_SYMBOLS + 1] = {0};
+	u16 length[HUFF_NUM_SYMBOLS + 1],
+		num_codes[HUFF_NUM_SYMBOLS + 1] = { 0 };
 	u32 len = HUFF_MAX_NBITS, num_symbols = 0;
 
 	find_code_lengths(count, length);

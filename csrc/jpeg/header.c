@@ -165,8 +165,8 @@ lay_out_frame(struct header *h)
 		struct dctload_component *const comp = &info->components[c];
 
 		comp->width = ceil_div_u32(info->width * comp->h, info->h_max);
-		comp->height = ceil_div_u32(info->height * comp->v,
-					    info->v_max);
+		comp->height =
+			ceil_div_u32(info->height * comp->v, info->v_max);
 		comp->blocks_w = ceil_div_u32(comp->width, 8);
 		comp->blocks_h = ceil_div_u32(comp->height, 8);
 		num_blocks += (u64)comp->blocks_w * comp->blocks_h;
@@ -202,8 +202,8 @@ read_sof(struct header *h, bool progressive)
 		return fail_at(h, start + 3, DCTLOAD_DNL);
 	if (info->width == 0 || num_components == 0)
 		return fail_at(h, start + 5, DCTLOAD_BAD_FRAME);
-	if (num_components > min_u32(h->limits.max_components,
-				     DCTLOAD_MAX_COMPONENTS))
+	if (num_components >
+	    min_u32(h->limits.max_components, DCTLOAD_MAX_COMPONENTS))
 		return fail_at(h, start + 7, DCTLOAD_TOO_MANY_COMPONENTS);
 	if (seg.nbytes != 6 + 3 * num_components)
 		return fail_at(h, start, DCTLOAD_BAD_LENGTH);
@@ -298,8 +298,8 @@ read_sos(struct header *h)
 		scan->component[i] = (u8)c;
 		scan->dc_slot[i] = p[1] >> 4;
 		scan->ac_slot[i] = p[1] & 15;
-		num_blocks += (u32)h->info.components[c].h *
-			      h->info.components[c].v;
+		num_blocks +=
+			(u32)h->info.components[c].h * h->info.components[c].v;
 		status = latch_quant_table(h, c);
 		if (status != DCTLOAD_OK)
 			return fail_at(h, offset_of(h, p), status);

@@ -8,17 +8,17 @@
 
 /* A Huffman table as DHT states it: 16 counts, then the symbols. */
 struct huff_ref {
-	const u8 *counts;	/* NULL: not defined */
+	const u8 *counts; /* NULL: not defined */
 	const u8 *symbols;
 };
 
 /* What one SOS segment says. */
 struct scan_header {
 	u32 num_components;
-	u8 component[DCTLOAD_MAX_COMPONENTS];	/* indices into the frame */
+	u8 component[DCTLOAD_MAX_COMPONENTS]; /* indices into the frame */
 	u8 dc_slot[DCTLOAD_MAX_COMPONENTS], ac_slot[DCTLOAD_MAX_COMPONENTS];
-	u8 ss, se;	/* first and last zigzag index coded */
-	u8 ah, al;	/* successive approximation, high and low bit */
+	u8 ss, se; /* first and last zigzag index coded */
+	u8 ah, al; /* successive approximation, high and low bit */
 };
 
 /*
@@ -28,7 +28,7 @@ struct scan_header {
 struct header {
 	const u8 *in;
 	size_t in_nbytes;
-	size_t pos;		/* the next byte to read */
+	size_t pos; /* the next byte to read */
 	size_t error_offset;
 	struct dctload_limits limits;
 
@@ -46,9 +46,9 @@ struct header {
 };
 
 /* Begin with SOI. */
-enum dctload_status header_begin(struct header *h, const u8 *in,
-				 size_t in_nbytes,
-				 const struct dctload_limits *limits);
+enum dctload_status
+header_begin(struct header *h, const u8 *in, size_t in_nbytes,
+	     const struct dctload_limits *limits);
 
 enum header_event { HEADER_SCAN, HEADER_EOI, HEADER_END_OF_DATA };
 

@@ -12,7 +12,7 @@
 
 /* A table as DHT has it (T.81 B.2.4.2). */
 struct huff_spec {
-	u8 counts[16];	 /* counts[i]: codes of i + 1 bits */
+	u8 counts[16];   /* counts[i]: codes of i + 1 bits */
 	u8 symbols[256]; /* in order of their codes */
 };
 
