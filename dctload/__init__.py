@@ -1,10 +1,12 @@
 """Train and serve vision models straight from JPEG coefficients.
 
 Importing this package imports neither torch nor NumPy's friends and starts no
-thread; names are loaded when first used.
+thread; names are loaded when first used. ``__init__.pyi`` declares the same names
+for type checkers.
 """
 
 import importlib
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -20,6 +22,7 @@ _HOME = {
     "JpegInfo": "image",
     "LimitError": "errors",
     "Limits": "image",
+    "TarShards": "data",
     "TooManyErrors": "errors",
     "UnsupportedJPEGError": "errors",
     "decode": "image",
@@ -27,12 +30,21 @@ _HOME = {
     "from_rgb": "image",
     "read_info": "image",
 }
-_SUBMODULES = {"analysis", "data", "errors", "frequencies", "models", "transforms"}
+_SUBMODULES = {
+    "analysis",
+    "dali",
+    "data",
+    "errors",
+    "frequencies",
+    "models",
+    "training",
+    "transforms",
+}
 
 __all__ = ["__version__", *sorted(_HOME)]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name in _HOME:
         module = importlib.import_module(f"{__name__}.{_HOME[name]}")
         value = getattr(module, name)
@@ -44,4 +56,4 @@ def __getattr__(name: str):
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__, *_SUBMODULES])
+    return sorted({*globals(), *__all__, *_SUBMODULES})

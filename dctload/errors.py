@@ -23,7 +23,7 @@ class DctloadError(Exception):
         self.offset = offset
         self.status = status
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[object, ...]:
         state = {"name": self.name, "offset": self.offset, "status": self.status}
         return type(self), self.args, state
 

@@ -1,0 +1,82 @@
+# make demo | test | lint | bench: each sets itself up from nothing, in .venv.
+# Plain POSIX make, so there is nothing here that only GNU make understands.
+#
+#   PYTHON   the interpreter to make .venv with (3.10 or newer)
+#   TORCH    the torch to install, e.g. TORCH="torch==2.4.1 torchvision==0.19.1"
+#   PYTEST   arguments for the tests, e.g. PYTEST="-m slow" or PYTEST=tests/test_cli.py
+#   DEMO     arguments for the demo, e.g. DEMO="--data my-photographs"
+
+PYTHON = python3
+TORCH = torch torchvision
+PYTEST =
+DEMO =
+
+BIN = .venv/bin
+CPU_INDEX = https://download.pytorch.org/whl/cpu
+C_FLAGS = -std=gnu11 -O2 -Wall -Wextra -Wshadow -Wconversion -Werror
+
+help:
+	@echo 'make demo    a data set from real photographs, loaded, trained on, plotted'
+	@echo 'make test    the test suite (PYTEST="-m slow" for the slow part)'
+	@echo 'make lint    formats, types, C warnings, spelling'
+	@echo 'make bench   benchmarks, against the other loaders that are installed'
+	@echo 'make clean   remove everything that was built here'
+
+demo: .venv/.demo
+	$(BIN)/dctload demo $(DEMO)
+
+test: .venv/.dev core
+	$(BIN)/python -m pytest $(PYTEST)
+
+bench: .venv/.bench core
+	$(BIN)/python -m pytest benchmarks -c benchmarks/pytest.ini
+
+lint: .venv/.dev lint-c
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	git ls-files | xargs $(BIN)/codespell
+
+lint-c: .venv/.dev
+	git ls-files 'csrc/*.[ch]' | xargs $(BIN)/clang-format --dry-run -Werror
+	for f in $$(git ls-files 'csrc/*.c'); do \
+		$(CC) $(C_FLAGS) -Icsrc -c -o /dev/null $$f || exit 1; done
+
+# The C core again, if a source is newer; an install has built it once.
+core: .venv/.torch
+	$(BIN)/python setup.py -q build_ext --inplace
+
+.venv/.demo: .venv/.torch pyproject.toml
+	@echo 'installing dctload[demo], a minute or two'
+	$(BIN)/python -m pip install --quiet --editable '.[demo]'
+	touch $@
+
+.venv/.dev: .venv/.torch pyproject.toml
+	@echo 'installing dctload[dev], a minute or two'
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+.venv/.bench: .venv/.torch pyproject.toml
+	@echo 'installing dctload[bench], a minute or two'
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	touch $@
+
+# A machine without an NVIDIA GPU gets torch's CPU build where that can be had:
+# a tenth of the download. An index of the user's own goes first.
+.venv/.torch:
+	@CC="$(CC)" sh .ci/preflight "$(PYTHON)"
+	$(PYTHON) -m venv .venv
+	@cpu=; \
+	if [ "$$(uname -s)" = Linux ] && ! [ -e /dev/nvidiactl ] && \
+	   [ -z "$$($(BIN)/python -m pip config get global.index-url 2>/dev/null)" ] && \
+	   [ -z "$$PIP_INDEX_URL" ] && \
+	   $(BIN)/python -c 'import sys, urllib.request as r; r.urlopen(sys.argv[1], timeout=10)' \
+		$(CPU_INDEX)/torch/ 2>/dev/null; then cpu='--index-url $(CPU_INDEX)'; fi; \
+	set -x; $(BIN)/python -m pip install $$cpu $(TORCH)
+	$(BIN)/python -m pip install --quiet 'setuptools>=77' 'cffi>=1.17' wheel
+	touch $@
+
+clean:
+	rm -rf .venv build demo-out dctload/_core.* *.egg-info .*_cache .hypothesis
+
+.PHONY: help demo test bench lint lint-c core clean
