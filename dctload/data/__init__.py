@@ -1,0 +1,1 @@
+"""Data sets, the loader, and the order in which samples come."""
