@@ -1,0 +1,1 @@
+"""Building blocks that several of the networks share."""
