@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * resample.h - the operator of one axis, in the DCT domain
+ *
+ * Cropping, mirroring and antialiased resizing of one axis is a matrix R (out
+ * samples x in samples) with a few non-zero entries a row.  With D the 8x8
+ * orthonormal DCT-II matrix (rows are frequencies) and R cut into 8x8 blocks,
+ *
+ *	M[o,i] = D R[o,i] D^T
+ *
+ * takes amplitudes of input block i to what they add to output block o, since
+ * D^T D = 1.  No approximation is made: the map on amplitudes is R, seen from
+ * the frequency side.
+ */
+#ifndef DCTLOAD_RESAMPLE_H
+#define DCTLOAD_RESAMPLE_H
+
+#include "../common.h"
+
+/* A quotient of small whole numbers: a sampling ratio such as 1/2. */
+struct ratio {
+	u32 num, den;
+};
+
+/* Of one output axis, in samples; no JPEG is larger than 65,535. */
+#define AXIS_MAX_SIZE (1u << 20)
+
+/* Everything an operator depends on.  Compared as bytes: zero it first. */
+struct axis_key {
+	struct dctload_step steps[DCTLOAD_MAX_STEPS];
+	u32 num_steps;
+	u32 luma_size;		/* of the stored axis */
+	u32 in_size, out_size;	/* samples of this component */
+	struct ratio in, out;	/* its resolution relative to luma */
+	u32 num_freqs;		/* output frequencies wanted, ascending */
+	u8 freqs[8];
+};
+
+/* Which blocks of one side meet a block of the other. */
+struct axis_span {
+	u32 first, end;
+	size_t at;		/* index of the first of them in 'coefs' */
+};
+
+/*
+ * out_spans[o] lists the input blocks that output block o depends on; the
+ * k-th of them has its matrix at coefs[at + k], indexed [in frequency][out
+ * frequency]; past 'num_freqs' an entry is zero.
+ */
+struct axis_op {
+	struct axis_key key;
+	bool valid;
+	u64 last_use;
+	u32 num_in, num_out;		/* blocks */
+	u32 first_in, end_in;		/* input blocks that matter at all */
+	struct axis_span *out_spans;
+	float (*coefs)[8][8];
+	size_t num_coefs;
+
+	size_t spans_capacity, coefs_capacity;
+};
+
+/* Samples of a component along an axis of 'luma_size': ceil(size * ratio). */
+static inline u32
+ratio_size(u32 luma_size, struct ratio r)
+{
+	return (u32)(((u64)luma_size * r.num + r.den - 1) / r.den);
+}
+
+/* BAD_ARGUMENT unless every step is finite, has an output and a direction. */
+enum dctload_status axis_check_steps(const struct dctload_step *steps,
+				     u32 num_steps);
+
+/* Build the operator of 'key', which has passed axis_check_steps(). */
+enum dctload_status axis_build(struct axis_op *op, const struct axis_key *key);
+
+void axis_free(struct axis_op *op);
+
+/* Make room for 'n' elements of 'size' bytes; the old content is lost. */
+bool grow(void **array, size_t *capacity, size_t n, size_t size);
+
+#endif /* DCTLOAD_RESAMPLE_H */

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* transform.c - the public calls from whole planes to tensors */
+
+#include "emit.h"
+#include "plan.h"
+
+void
+dctload_output_nbytes(const struct dctload_output *output, size_t nbytes_ret[2])
+{
+	const size_t blocks = (size_t)(output->width / 8) *
+			      (output->height / 8);
+	const size_t luma = output->num_freqs[0];
+	const size_t chroma = (size_t)output->num_freqs[1] +
+			      output->num_freqs[2];
+	const size_t nbytes = output->dtype <= DCTLOAD_I8 ?
+				      dtype_nbytes(output->dtype) :
+				      0;
+
+	if (output->layout == DCTLOAD_PLANES) {
+		nbytes_ret[0] = nbytes * blocks * luma;
+		nbytes_ret[1] = nbytes * chroma *
+				((size_t)(output->width / 16) *
+				 (output->height / 16));
+	} else {
+		nbytes_ret[0] = nbytes * blocks * (luma + chroma);
+		nbytes_ret[1] = 0;
+	}
+}
+
+/* Hand whole planes to a plan that has begun. */
+static enum dctload_status
+plan_run(struct plan *plan, const struct dctload_info *info,
+	 const s16 *const planes[DCTLOAD_MAX_COMPONENTS])
+{
+	size_t stride[DCTLOAD_MAX_COMPONENTS] = { 0 };
+	u32 first, end;
+
+	for (u32 c = 0; c < info->num_components; c++)
+		stride[c] = info->components[c].blocks_w;
+	plan_rows_needed(plan, &first, &end);
+	for (u32 r = first; r < end; r++) {
+		const s16 *rows[DCTLOAD_MAX_COMPONENTS] = { NULL };
+		enum dctload_status status;
+
+		for (u32 c = 0; c < info->num_components; c++)
+			rows[c] = planes[c] + r * info->components[c].v *
+						      stride[c] * BLOCK_COEFS;
+		status = plan_rows(plan, r, rows, stride);
+		if (status != DCTLOAD_OK)
+			return status;
+	}
+	return plan_finish(plan);
+}
+
+enum dctload_status
+dctload_transform(struct dctload_decoder *d, const struct dctload_info *info,
+		  const int16_t *const planes[DCTLOAD_MAX_COMPONENTS],
+		  const struct dctload_geometry *geometry,
+		  const struct dctload_output *output, void *const out[2])
+{
+	struct plan *const plan = decoder_plan(d);
+	const enum dctload_status status =
+		plan_begin(plan, info, geometry, output, out);
+
+	return status != DCTLOAD_OK ? status : plan_run(plan, info, planes);
+}
+
+enum dctload_status
+dctload_resample(struct dctload_decoder *d, const struct dctload_info *info,
+		 const int16_t *const planes[DCTLOAD_MAX_COMPONENTS],
+		 const struct dctload_geometry *geometry,
+		 float *const out[DCTLOAD_MAX_COMPONENTS])
+{
+	struct plan *const plan = decoder_plan(d);
+	const enum dctload_status status =
+		plan_begin_resample(plan, info, geometry, out);
+
+	return status != DCTLOAD_OK ? status : plan_run(plan, info, planes);
+}
