@@ -91,6 +91,13 @@ cpu_has(enum cpu_feature feature)
 	return (cpu_get() & (u32)feature) != 0;
 }
 
+void
+cpu_set_mask_for_tests(u32 mask)
+{
+	atomic_store_explicit(&cpu_features, (cpu_detect() & mask) | CPU_KNOWN,
+			      memory_order_relaxed);
+}
+
 const char *
 dctload_cpu_features(void)
 {

@@ -21,4 +21,10 @@ enum cpu_feature {
  */
 bool cpu_has(enum cpu_feature feature);
 
+/*
+ * From now on use nothing but what 'mask' has too, to compare the variants in
+ * one process.  Not while another thread uses the library.
+ */
+void cpu_set_mask_for_tests(u32 mask);
+
 #endif /* DCTLOAD_CPU_H */

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fuzz_libjpeg.c - agreement with libjpeg
+ *
+ * Proves: where libjpeg reports neither error nor warning, the coefficients and
+ * tables are the same, or the file is refused for a reason that libjpeg passes
+ * over in silence; what is accepted, libjpeg can read.
+ */
+
+#include "../oracle/oracle.h"
+#include "fuzz.h"
+
+/* What docs/differences.md lists: libjpeg goes on without a word. */
+static bool
+is_silent_in_libjpeg(enum dctload_status status)
+{
+	switch (status) {
+	case DCTLOAD_BAD_COEFFICIENT: /* 16 bits overflow */
+	case DCTLOAD_BAD_RUN:	      /* a coefficient past the block */
+	case DCTLOAD_BAD_SCAN:	      /* coded twice, or AC without DC */
+	case DCTLOAD_NO_SCAN:	      /* a component left out */
+	case DCTLOAD_EXCESS_DATA:     /* swallowed by libjpeg's bit buffer */
+	case DCTLOAD_ARITHMETIC:      /* handled by libjpeg */
+	case DCTLOAD_TOO_MANY_COMPONENTS:
+	case DCTLOAD_TOO_MANY_SCANS:
+	case DCTLOAD_TOO_MUCH_OUTPUT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* J_COLOR_SPACE has RGB before YCbCr. */
+static u32
+color_of(const struct oracle *want)
+{
+	static const u8 colors[] = {
+		DCTLOAD_UNKNOWN_COLOR, DCTLOAD_GRAY, DCTLOAD_RGB,
+		DCTLOAD_YCBCR,	       DCTLOAD_CMYK, DCTLOAD_YCCK,
+	};
+
+	REQUIRE(want->color < ARRAY_LEN(colors));
+	return colors[want->color];
+}
+
+static void
+require_same(const struct outcome *o, const struct oracle *want)
+{
+	REQUIRE(o->info.width == want->width);
+	REQUIRE(o->info.height == want->height);
+	REQUIRE(o->info.num_components == want->num_components);
+	REQUIRE(o->info.progressive == want->progressive);
+	REQUIRE(o->info.has_jfif == want->saw_jfif);
+	REQUIRE(o->info.color == color_of(want));
+	for (u32 c = 0; c < want->num_components; c++) {
+		const struct oracle_component *comp = &want->components[c];
+
+		REQUIRE(o->info.components[c].blocks_w == comp->blocks_w);
+		REQUIRE(o->info.components[c].blocks_h == comp->blocks_h);
+		REQUIRE(memcmp(o->info.qtables[c], comp->qtable,
+			       sizeof(comp->qtable)) == 0);
+		REQUIRE(memcmp(o->planes[c], comp->coefs,
+			       plane_nbytes(&o->info, c)) == 0);
+	}
+}
+
+int
+LLVMFuzzerTestOneInput(const u8 *in, size_t in_nbytes)
+{
+	const u8 *const copy = guard_copy(GUARD_IN, in, in_nbytes);
+	static struct oracle want;
+	struct outcome o;
+
+	fuzz_decode(copy, in_nbytes, 0, 0, &o);
+	oracle_read(copy, in_nbytes, FUZZ_MAX_PIXELS, FUZZ_MAX_SCANS, &want);
+	/* libjpeg ends at 65,500 samples. */
+	if (o.status == DCTLOAD_OK && max_u32(o.info.width, o.info.height) <= 65500)
+		REQUIRE(want.error[0] == '\0');
+	if (want.error[0] == '\0') {
+		if (o.status == DCTLOAD_OK)
+			require_same(&o, &want);
+		else if (want.num_warnings == 0)
+			REQUIRE(is_silent_in_libjpeg(o.status));
+	}
+	oracle_free(&want);
+	return 0;
+}
