@@ -207,6 +207,7 @@ def _restarts(files: dict[str, bytes]) -> None:
         rst = bytes([0xFF, RST0 + n])
         data = data.replace(rst, b"\xff\xff\xff" + rst)
     files["restart-fill-bytes"] = data
+    files["restart-after-the-last-mcu"] = data[:-2] + b"\xff\xd4" + data[-2:]
 
 
 def _tables(files: dict[str, bytes]) -> None:
@@ -230,6 +231,9 @@ def _tables(files: dict[str, bytes]) -> None:
     table = np.arange(1, 65, dtype=np.uint16) * 1000
     image.qtables[0] = table
     files["quant-16-bit"] = encode_image(image, interleaved(image), sof=SOF1)
+    files["quant-precision-15"] = files["quant-16-bit"].replace(
+        b"\xff\xdb\0\x83\x10", b"\xff\xdb\0\x83\xf0"
+    )
     image.qtables[0] = np.zeros(64, np.uint16)
     files["quant-zeros"] = encode_image(image, interleaved(image))
     image.qtables[0] = np.arange(1, 65, dtype=np.uint16)
@@ -312,6 +316,8 @@ def _blocks(files: dict[str, bytes]) -> None:
     files["scan-ends-in-ff"] = sequential_file([NO_DIFF] + [(AC, ZRL, 0, 0)] * 3 + [ff])
     data = sequential_file([NO_DIFF, (AC, 0x0A, 0x3FF, 10), (AC, 0x1A, 0x3FF, 10), END])
     files["ff-ff-00-is-one-byte"] = data.replace(b"\xff\x00", b"\xff\xff\x00")
+    padded = sequential_file([(DC, 3, 5, 3), END])
+    files["padded-with-zeros"] = padded[:-3] + bytes([padded[-3] & 0xF8]) + padded[-2:]
     files["one-frequency"] = _one_frequency()
 
 
@@ -334,6 +340,12 @@ def _long_runs(files: dict[str, bytes]) -> None:
     ac += [(AC, 0xE0, 0x3FFF, 14), (AC, 0x00, 0, 0), (AC, 0x00, 0, 0)]
     ac += [(AC, nbits << 4, rest, nbits)]
     plan = [([dc], Scan((0,), 0, 0)), ([ac], Scan((0,), 1, 63))]
+    # Runs that lead past the last block or past a restart just end there.
+    one: Event = (AC, 0x02, 3, 2)
+    dc = [NO_DIFF] * 4
+    parts = [[(AC, 0x30, 0, 3)], [one, (AC, EOB, 0, 0), (AC, 0xE0, 1, 14)]]
+    short = [([dc], Scan((0,), 0, 0)), (parts, Scan((0,), 1, 63, restart=2))]
+    files["eob-run-past-the-end"] = scans_file(short, (32, 8), sof=SOF2)
     files["eob-run-32767"] = scans_file(plan, (8 * side, 8 * side), sof=SOF2)
 
 

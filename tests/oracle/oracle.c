@@ -88,7 +88,7 @@ take_header(struct reader *r, struct oracle *o)
 	o->saw_jfif = (uint8_t)cinfo->saw_JFIF_marker;
 	o->color = (uint8_t)cinfo->jpeg_color_space;
 	o->adobe_transform =
-	    cinfo->saw_Adobe_marker ? cinfo->Adobe_transform : -1;
+		cinfo->saw_Adobe_marker ? cinfo->Adobe_transform : -1;
 }
 
 /* Copy the grid out of libjpeg's array, row by row. */
@@ -115,7 +115,7 @@ take_component(struct reader *r, jvirt_barray_ptr array, int c,
 		longjmp(r->escape, 1);
 	for (uint32_t y = 0; y < out->blocks_h; y++) {
 		JBLOCKARRAY rows = r->cinfo.mem->access_virt_barray(
-		    (j_common_ptr)&r->cinfo, array, y, 1, FALSE);
+			(j_common_ptr)&r->cinfo, array, y, 1, FALSE);
 
 		memcpy(out->coefs + y * row_ncoefs, rows[0],
 		       row_ncoefs * sizeof(int16_t));
@@ -126,7 +126,7 @@ void
 oracle_read(const uint8_t *in, size_t in_nbytes, uint64_t max_pixels,
 	    uint32_t max_scans, struct oracle *o)
 {
-	struct reader r = {.o = o, .max_scans = max_scans};
+	struct reader r = { .o = o, .max_scans = max_scans };
 	jvirt_barray_ptr *arrays;
 
 	memset(o, 0, sizeof(*o));
@@ -163,7 +163,7 @@ oracle_free(struct oracle *o)
 int
 oracle_read_only(const uint8_t *in, size_t in_nbytes)
 {
-	struct reader r = {.o = NULL};
+	struct reader r = { .o = NULL };
 
 	if (setjmp(r.escape)) {
 		jpeg_destroy_decompress(&r.cinfo);

@@ -18,22 +18,22 @@
 #define ORACLE_TEXT_NBYTES 200
 
 struct oracle_component {
-	uint32_t blocks_w, blocks_h;	/* ceil(size / 8), no MCU padding */
+	uint32_t blocks_w, blocks_h; /* ceil(size / 8), no MCU padding */
 	uint8_t id, h, v, quant_index;
-	uint8_t has_qtable;		/* 0: the component was in no scan */
-	uint16_t qtable[64];		/* natural order, as of its first scan */
-	int16_t *coefs;			/* [blocks_h][blocks_w][64] */
+	uint8_t has_qtable;  /* 0: the component was in no scan */
+	uint16_t qtable[64]; /* natural order, as of its first scan */
+	int16_t *coefs;      /* [blocks_h][blocks_w][64] */
 };
 
 struct oracle {
-	char error[ORACLE_TEXT_NBYTES];	/* "" if libjpeg read it to the end */
-	uint32_t num_warnings;		/* may exceed what 'warnings' holds */
+	char error[ORACLE_TEXT_NBYTES]; /* "" if libjpeg read it to the end */
+	uint32_t num_warnings;          /* may exceed what 'warnings' holds */
 	int32_t warning_codes[ORACLE_MAX_WARNINGS];
 	char warnings[ORACLE_MAX_WARNINGS][ORACLE_TEXT_NBYTES];
 
 	uint32_t width, height, num_components, num_scans;
-	uint8_t progressive, saw_jfif, color;	/* color: J_COLOR_SPACE */
-	int16_t adobe_transform;	/* -1 if absent */
+	uint8_t progressive, saw_jfif, color; /* color: J_COLOR_SPACE */
+	int16_t adobe_transform;              /* -1 if absent */
 	struct oracle_component components[ORACLE_MAX_COMPONENTS];
 };
 
