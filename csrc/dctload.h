@@ -320,8 +320,20 @@ void dctload_free_engine(struct dctload_engine *e);
  * in memory owned by the batch until it is freed or its next submit_read.
  */
 struct dctload_batch *dctload_alloc_batch(uint32_t num_items);
-void dctload_free_batch(struct dctload_batch *b); /* waits first */
 struct dctload_item *dctload_batch_items(struct dctload_batch *b);
+
+/* Drops what is queued and waits for what has begun. */
+void dctload_free_batch(struct dctload_batch *b);
+
+/*
+ * Set item.planes for the items from 'first' on, one image after the other in
+ * 'memory', until the next one does not fit or 'num_items' is reached.  Items
+ * that are skipped or failed take nothing.  Returns the first item without
+ * planes, and in '*nbytes_ret' what it needs; 'num_items' and 0 at the end.
+ */
+uint32_t dctload_place_planes(struct dctload_batch *b, uint32_t first,
+			      uint32_t num_items, void *memory, size_t capacity,
+			      size_t *nbytes_ret);
 
 /* Times summed over threads, in nanoseconds, since the engine was made. */
 struct dctload_engine_stats {
@@ -364,6 +376,16 @@ void dctload_cancel(struct dctload_engine *e, struct dctload_batch *b);
 
 void dctload_get_stats(struct dctload_engine *e,
 		       struct dctload_engine_stats *stats_ret);
+
+/* ---- random numbers ------------------------------------------------------ */
+
+/*
+ * 'num_draws' numbers in [0, 1) for each index: a pure function of (seed, epoch,
+ * index, slot, draw), by Philox4x64-10.  'out' is [num_indices][num_draws].
+ */
+void dctload_uniforms(uint64_t seed, uint64_t epoch, const uint64_t *indices,
+		      size_t num_indices, uint32_t num_draws, uint32_t slot,
+		      double *out);
 
 /* cffi: end */
 

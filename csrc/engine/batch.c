@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* batch.c - items that are worked on and waited for together */
+#include <stdlib.h>
+
+#include "batch.h"
+#include "threads.h"
+
+struct dctload_batch *
+dctload_alloc_batch(uint32_t num_items)
+{
+	struct dctload_batch *b = calloc(1, sizeof(*b));
+
+	if (b == NULL)
+		return NULL;
+	b->items = calloc(num_items ? num_items : 1, sizeof(*b->items));
+	if (b->items == NULL) {
+		free(b);
+		return NULL;
+	}
+	b->capacity = num_items;
+	arena_init(&b->files);
+	return b;
+}
+
+void
+dctload_free_batch(struct dctload_batch *b)
+{
+	if (b == NULL)
+		return;
+	engine_forget_batch(b);
+	arena_destroy(&b->files);
+	free(b->items);
+	free(b);
+}
+
+struct dctload_item *
+dctload_batch_items(struct dctload_batch *b)
+{
+	return b->items;
+}
+
+static size_t
+component_nbytes(const struct dctload_component *comp)
+{
+	return (size_t)comp->blocks_w * comp->blocks_h * BLOCK_NBYTES;
+}
+
+size_t
+info_coefs_nbytes(const struct dctload_info *info)
+{
+	size_t nbytes = 0;
+
+	for (u32 c = 0; c < info->num_components; c++)
+		nbytes += component_nbytes(&info->components[c]);
+	return nbytes;
+}
+
+void
+info_place_planes(const struct dctload_info *info, void *memory,
+		  s16 *planes[DCTLOAD_MAX_COMPONENTS])
+{
+	u8 *p = memory;
+
+	for (u32 c = 0; c < DCTLOAD_MAX_COMPONENTS; c++) {
+		planes[c] = NULL;
+		if (c >= info->num_components)
+			continue;
+		planes[c] = (s16 *)(void *)p;
+		p += component_nbytes(&info->components[c]);
+	}
+}
+
+uint32_t
+dctload_place_planes(struct dctload_batch *b, uint32_t first,
+		     uint32_t num_items, void *memory, size_t capacity,
+		     size_t *nbytes_ret)
+{
+	u8 *p = memory;
+
+	*nbytes_ret = 0;
+	for (u32 i = first; i < num_items; i++) {
+		struct dctload_item *item = &b->items[i];
+		size_t nbytes;
+
+		if (item->status != DCTLOAD_OK || item->skip)
+			continue;
+		nbytes = info_coefs_nbytes(&item->info);
+		if (nbytes > capacity) {
+			*nbytes_ret = nbytes;
+			return i;
+		}
+		info_place_planes(&item->info, p, item->planes);
+		p += nbytes;
+		capacity -= nbytes;
+	}
+	return num_items;
+}

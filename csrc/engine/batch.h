@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* batch.h - items that are worked on and waited for together */
+#ifndef DCTLOAD_BATCH_H
+#define DCTLOAD_BATCH_H
+
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#include "arena.h"
+
+enum work { WORK_READ, WORK_DECODE, WORK_SAMPLE };
+
+struct dctload_batch {
+	struct dctload_item *items;
+	u32 capacity;
+	struct arena files; /* what was read from paths */
+
+	/* The work at hand, set by a submission. */
+	enum work work;
+	u32 num_items;
+	struct dctload_limits limits;
+	u32 flags;
+	struct dctload_output output; /* of WORK_SAMPLE */
+
+	/*
+	 * Whose work this is, from the submission until the last item is done;
+	 * NULL otherwise.  Set to NULL under the engine's lock as the last
+	 * thing that the engine does with the batch.
+	 */
+	_Atomic(struct dctload_engine *) engine;
+	pid_t pid;           /* of the submission */
+	atomic_uint pending; /* items not done */
+
+	/* Under the engine's lock. */
+	u32 next; /* the first item no worker has taken */
+	struct dctload_batch *queue_next;
+};
+
+/* Bytes of the coefficients that 'info' describes. */
+size_t info_coefs_nbytes(const struct dctload_info *info);
+
+/* Point planes[] into 'memory', component after component. */
+void info_place_planes(const struct dctload_info *info, void *memory,
+		       s16 *planes[DCTLOAD_MAX_COMPONENTS]);
+
+#endif /* DCTLOAD_BATCH_H */

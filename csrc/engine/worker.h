@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* worker.h - what one thread does with the items it is given */
+#ifndef DCTLOAD_WORKER_H
+#define DCTLOAD_WORKER_H
+
+#include <stdatomic.h>
+
+#include "batch.h"
+
+struct job {
+	struct dctload_batch *batch;
+	struct dctload_item *item;
+};
+
+/* Times in nanoseconds.  Written by the owner, read by anyone. */
+struct worker_stats {
+	atomic_ullong read_ns, work_ns, idle_ns;
+	atomic_ullong files, in_nbytes;
+};
+
+/* One thread's scratch, made when the first item needs it. */
+struct worker {
+	struct dctload_decoder *decoder;
+	s16 *coefs; /* of one image, between two stages */
+	size_t coefs_nbytes;
+	struct worker_stats stats;
+};
+
+void worker_release(struct worker *w);
+
+/* path -> in -> info */
+void worker_read(struct worker *w, const struct job *job);
+
+/*
+ * Where decoding and sampling get their items.  next() returns false when there
+ * is nothing to do now.  A worker may hold several jobs at a time and finish
+ * them in any order, but finishes all of them before worker_drain() returns.
+ */
+struct job_source {
+	bool (*next)(void *ctx, struct job *job_ret);
+	void (*done)(void *ctx, const struct job *job);
+	void *ctx;
+};
+
+/* Decode or sample until the source runs dry. */
+void worker_drain(struct worker *w, const struct job_source *source);
+
+u64 now_ns(void);
+
+/* For counters with one writer: no locked instruction. */
+static inline void
+stat_add(atomic_ullong *counter, u64 n)
+{
+	const u64 old = atomic_load_explicit(counter, memory_order_relaxed);
+
+	atomic_store_explicit(counter, old + n, memory_order_relaxed);
+}
+
+#endif /* DCTLOAD_WORKER_H */
