@@ -1,0 +1,602 @@
+"""The C core as Python sees it: the only file that knows pointers.
+
+Lengths are checked here, memory is kept alive here, and statuses become
+exceptions here (in :func:`error`, nowhere else).
+"""
+
+import atexit
+import errno as _errno
+import os
+import threading
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import errors
+from ._core import ffi, lib
+
+MAX_COMPONENTS = lib.DCTLOAD_MAX_COMPONENTS
+ALLOW_TRUNCATED = lib.DCTLOAD_ALLOW_TRUNCATED
+OK = lib.DCTLOAD_OK
+
+STATUS_NAMES = {
+    value: name.removeprefix("DCTLOAD_")
+    for value, name in ffi.typeof("enum dctload_status").elements.items()
+}
+
+
+# ---- errors -------------------------------------------------------------------
+
+
+def _os_error(message: str, name: str, system_error: int) -> Exception:
+    return OSError(system_error, os.strerror(system_error), name)
+
+
+def _no_memory(message: str, name: str, system_error: int) -> Exception:
+    return MemoryError(message)
+
+
+def _bad_argument(message: str, name: str, system_error: int) -> Exception:
+    return ValueError(message)
+
+
+# Statuses are grouped in hundreds; the last group has no common class.
+_CLASSES = {
+    1: errors.CorruptJPEGError,
+    2: errors.UnsupportedJPEGError,
+    3: errors.LimitError,
+}
+_SPECIAL = {
+    lib.DCTLOAD_IO: _os_error,
+    lib.DCTLOAD_NO_MEMORY: _no_memory,
+    lib.DCTLOAD_BAD_ARGUMENT: _bad_argument,
+}
+
+
+def error(
+    status: int,
+    name: str,
+    offset: int | None = None,
+    nbytes: int | None = None,
+    system_error: int = 0,
+) -> Exception:
+    """The exception for ``status`` about the file ``name``.
+
+    ``offset`` is the first byte not understood, of ``nbytes``; it is left out of
+    messages that are not about the file's contents.
+    """
+    text = ffi.string(lib.dctload_status_text(status)).decode()
+    about_contents = status // 100 in _CLASSES
+    message = f"{name}: {text}"
+    if about_contents and offset is not None:
+        message += f" at byte {offset}"
+        if nbytes is not None:
+            message += f" of {nbytes}"
+    if status in _SPECIAL:
+        return _SPECIAL[status](message, name, system_error or _errno.EIO)
+    kind = _CLASSES.get(status // 100, errors.DctloadError)
+    return kind(
+        message, name=name, offset=offset if about_contents else None, status=status
+    )
+
+
+def _check(status: int, name: str) -> None:
+    if status != OK:
+        raise error(status, name)
+
+
+# ---- C structs as NumPy records -----------------------------------------------
+
+
+def _dtype_of(ctype: Any) -> Any:
+    """The NumPy dtype with the memory layout of ``ctype``."""
+    if ctype.kind == "struct":
+        fields = dict(ctype.fields)
+        return np.dtype(
+            {
+                "names": list(fields),
+                "formats": [_dtype_of(field.type) for field in fields.values()],
+                "offsets": [field.offset for field in fields.values()],
+                "itemsize": ffi.sizeof(ctype),
+            }
+        )
+    if ctype.kind == "array":
+        return np.dtype((_dtype_of(ctype.item), (ctype.length,)))
+    if ctype.kind == "pointer":
+        return np.dtype(np.uintp)
+    if ctype.kind == "enum":
+        return np.dtype(np.uint32)
+    kinds = {"float": "f", "double": "f"}
+    signed = "u" if ctype.cname.startswith("u") or ctype.cname == "size_t" else "i"
+    return np.dtype(f"{kinds.get(ctype.cname, signed)}{ffi.sizeof(ctype)}")
+
+
+INFO_DTYPE = _dtype_of(ffi.typeof("struct dctload_info"))
+STEP_DTYPE = _dtype_of(ffi.typeof("struct dctload_step"))
+GEOMETRY_DTYPE = _dtype_of(ffi.typeof("struct dctload_geometry"))
+ITEM_DTYPE = _dtype_of(ffi.typeof("struct dctload_item"))
+
+
+def new_geometry(num_images: int = 1) -> np.ndarray:
+    """Zeroed ``struct dctload_geometry``: the identity."""
+    return np.zeros(num_images, GEOMETRY_DTYPE)
+
+
+def _pointer(array: np.ndarray, ctype: str) -> Any:
+    """The address of ``array`` as ``ctype``; the caller keeps the array."""
+    return ffi.cast(ctype, array.ctypes.data)
+
+
+def _planes(planes: Sequence[np.ndarray]) -> Any:
+    """``int16_t *[4]`` to ``planes``, which must be contiguous int16."""
+    pointers = ffi.new("int16_t *[]", MAX_COMPONENTS)
+    for c, plane in enumerate(planes):
+        if plane.dtype != np.int16 or not plane.flags.c_contiguous:
+            raise ValueError(f"plane {c} must be contiguous int16, got {plane.dtype}")
+        pointers[c] = _pointer(plane, "int16_t *")
+    return pointers
+
+
+def _check_grids(info: np.ndarray, planes: Sequence[np.ndarray]) -> None:
+    """C reads as many blocks as ``info`` says, so planes must have them."""
+    if len(planes) != info["num_components"]:
+        raise ValueError(
+            f"{len(planes)} planes for {info['num_components']} components"
+        )
+    for c, plane in enumerate(planes):
+        component = info["components"][c]
+        want = (int(component["blocks_h"]), int(component["blocks_w"]), 8, 8)
+        if plane.shape != want:
+            raise ValueError(f"plane {c} must have shape {want}, got {plane.shape}")
+
+
+# ---- one file -------------------------------------------------------------------
+
+
+def limits(limits: Any) -> Any:
+    """``struct dctload_limits *`` for an object with its fields, None: defaults."""
+    if limits is None:
+        return ffi.NULL
+    out = ffi.new("struct dctload_limits *")
+    lib.dctload_default_limits(out)
+    for field, _ in ffi.typeof("struct dctload_limits").fields:
+        value = getattr(limits, field)
+        if value is not None:
+            setattr(out, field, value)
+    return out
+
+
+def read_info(data: Any, limits_: Any, name: str) -> np.ndarray:
+    """The header of ``data`` as an ``INFO_DTYPE`` array of shape ``(1,)``."""
+    buffer = ffi.from_buffer(data)
+    info = np.zeros(1, INFO_DTYPE)
+    offset = ffi.new("size_t *")
+    status = lib.dctload_read_info(
+        ffi.cast("uint8_t *", buffer),
+        len(buffer),
+        limits(limits_),
+        _pointer(info, "struct dctload_info *"),
+        offset,
+    )
+    if status != OK:
+        raise error(status, name, offset[0], len(buffer))
+    return info
+
+
+class Scratch:
+    """A decoder's memory, for one thread at a time."""
+
+    def __init__(self) -> None:
+        decoder = lib.dctload_alloc_decoder()
+        if decoder == ffi.NULL:
+            raise MemoryError("no memory for a decoder")
+        self.decoder = ffi.gc(decoder, lib.dctload_free_decoder)
+        self._offset = ffi.new("size_t *")
+        self._planes = ffi.new("int16_t *[]", MAX_COMPONENTS)
+        self._info = ffi.new("struct dctload_info *")
+
+    def decode(
+        self,
+        data: Any,
+        limits_: Any,
+        flags: int,
+        name: str,
+        take: Callable[[int], np.ndarray],
+    ) -> tuple[list[np.ndarray], np.ndarray]:
+        """Decode ``data`` into memory that ``take(nbytes)`` gives.
+
+        Returns the planes, views of that memory, and the ``INFO_DTYPE`` header.
+        """
+        buffer = ffi.from_buffer("uint8_t[]", data)
+        info, offset, limits_ = self._info, self._offset, limits(limits_)
+        nbytes = len(buffer)
+        status = lib.dctload_read_info(buffer, nbytes, limits_, info, offset)
+        if status != OK:
+            raise error(status, name, offset[0], nbytes)
+        shapes, starts, end = [], [], 0
+        for c in range(info.num_components):
+            grid = info.components[c]
+            shapes.append((grid.blocks_h, grid.blocks_w, 8, 8))
+            starts.append(end)
+            end += grid.blocks_h * grid.blocks_w * 128
+        memory = take(end)
+        views = []
+        for c, start in enumerate(starts):
+            views.append(np.ndarray(shapes[c], np.int16, memory, start))
+            self._planes[c] = ffi.from_buffer("int16_t[]", views[c])
+        status = lib.dctload_decode(
+            self.decoder, buffer, nbytes, limits_, flags, self._planes, info, offset
+        )
+        if status != OK:
+            raise error(status, name, offset[0], nbytes)
+        header = np.frombuffer(ffi.buffer(info), INFO_DTYPE).copy()
+        return views, header
+
+
+_local = threading.local()
+
+
+def thread_scratch() -> Scratch:
+    """The calling thread's scratch, made at the first call."""
+    try:
+        return _local.scratch  # type: ignore[no-any-return]
+    except AttributeError:
+        _local.scratch = Scratch()
+        return _local.scratch  # type: ignore[no-any-return]
+
+
+def encode(info: np.ndarray, planes: Sequence[np.ndarray], optimize: bool) -> bytes:
+    """A baseline JPEG that holds exactly ``planes``."""
+    _check_grids(info[0], planes)
+    pointers = _planes(planes)
+    info_pointer = _pointer(info, "struct dctload_info *")
+    nbytes = ffi.new("size_t *")
+    args = (info_pointer, ffi.cast("int16_t const *const *", pointers), int(optimize))
+    _check(lib.dctload_encode(*args, ffi.NULL, 0, nbytes), "encode")
+    out = np.empty(nbytes[0], np.uint8)
+    _check(
+        lib.dctload_encode(*args, _pointer(out, "uint8_t *"), out.size, nbytes),
+        "encode",
+    )
+    return out[: nbytes[0]].tobytes()
+
+
+# ---- coefficients to tensors ------------------------------------------------------
+
+
+def output_nbytes(output: Any) -> tuple[int, int]:
+    """Bytes of one sample in each of the two output tensors."""
+    nbytes = ffi.new("size_t[2]")
+    lib.dctload_output_nbytes(output, nbytes)
+    return nbytes[0], nbytes[1]
+
+
+def transform(
+    info: np.ndarray,
+    planes: Sequence[np.ndarray],
+    geometry: np.ndarray,
+    output: Any,
+    out: Sequence[int],
+    name: str = "<image>",
+) -> None:
+    """Coefficients to one sample; ``out`` are the addresses of its tensors."""
+    _check_grids(info[0], planes)
+    pointers = _planes(planes)
+    outs = ffi.new("void *[2]", [ffi.cast("void *", address) for address in out])
+    status = lib.dctload_transform(
+        thread_scratch().decoder,
+        _pointer(info, "struct dctload_info *"),
+        ffi.cast("int16_t const *const *", pointers),
+        _pointer(geometry, "struct dctload_geometry *"),
+        output,
+        outs,
+    )
+    _check(status, name)
+
+
+def resized_header(
+    header: np.ndarray, width: int, height: int, transpose: bool
+) -> np.ndarray:
+    """The header of amplitudes at another size: other grids, tables of ones."""
+    out = header.copy()
+    info = out[0]
+    info["width"], info["height"] = width, height
+    info["qtables"] = 1
+    components = info["components"]
+    if transpose:
+        info["h_max"], info["v_max"] = header[0]["v_max"], header[0]["h_max"]
+        components["h"], components["v"] = (
+            header[0]["components"]["v"],
+            header[0]["components"]["h"],
+        )
+    for c in components[: info["num_components"]]:
+        c["width"] = -(-width * int(c["h"]) // int(info["h_max"]))
+        c["height"] = -(-height * int(c["v"]) // int(info["v_max"]))
+        c["blocks_w"] = -(-int(c["width"]) // 8)
+        c["blocks_h"] = -(-int(c["height"]) // 8)
+    return out
+
+
+def make_header(
+    width: int, height: int, num_components: int, factors: tuple[int, int]
+) -> np.ndarray:
+    """The header of a JFIF image with tables of ones; ``factors`` are luma's."""
+    header = np.zeros(1, INFO_DTYPE)
+    info = header[0]
+    info["num_components"] = num_components
+    info["h_max"], info["v_max"] = factors
+    info["orientation"] = 1
+    info["has_jfif"] = 1
+    info["adobe_transform"] = -1
+    info["color"] = lib.DCTLOAD_GRAY if num_components == 1 else lib.DCTLOAD_YCBCR
+    components = info["components"][:num_components]
+    components["id"] = np.arange(1, num_components + 1)
+    components["h"], components["v"] = 1, 1
+    components["h"][0], components["v"][0] = factors
+    components["quant_index"][1:] = 1
+    return resized_header(header, width, height, transpose=False)
+
+
+def resample(
+    header: np.ndarray,
+    planes: Sequence[np.ndarray],
+    geometry: np.ndarray,
+    width: int,
+    height: int,
+) -> list[np.ndarray]:
+    """The geometry alone: float32 amplitudes ``(by, bx, 8, 8)`` per component.
+
+    ``width`` and ``height`` are what the geometry gives.
+    """
+    _check_grids(header[0], planes)
+    pointers = _planes(planes)
+    outs = ffi.new("float *[]", MAX_COMPONENTS)
+    result = []
+    after = resized_header(header, width, height, bool(geometry[0]["transpose"]))
+    for c, grid in enumerate(after[0]["components"][: len(planes)]):
+        shape = (int(grid["blocks_h"]), int(grid["blocks_w"]), 8, 8)
+        plane = np.empty(shape, np.float32)
+        outs[c] = _pointer(plane, "float *")
+        result.append(plane)
+    status = lib.dctload_resample(
+        thread_scratch().decoder,
+        _pointer(header, "struct dctload_info *"),
+        ffi.cast("int16_t const *const *", pointers),
+        _pointer(geometry, "struct dctload_geometry *"),
+        outs,
+    )
+    _check(status, "resample")
+    return result
+
+
+def cpu_features() -> str:
+    """The CPU variants in use, e.g. ``"bmi2 avx2"``."""
+    return ffi.string(lib.dctload_cpu_features()).decode()  # type: ignore[no-any-return]
+
+
+# ---- random numbers -----------------------------------------------------------------
+
+
+def uniforms(
+    seed: int, epoch: int, indices: np.ndarray, num: int, slot: int = 0
+) -> np.ndarray:
+    """``num`` numbers in [0, 1) for each index: float64 ``(N, num)``.
+
+    A pure function of its arguments: Philox4x64-10 with the key (seed, epoch)
+    and the counter (index, draw // 4, slot).
+    """
+    indices = np.ascontiguousarray(indices, np.uint64)
+    out = np.empty((indices.size, num))
+    lib.dctload_uniforms(
+        seed & (2**64 - 1),
+        epoch,
+        _pointer(indices, "uint64_t *"),
+        indices.size,
+        num,
+        slot,
+        _pointer(out, "double *"),
+    )
+    return out
+
+
+# ---- many files, many threads --------------------------------------------------
+
+# Where the bytes of a ``bytes`` object lie, seen from its id: CPython keeps them
+# in the object. False elsewhere, and then each object is asked.
+_BYTES_OFFSET = bytes.__basicsize__ - 1
+_probe = b"where are you"
+_BYTES_IN_OBJECT = id(_probe) + _BYTES_OFFSET == int(
+    ffi.cast("uintptr_t", ffi.from_buffer(_probe))
+)
+
+
+class Batch:
+    """Items that are worked on and waited for together.
+
+    ``items`` is the C array itself as NumPy records: what is written there is
+    what C sees. Not to be written while work is under way. One thread at a time.
+    """
+
+    def __init__(self, num_items: int):
+        batch = lib.dctload_alloc_batch(num_items)
+        if batch == ffi.NULL:
+            raise MemoryError(f"no memory for a batch of {num_items} items")
+        # The items keep the batch: a view of them may be its last user.
+        memory = ffi.gc(
+            lib.dctload_batch_items(batch), lambda _: lib.dctload_free_batch(batch)
+        )
+        self.pointer = batch
+        self.num_items = num_items
+        nbytes = num_items * ITEM_DTYPE.itemsize
+        self.items: np.ndarray = np.frombuffer(
+            ffi.buffer(memory, nbytes), ITEM_DTYPE, num_items
+        )
+        self._keep: Any = None
+
+    def __len__(self) -> int:
+        return self.num_items
+
+    def set_paths(self, paths: Sequence[bytes]) -> None:
+        """Items are to be read from files."""
+        self.set_data([b""] * len(paths))
+        self.set_some_paths(dict(enumerate(paths)))
+
+    def set_some_paths(self, paths: Mapping[int, bytes]) -> None:
+        """The items with these numbers are to be read from files."""
+        keep = [ffi.from_buffer(path + b"\0") for path in paths.values()]
+        self._keep = self._keep, keep
+        addresses = [int(ffi.cast("uintptr_t", path)) for path in keep]
+        self.items["path"][list(paths)] = addresses
+
+    def set_data(self, data: Sequence[Any]) -> None:
+        """Items are these buffers, which the batch keeps until the next set."""
+        items = self.items[: len(data)]
+        if _BYTES_IN_OBJECT and set(map(type, data)) <= {bytes}:
+            self._keep = list(data)
+            addresses = np.fromiter(map(id, data), np.uintp, len(data))
+            items["in"] = addresses + np.uintp(_BYTES_OFFSET)
+            items["in_nbytes"] = np.fromiter(map(len, data), np.uintp, len(data))
+        else:
+            keep = [ffi.from_buffer(buffer) for buffer in data]
+            self._keep = keep
+            items["in"] = [int(ffi.cast("uintptr_t", buffer)) for buffer in keep]
+            items["in_nbytes"] = [len(buffer) for buffer in keep]
+        items["path"] = 0
+        items["skip"] = 0
+
+    def data(self, i: int) -> bytes:
+        """A copy of the bytes of item ``i``, as given or as read from its path."""
+        item = self.items[i]
+        memory = ffi.cast("char *", int(item["in"]))
+        return bytes(ffi.buffer(memory, int(item["in_nbytes"])))
+
+    def error(self, i: int, name: str) -> Exception | None:
+        """What went wrong with item ``i``, if anything."""
+        item = self.items[i]
+        status = int(item["status"])
+        if status == OK:
+            return None
+        return error(
+            status,
+            name,
+            int(item["error_offset"]),
+            int(item["in_nbytes"]),
+            int(item["system_error"]),
+        )
+
+    def place_planes(self, first: int, end: int, memory: np.ndarray) -> tuple[int, int]:
+        """Give ``memory`` to items from ``first`` on, as long as it lasts.
+
+        Returns the first item without, and the bytes it needs.
+        """
+        nbytes = ffi.new("size_t *")
+        buffer = ffi.from_buffer("char[]", memory)
+        first = lib.dctload_place_planes(
+            self.pointer, first, end, buffer, memory.nbytes, nbytes
+        )
+        return first, nbytes[0]
+
+
+class Engine:
+    """C threads with one queue of work; with 0 threads ``wait`` does the work.
+
+    Threads start at the first submission. In a forked child every submission
+    raises ``ValueError``: make a new engine there.
+    """
+
+    # Python looks for signals between slices of a wait.
+    _SLICE_MS = 100
+
+    def __init__(self, num_threads: int):
+        engine = lib.dctload_alloc_engine(num_threads)
+        if engine == ffi.NULL:
+            raise MemoryError("no memory for an engine")
+        self.num_threads = num_threads
+        self.pid = os.getpid()
+        self._handle = ffi.gc(engine, lib.dctload_free_engine)
+        _engines.add(self)
+
+    @property
+    def _engine(self) -> Any:
+        if self._handle is None:
+            raise ValueError("the engine is closed")
+        return self._handle
+
+    def submit_read(self, batch: Batch, n: int, limits_: Any = None) -> None:
+        """Queue reading, and parsing headers, of the first ``n`` items."""
+        _check(
+            lib.dctload_submit_read(self._engine, batch.pointer, n, limits(limits_)),
+            "engine",
+        )
+
+    def submit_decode(
+        self, batch: Batch, n: int, limits_: Any = None, flags: int = 0
+    ) -> None:
+        """Queue decoding to the items' planes."""
+        _check(
+            lib.dctload_submit_decode(
+                self._engine, batch.pointer, n, limits(limits_), flags
+            ),
+            "engine",
+        )
+
+    def submit_sample(
+        self,
+        batch: Batch,
+        n: int,
+        limits_: Any = None,
+        flags: int = 0,
+        output: Any = None,
+    ) -> None:
+        """Queue decoding and transforming to the items' output addresses."""
+        _check(
+            lib.dctload_submit_sample(
+                self._engine, batch.pointer, n, limits(limits_), flags, output
+            ),
+            "engine",
+        )
+
+    def wait(self, batch: Batch, timeout: float | None = None) -> int:
+        """Wait until the batch is done, at most ``timeout`` s; returns items left."""
+        left_ms = None if timeout is None else int(timeout * 1000)
+        while True:
+            slice_ms = self._SLICE_MS if left_ms is None else min(left_ms, 100)
+            left: int = lib.dctload_wait(self._engine, batch.pointer, slice_ms)
+            if left == 0 or left_ms == 0:
+                return left
+            if left_ms is not None:
+                left_ms -= slice_ms
+
+    def cancel(self, batch: Batch) -> None:
+        """Drop what is queued of the batch and not begun."""
+        lib.dctload_cancel(self._engine, batch.pointer)
+
+    def abandon(self, batch: Batch) -> None:
+        """Cancel, and wait for what has begun: nothing is written afterwards."""
+        self.cancel(batch)
+        lib.dctload_wait(self._engine, batch.pointer, -1)
+
+    def stats(self) -> dict[str, int]:
+        """Nanoseconds summed over threads, files and bytes read so far."""
+        out = ffi.new("struct dctload_engine_stats *")
+        lib.dctload_get_stats(self._engine, out)
+        fields = ffi.typeof("struct dctload_engine_stats").fields
+        return {name: getattr(out, name) for name, _ in fields}
+
+    def close(self) -> None:
+        """End the threads. What is queued is dropped. Safe to call again."""
+        engine, self._handle = self._handle, None
+        if engine is not None:
+            ffi.release(engine)
+
+
+# Threads write into memory that Python owns, so they end before Python does.
+_engines: "weakref.WeakSet[Engine]" = weakref.WeakSet()
+
+
+@atexit.register
+def _close_engines() -> None:
+    for engine in list(_engines):
+        engine.close()
