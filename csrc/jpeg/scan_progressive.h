@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* scan_progressive.h - scans of progressive files (T.81 annex G) */
+#ifndef DCTLOAD_SCAN_PROGRESSIVE_H
+#define DCTLOAD_SCAN_PROGRESSIVE_H
+
+#include "../common.h"
+#include "bitreader.h"
+#include "header.h"
+#include "huffman.h"
+
+/* What the scans so far have coded. */
+struct progress {
+	/*
+	 * coded[c][k] is 0 if nothing is known of zigzag coefficient k of
+	 * component c, else 1 + the number of low bits still to come.
+	 */
+	u8 coded[DCTLOAD_MAX_COMPONENTS][BLOCK_COEFS];
+};
+
+/*
+ * Check a scan against those before it, and note it.  False if T.81 does not
+ * allow it; libjpeg only warns, or refuses, as the case may be.
+ */
+bool progress_add_scan(struct progress *p, const struct scan_header *scan);
+
+/* True if component 'c' has its DC coefficients, up to some bit. */
+bool progress_has_dc(const struct progress *p, u32 c);
+
+/* True if every bit of every coefficient is there. */
+bool progress_is_complete(const struct progress *p, u32 num_components);
+
+struct progressive_scan {
+	const struct dctload_info *info;
+	const struct scan_header *header;
+	const struct huff_codes *dc[DCTLOAD_MAX_COMPONENTS];
+	const struct huff_codes *ac;
+	s16 *grid[DCTLOAD_MAX_COMPONENTS];	/* whole planes, all zero before
+						   the first scan */
+	u32 mcus_w;
+
+	/* The segment. */
+	struct bitreader bits;
+	const u8 *start, *end;
+	bool zero_fill;		/* missing data are zeros, not an error */
+	u64 error_position;
+};
+
+/*
+ * Decode MCUs [mcu, mcu + num_mcus) from a segment, the bits of which are set.
+ * TRUNCATED once an MCU ends past its end: that one has been decoded with zero
+ * bits, the others are untouched.
+ */
+enum dctload_status progressive_decode(struct progressive_scan *s, u32 mcu,
+				       u32 num_mcus);
+
+#endif /* DCTLOAD_SCAN_PROGRESSIVE_H */
