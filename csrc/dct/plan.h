@@ -51,6 +51,10 @@ plan_rows(struct plan *plan, u32 mcu_row,
 /* BAD_ARGUMENT if a row that was needed has not come. */
 enum dctload_status plan_finish(struct plan *plan);
 
+/* The rows that are needed of whole planes, then plan_finish(). */
+enum dctload_status plan_run(struct plan *plan, const struct dctload_info *info,
+			     const s16 *const planes[DCTLOAD_MAX_COMPONENTS]);
+
 /* The plan that 'd' has for the public calls; defined with the decoder. */
 struct plan *decoder_plan(struct dctload_decoder *d);
 

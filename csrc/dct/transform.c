@@ -27,8 +27,7 @@ dctload_output_nbytes(const struct dctload_output *output, size_t nbytes_ret[2])
 	}
 }
 
-/* Hand whole planes to a plan that has begun. */
-static enum dctload_status
+enum dctload_status
 plan_run(struct plan *plan, const struct dctload_info *info,
 	 const s16 *const planes[DCTLOAD_MAX_COMPONENTS])
 {

@@ -76,7 +76,7 @@ read_dqt(struct header *h)
 		const u32 slot = seg.data[0] & 15;
 		const size_t nbytes = 1 + (precision != 0 ? 128 : 64);
 
-		if (slot >= NUM_TABLE_SLOTS || precision > 1)
+		if (slot >= NUM_TABLE_SLOTS)
 			return fail_at(h, offset_of(h, seg.data),
 				       DCTLOAD_BAD_QUANT_TABLE);
 		if (seg.nbytes < nbytes)

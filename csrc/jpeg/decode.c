@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* decode.c - the public decoder: images in, rows of blocks out */
+
+#include "decoder.h"
+
+#include <stdlib.h>
+
+#include "../dct/plan.h"
+#include "image.h"
+
+struct dctload_decoder {
+	struct image images[SCAN_MAX_LANES];
+	struct huff_cache cache;
+	struct plan *plan;	/* for whole planes */
+};
+
+void
+dctload_free_decoder(struct dctload_decoder *d)
+{
+	if (d == NULL)
+		return;
+	for (u32 i = 0; i < SCAN_MAX_LANES; i++) {
+		image_free_scratch(&d->images[i]);
+		plan_free(d->images[i].plan);
+	}
+	huff_free_cache(&d->cache);
+	plan_free(d->plan);
+	free(d);
+}
+
+struct dctload_decoder *
+dctload_alloc_decoder(void)
+{
+	void *memory = NULL;
+	struct dctload_decoder *d;
+
+	if (posix_memalign(&memory, 64, sizeof(*d)) != 0)
+		return NULL;
+	d = memory;
+	memset(d, 0, sizeof(*d));
+	d->plan = plan_alloc();
+	if (d->plan == NULL)
+		goto fail;
+	for (u32 i = 0; i < SCAN_MAX_LANES; i++) {
+		d->images[i].cache = &d->cache;
+		d->images[i].plan = plan_alloc();
+		if (d->images[i].plan == NULL)
+			goto fail;
+	}
+	return d;
+fail:
+	dctload_free_decoder(d);
+	return NULL;
+}
+
+struct plan *
+decoder_plan(struct dctload_decoder *d)
+{
+	return d->plan;
+}
+
+void
+jpeg_run(struct dctload_decoder *d, jpeg_next_fn next, jpeg_done_fn done,
+	 void *ctx)
+{
+	struct image *open[SCAN_MAX_LANES], *idle[SCAN_MAX_LANES];
+	u32 num_open = 0, num_idle = SCAN_MAX_LANES;
+
+	for (u32 i = 0; i < SCAN_MAX_LANES; i++)
+		idle[i] = &d->images[i];
+	for (;;) {
+		struct scan_lane *lanes[SCAN_MAX_LANES];
+		struct jpeg_job *job;
+		u32 i;
+
+		while (num_idle != 0 && (job = next(ctx)) != NULL) {
+			struct image *const image = idle[num_idle - 1];
+
+			if (image_begin(image, job) == IMAGE_FINISHED) {
+				done(ctx, job);
+				continue;
+			}
+			open[num_open++] = image;
+			num_idle--;
+		}
+		if (num_open == 0)
+			return;
+		for (i = 0; i < num_open; i++)
+			lanes[i] = &open[i]->lane;
+		i = scan_run(lanes, num_open);
+		job = open[i]->job;
+		if (image_advance(open[i]) == IMAGE_FINISHED) {
+			idle[num_idle++] = open[i];
+			open[i] = open[--num_open];
+			done(ctx, job);
+		}
+	}
+}
+
+/* ---- one image --------------------------------------------------------- */
+
+static struct jpeg_job *
+next_single(void *ctx)
+{
+	struct jpeg_job **const pending = ctx;
+	struct jpeg_job *const job = *pending;
+
+	*pending = NULL;
+	return job;
+}
+
+static void
+done_single(void *ctx, struct jpeg_job *job)
+{
+	(void)ctx;
+	(void)job;
+}
+
+enum dctload_status
+dctload_decode(struct dctload_decoder *d, const u8 *in, size_t in_nbytes,
+	       const struct dctload_limits *limits, u32 flags,
+	       s16 *const planes[DCTLOAD_MAX_COMPONENTS],
+	       struct dctload_info *info_ret, size_t *error_offset_ret)
+{
+	struct jpeg_job job = {
+		.in = in,
+		.in_nbytes = in_nbytes,
+		.limits = limits,
+		.flags = flags,
+		.planes = planes,
+	};
+	struct jpeg_job *pending = &job;
+
+	jpeg_run(d, next_single, done_single, &pending);
+	if (info_ret != NULL)
+		*info_ret = job.info;
+	if (error_offset_ret != NULL)
+		*error_offset_ret = job.error_offset;
+	return job.status;
+}

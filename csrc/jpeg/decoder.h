@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* decoder.h - many images through one thread's scratch */
+#ifndef DCTLOAD_DECODER_H
+#define DCTLOAD_DECODER_H
+
+#include "../common.h"
+
+struct plan;
+
+/*
+ * One image to decode, to planes or, if 'output' is set, through a plan
+ * (csrc/dct/plan.h) to a tensor.
+ */
+struct jpeg_job {
+	const u8 *in;
+	size_t in_nbytes;
+	const struct dctload_limits *limits; /* NULL: the defaults */
+	u32 flags;
+	s16 *const *planes;	/* as in dctload_decode(), or NULL */
+	const struct dctload_geometry *geometry;
+	const struct dctload_output *output;
+	void *const *out;
+
+	/* Results. */
+	enum dctload_status status;
+	struct dctload_info info;
+	size_t error_offset;
+};
+
+/* The next job, or NULL if there is none now. */
+typedef struct jpeg_job *(*jpeg_next_fn)(void *ctx);
+/* 'job' is finished, well or badly. */
+typedef void (*jpeg_done_fn)(void *ctx, struct jpeg_job *job);
+
+/*
+ * Take jobs and finish them until there are none.  Several are open at a time,
+ * so they may be finished out of order, and it pays to offer more than one.
+ */
+void jpeg_run(struct dctload_decoder *d, jpeg_next_fn next, jpeg_done_fn done,
+	      void *ctx);
+
+/* The plan of dctload_transform() and dctload_resample(). */
+struct plan *decoder_plan(struct dctload_decoder *d);
+
+#endif /* DCTLOAD_DECODER_H */

@@ -1,0 +1,745 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * image.c - header, scans, segments, runs: what to decode next
+ *
+ * A file is segments; a scan is one segment of entropy-coded data, or several
+ * with restart markers between them; a segment is decoded in runs of as many
+ * MCUs as a window holds, never across the end of a row.
+ */
+
+#include "image.h"
+
+#include <stdlib.h>
+
+#include "../dct/plan.h"
+#include "unstuff.h"
+
+static enum dctload_status next_scan(struct image *im);
+
+/* ---- errors ------------------------------------------------------------ */
+
+static enum dctload_status
+fail_at(struct image *im, const u8 *p, enum dctload_status status)
+{
+	im->header.error_offset = (size_t)(p - im->header.in);
+	return status;
+}
+
+/* 'position' is in bits from the segment's start. */
+static enum dctload_status
+fail_at_bit(struct image *im, u64 position, enum dctload_status status)
+{
+	return fail_at(im,
+		       unstuff_locate(im->segment_in, im->segment_in_end,
+				      position / 8),
+		       status);
+}
+
+/* ---- segments ---------------------------------------------------------- */
+
+/* Room for the longest segment and what is stored or read past it. */
+static bool
+reserve_segment(struct image *im)
+{
+	const size_t nbytes =
+	    im->header.in_nbytes + UNSTUFF_SLACK + SEGMENT_SLACK;
+
+	if (nbytes <= im->segment_capacity)
+		return true;
+	free(im->segment);
+	im->segment_capacity = 0;
+	im->segment = malloc(nbytes + nbytes / 4);
+	if (im->segment == NULL)
+		return false;
+	im->segment_capacity = nbytes + nbytes / 4;
+	return true;
+}
+
+/* The marker that ended the segment; 0 at the end of the data. */
+static u32
+marker_after_segment(const struct image *im)
+{
+	const u8 *p = im->segment_in_end;
+	const u8 *const end = im->header.in + im->header.in_nbytes;
+
+	while (p != end && *p == 0xFF)
+		p++;
+	return p != end ? *p : 0;
+}
+
+/* What is missing may be missing: the caller wants what there is. */
+static bool
+may_be_cut_short(const struct image *im)
+{
+	const u32 marker = marker_after_segment(im);
+
+	return (im->job->flags & DCTLOAD_ALLOW_TRUNCATED) != 0 &&
+	       (marker == 0 || marker == MARKER_EOI);
+}
+
+static void
+begin_segment(struct image *im)
+{
+	const u8 *p = im->header.in + im->header.pos;
+	const u8 *const end = im->header.in + im->header.in_nbytes;
+	const u32 interval = im->header.restart_interval;
+	const u64 mcus_left = (u64)im->mcus_w * (im->mcus_h - im->mcu_y) -
+			      im->mcu_x;
+	struct scan_lane *const lane = &im->lane;
+	size_t nbytes;
+
+	im->segment_in = p;
+	nbytes = unstuff_segment(&p, end, im->segment);
+	memset(im->segment + nbytes, 0, SEGMENT_SLACK);
+	im->segment_in_end = p;
+	im->header.pos = (size_t)(p - im->header.in);
+	im->segment_mcus_left =
+	    (u32)(interval != 0 && interval < mcus_left ? interval : mcus_left);
+
+	lane->start = im->segment;
+	lane->end = im->segment + nbytes;
+	lane->zero_fill = may_be_cut_short(im);
+	scan_set_limit(lane, lane->end);
+	memset(lane->dc_pred, 0, sizeof(lane->dc_pred));
+	bits_seek(&lane->bits, lane->start, 0);
+}
+
+/*
+ * Bits left in a segment whose MCUs are all decoded.  A last byte is filled up
+ * with anything.  Whole bytes more are junk to libjpeg; if the last byte was not
+ * filled up with ones, they rather are the rest of damaged data.
+ */
+static enum dctload_status
+check_leftover(struct image *im, const struct bitreader *bits)
+{
+	const u64 position = bits_position(bits, im->lane.start);
+	const u64 nbits = (u64)(im->lane.end - im->lane.start) * 8;
+	const u32 padding = (u32)(-position & 7);
+	const u8 last = im->lane.start[position / 8];
+
+	if (nbits - position < 8)
+		return DCTLOAD_OK;
+	if (padding != 0 && (u8)(last | 0xFF << padding) != 0xFF)
+		return fail_at_bit(im, position, DCTLOAD_EXCESS_DATA);
+	im->header.info.warnings |= DCTLOAD_WARN_JUNK;
+	return DCTLOAD_OK;
+}
+
+/* Data end before the scan does: why is that wrong? */
+static enum dctload_status
+fail_early_end(struct image *im)
+{
+	const u32 marker = marker_after_segment(im);
+
+	if (marker >= MARKER_RST0 && marker <= MARKER_RST7)
+		return fail_at(im, im->segment_in_end, DCTLOAD_BAD_RESTART);
+	return fail_at(im, im->segment_in_end, DCTLOAD_TRUNCATED);
+}
+
+/* Go past the restart marker that has to follow, to the next segment. */
+static enum dctload_status
+next_segment(struct image *im, const struct bitreader *bits)
+{
+	const u32 marker = marker_after_segment(im);
+	const u64 position = bits_position(bits, im->lane.start);
+
+	if ((u64)(im->lane.end - im->lane.start) * 8 - position >= 8)
+		return fail_at_bit(im, position, DCTLOAD_BAD_RESTART);
+	if (marker != MARKER_RST0 + im->next_restart) {
+		if (!may_be_cut_short(im))
+			return fail_early_end(im);
+		/* As libjpeg: the next MCU is made of zero bits. */
+		begin_segment(im);
+		return DCTLOAD_OK;
+	}
+	im->next_restart = (im->next_restart + 1) % 8;
+	while (im->header.in[im->header.pos] == 0xFF)
+		im->header.pos++;
+	im->header.pos++;
+	begin_segment(im);
+	return DCTLOAD_OK;
+}
+
+/* ---- runs of a sequential scan ----------------------------------------- */
+
+/* Set up the next run: to the end of the row, the segment or the window. */
+static void
+begin_run(struct image *im)
+{
+	struct reorder *const r = &im->reorder;
+	u32 n = min_u32(im->mcus_w - im->mcu_x, im->segment_mcus_left);
+
+	n = min_u32(n, WINDOW_BLOCKS / r->num_slots);
+	r->num_mcus = n;
+	im->lane.block = im->lane.window;
+	im->lane.slot = im->lane.slots;
+	im->lane.blocks_left = n * r->num_slots;
+	scan_begin_run(&im->lane);
+}
+
+/* Where the blocks of the run that has just been decoded go. */
+static void
+flush_run(struct image *im)
+{
+	const struct dctload_info *const info = &im->header.info;
+	const bool interleaved = scan_is_interleaved(&im->header.scan);
+	struct reorder *const r = &im->reorder;
+
+	for (u32 i = 0; i < r->num_slots; i++) {
+		const u32 c = im->slot_component[i];
+		const struct dctload_component *const comp =
+		    &info->components[c];
+		const u32 h = interleaved ? comp->h : 1;
+		const u32 v = interleaved ? comp->v : 1;
+		const u32 x = im->mcu_x * h + im->slot_x[i];
+		const u32 y = im->mcu_y * v + im->slot_y[i];
+		const u32 row = im->streaming ? y % comp->v : y;
+
+		r->num_wanted[i] = 0;
+		if (x >= comp->blocks_w || y >= comp->blocks_h)
+			continue;
+		if (y / comp->v < im->first_row)
+			continue;
+		r->num_wanted[i] = ceil_div_u32(comp->blocks_w - x, h);
+		r->dst[i] = im->grid[c] +
+			    ((size_t)row * comp->blocks_w + x) * BLOCK_COEFS;
+		r->step[i] = h * BLOCK_COEFS;
+	}
+	reorder_window(r);
+}
+
+/* A row of MCUs is whole: pass it on if somebody waits for it. */
+static enum dctload_status
+pass_on_row(struct image *im)
+{
+	const struct dctload_info *const info = &im->header.info;
+	const u32 v = scan_is_interleaved(&im->header.scan) ?
+			  1 :
+			  info->components[0].v;
+	const bool last = im->mcu_y + 1 == im->mcus_h;
+	const s16 *rows[DCTLOAD_MAX_COMPONENTS] = { NULL };
+	size_t stride[DCTLOAD_MAX_COMPONENTS] = { 0 };
+
+	if (!im->streaming || ((im->mcu_y + 1) % v != 0 && !last) ||
+	    im->mcu_y / v < im->first_row)
+		return DCTLOAD_OK;
+	for (u32 c = 0; c < info->num_components; c++) {
+		rows[c] = im->grid[c];
+		stride[c] = info->components[c].blocks_w;
+	}
+	return plan_rows(im->plan, im->mcu_y / v, rows, stride);
+}
+
+/* Count the run's MCUs as done. */
+static enum dctload_status
+step_over_run(struct image *im)
+{
+	enum dctload_status status = DCTLOAD_OK;
+
+	im->segment_mcus_left -= im->reorder.num_mcus;
+	im->mcu_x += im->reorder.num_mcus;
+	if (im->mcu_x == im->mcus_w) {
+		status = pass_on_row(im);
+		im->mcu_x = 0;
+		im->mcu_y++;
+	}
+	return status;
+}
+
+/* The rest of the scan is missing: its blocks are zero. */
+static enum dctload_status
+fill_up_scan(struct image *im)
+{
+	while (im->mcu_y != im->mcus_h) {
+		enum dctload_status status;
+
+		im->reorder.num_mcus =
+		    min_u32(im->mcus_w - im->mcu_x,
+			    WINDOW_BLOCKS / im->reorder.num_slots);
+		flush_run(im);
+		status = step_over_run(im);
+		if (status != DCTLOAD_OK)
+			return status;
+	}
+	return DCTLOAD_OK;
+}
+
+/*
+ * The lane met the segment's end inside a run.  As libjpeg does, complete the
+ * MCU with zero bits and leave those after it zero.
+ */
+static enum dctload_status
+finish_cut_run(struct image *im)
+{
+	struct scan_lane *const lane = &im->lane;
+	struct scan_lane *const lanes[SCAN_MAX_LANES] = { lane };
+	const u32 num_slots = im->reorder.num_slots;
+	u32 num_done = (u32)((lane->block - lane->window) / BLOCK_COEFS);
+	enum dctload_status status;
+
+	lane->status = DCTLOAD_OK;
+	if (num_done % num_slots != 0) {
+		lane->slot = &lane->slots[num_done % num_slots];
+		lane->blocks_left = num_slots - num_done % num_slots;
+		scan_set_limit(lane, NULL);
+		scan_begin_run(lane);
+		if (lane->status == DCTLOAD_OK)
+			scan_run(lanes, 1);
+		if (lane->status != DCTLOAD_OK)
+			return fail_at_bit(im, lane->error_position,
+					   lane->status);
+		num_done += num_slots - num_done % num_slots;
+	}
+	im->cut_short = true;
+	im->header.info.warnings |= DCTLOAD_WARN_TRUNCATED;
+	im->reorder.num_mcus = num_done / num_slots;
+	flush_run(im);
+	status = step_over_run(im);
+	if (status == DCTLOAD_OK)
+		status = fill_up_scan(im);
+	return status == DCTLOAD_OK ? next_scan(im) : status;
+}
+
+/* The lane has stopped, for better or worse. */
+static enum dctload_status
+finish_run(struct image *im)
+{
+	struct scan_lane *const lane = &im->lane;
+	enum dctload_status status;
+
+	if (lane->status == DCTLOAD_TRUNCATED)
+		return may_be_cut_short(im) ? finish_cut_run(im) :
+					      fail_early_end(im);
+	if (lane->status != DCTLOAD_OK)
+		return fail_at_bit(im, lane->error_position, lane->status);
+	flush_run(im);
+	status = step_over_run(im);
+	if (status != DCTLOAD_OK)
+		return status;
+	if (im->mcu_y == im->mcus_h) {
+		status = check_leftover(im, &lane->bits);
+		return status == DCTLOAD_OK ? next_scan(im) : status;
+	}
+	if (im->segment_mcus_left == 0)
+		return next_segment(im, &lane->bits);
+	return DCTLOAD_OK;
+}
+
+/* ---- scans ------------------------------------------------------------- */
+
+static void
+release_tables(struct image *im)
+{
+	for (u32 i = 0; i < ARRAY_LEN(im->tables); i++) {
+		huff_release(im->tables[i]);
+		im->tables[i] = NULL;
+	}
+}
+
+/* The tables of component 'i' of the scan, as far as the scan uses them. */
+static enum dctload_status
+acquire_tables(struct image *im, u32 i)
+{
+	const struct scan_header *const scan = &im->header.scan;
+	const bool progressive = im->header.info.progressive != 0;
+	const bool needs_dc = !progressive || (scan->ss == 0 && scan->ah == 0);
+	const bool needs_ac = !progressive || scan->ss != 0;
+	enum dctload_status status = DCTLOAD_OK;
+
+	if ((needs_dc && scan->dc_slot[i] >= NUM_TABLE_SLOTS) ||
+	    (needs_ac && scan->ac_slot[i] >= NUM_TABLE_SLOTS))
+		return DCTLOAD_BAD_HUFFMAN_TABLE;
+	if (needs_dc)
+		status = huff_acquire(im->cache,
+				      &im->header.dc[scan->dc_slot[i]], true,
+				      &im->tables[2 * i]);
+	if (status == DCTLOAD_OK && needs_ac)
+		status = huff_acquire(im->cache,
+				      &im->header.ac[scan->ac_slot[i]], false,
+				      &im->tables[2 * i + 1]);
+	return status;
+}
+
+/* The blocks of an MCU, in order, each with its tables. */
+static void
+lay_out_mcu(struct image *im)
+{
+	const struct scan_header *const scan = &im->header.scan;
+	struct scan_slot *const slots = im->lane.slots;
+	u32 n = 0;
+
+	for (u32 i = 0; i < scan->num_components; i++) {
+		const u32 c = scan->component[i];
+		const struct dctload_component *const comp =
+		    &im->header.info.components[c];
+		const u32 h = scan_is_interleaved(scan) ? comp->h : 1;
+		const u32 v = scan_is_interleaved(scan) ? comp->v : 1;
+
+		huff_need_runs(im->tables[2 * i + 1]);
+		for (u32 j = 0; j < h * v; j++) {
+			slots[n].dc = &im->tables[2 * i]->codes;
+			slots[n].ac = &im->tables[2 * i + 1]->codes;
+			slots[n].runs = im->tables[2 * i + 1]->runs.entries;
+			slots[n].dc_pred = &im->lane.dc_pred[i];
+			slots[n].next = &slots[n + 1];
+			im->slot_component[n] = (u8)c;
+			im->slot_x[n] = (u8)(j % h);
+			im->slot_y[n] = (u8)(j / h);
+			n++;
+		}
+	}
+	slots[n - 1].next = slots;
+	im->reorder.num_slots = n;
+	im->reorder.window = im->lane.window;
+}
+
+static enum dctload_status
+begin_sequential_scan(struct image *im)
+{
+	const struct scan_header *const scan = &im->header.scan;
+
+	for (u32 i = 0; i < scan->num_components; i++) {
+		if (im->coded[scan->component[i]])
+			return DCTLOAD_BAD_SCAN;
+		im->coded[scan->component[i]] = true;
+	}
+	if (scan->ss != 0 || scan->se != BLOCK_COEFS - 1 || scan->ah != 0 ||
+	    scan->al != 0)
+		im->header.info.warnings |= DCTLOAD_WARN_SCAN_PARAMS;
+	lay_out_mcu(im);
+	memset(im->lane.window, 0, sizeof(im->lane.window));
+	im->lane.status = DCTLOAD_OK;
+	return DCTLOAD_OK;
+}
+
+static enum dctload_status
+decode_progressive_scan(struct image *im)
+{
+	struct progressive_scan *const s = &im->progressive;
+
+	s->info = &im->header.info;
+	s->header = &im->header.scan;
+	s->mcus_w = im->mcus_w;
+	s->ac = NULL;
+	memcpy(s->grid, im->grid, sizeof(s->grid));
+	for (u32 i = 0; i < s->header->num_components; i++) {
+		if (im->tables[2 * i] != NULL)
+			s->dc[i] = &im->tables[2 * i]->codes;
+		if (im->tables[2 * i + 1] != NULL)
+			s->ac = &im->tables[2 * i + 1]->codes;
+	}
+	for (;;) {
+		const u32 mcu = im->mcu_y * im->mcus_w + im->mcu_x;
+		const u32 n = im->segment_mcus_left;
+		enum dctload_status status;
+
+		s->bits = im->lane.bits;
+		s->start = im->lane.start;
+		s->end = im->lane.end;
+		s->zero_fill = im->lane.zero_fill;
+		status = progressive_decode(s, mcu, n);
+		if (status == DCTLOAD_TRUNCATED) {
+			if (!s->zero_fill)
+				return fail_early_end(im);
+			im->cut_short = true;
+			im->header.info.warnings |= DCTLOAD_WARN_TRUNCATED;
+			return DCTLOAD_OK;
+		}
+		if (status != DCTLOAD_OK)
+			return fail_at_bit(im, s->error_position, status);
+		im->mcu_y = (mcu + n) / im->mcus_w;
+		im->mcu_x = (mcu + n) % im->mcus_w;
+		if (im->mcu_y == im->mcus_h)
+			return check_leftover(im, &s->bits);
+		status = next_segment(im, &s->bits);
+		if (status != DCTLOAD_OK)
+			return status;
+	}
+}
+
+/* The header has come to a scan. */
+static enum dctload_status
+begin_scan(struct image *im)
+{
+	const struct dctload_info *const info = &im->header.info;
+	const struct scan_header *const scan = &im->header.scan;
+	const u8 *const data = im->header.in + im->header.pos;
+	enum dctload_status status = DCTLOAD_OK;
+
+	release_tables(im);
+	for (u32 i = 0; i < scan->num_components; i++) {
+		status = acquire_tables(im, i);
+		if (status != DCTLOAD_OK)
+			return fail_at(im, data, status);
+	}
+	im->mcu_x = im->mcu_y = 0;
+	im->next_restart = 0;
+	im->mcus_w = info_mcus_w(info);
+	im->mcus_h = info_mcus_h(info);
+	if (!scan_is_interleaved(scan)) {
+		im->mcus_w = info->components[scan->component[0]].blocks_w;
+		im->mcus_h = info->components[scan->component[0]].blocks_h;
+	}
+	if (info->progressive ? !progress_add_scan(&im->progress, scan) :
+				begin_sequential_scan(im) != DCTLOAD_OK)
+		return fail_at(im, data, DCTLOAD_BAD_SCAN);
+	begin_segment(im);
+	return DCTLOAD_OK;
+}
+
+/* ---- where blocks go --------------------------------------------------- */
+
+/* Memory for 'num_blocks' blocks in 'blocks'. */
+static bool
+reserve_blocks(struct image *im, size_t num_blocks)
+{
+	void *p = NULL;
+
+	if (num_blocks <= im->blocks_capacity)
+		return true;
+	free(im->blocks);
+	im->blocks = NULL;
+	im->blocks_capacity = 0;
+	if (posix_memalign(&p, 64, num_blocks * BLOCK_NBYTES) != 0)
+		return false;
+	im->blocks = p;
+	im->blocks_capacity = num_blocks;
+	return true;
+}
+
+/* Grids of our own: whole planes, or one row of MCUs. */
+static bool
+allocate_grids(struct image *im)
+{
+	const struct dctload_info *const info = &im->header.info;
+	size_t first[DCTLOAD_MAX_COMPONENTS], num_blocks = 0;
+
+	for (u32 c = 0; c < info->num_components; c++) {
+		const struct dctload_component *const comp =
+		    &info->components[c];
+
+		first[c] = num_blocks;
+		num_blocks += (size_t)comp->blocks_w *
+			      (im->streaming ? comp->v : comp->blocks_h);
+	}
+	if (!reserve_blocks(im, num_blocks))
+		return false;
+	for (u32 c = 0; c < info->num_components; c++)
+		im->grid[c] = im->blocks + first[c] * BLOCK_COEFS;
+	return true;
+}
+
+/*
+ * Decide at the first scan.  Rows can be passed on as they come if this scan has
+ * all components and is the only one.
+ */
+static enum dctload_status
+choose_grids(struct image *im)
+{
+	const struct dctload_info *const info = &im->header.info;
+	const bool single_scan =
+	    !info->progressive &&
+	    im->header.scan.num_components == info->num_components;
+
+	im->first_row = 0;
+	im->end_row = info_mcus_h(info);
+	im->streaming = im->job->planes == NULL && single_scan;
+	if (im->job->planes != NULL) {
+		memcpy(im->grid, im->job->planes,
+		       info->num_components * sizeof(im->grid[0]));
+	} else {
+		plan_rows_needed(im->plan, &im->first_row, &im->end_row);
+		if (!allocate_grids(im))
+			return DCTLOAD_NO_MEMORY;
+	}
+	if (single_scan)
+		return DCTLOAD_OK;
+	for (u32 c = 0; c < info->num_components; c++)
+		memset(im->grid[c], 0,
+		       (size_t)info->components[c].blocks_w *
+			   info->components[c].blocks_h * BLOCK_NBYTES);
+	return DCTLOAD_OK;
+}
+
+static enum dctload_status
+begin_output(struct image *im)
+{
+	enum dctload_status status = DCTLOAD_OK;
+
+	if (im->job->planes == NULL)
+		status = plan_begin(im->plan, &im->header.info,
+				    im->job->geometry, im->job->output,
+				    im->job->out);
+	if (status == DCTLOAD_OK)
+		status = choose_grids(im);
+	if (status == DCTLOAD_OK && !reserve_segment(im))
+		status = DCTLOAD_NO_MEMORY;
+	return status;
+}
+
+/* Whole planes are there; a plan still has to see them. */
+static enum dctload_status
+finish_output(struct image *im)
+{
+	if (im->job->planes != NULL)
+		return DCTLOAD_OK;
+	if (im->streaming)
+		return plan_finish(im->plan);
+	return plan_run(im->plan, &im->header.info,
+			(const s16 *const *)im->grid);
+}
+
+/* ---- the whole file ---------------------------------------------------- */
+
+/* All that the file has to code has been coded. */
+static bool
+is_complete(const struct image *im)
+{
+	const struct dctload_info *const info = &im->header.info;
+
+	if (info->progressive)
+		return progress_is_complete(&im->progress,
+					    info->num_components);
+	for (u32 c = 0; c < info->num_components; c++)
+		if (!im->coded[c])
+			return false;
+	return true;
+}
+
+static bool
+has_every_component(const struct image *im)
+{
+	const struct dctload_info *const info = &im->header.info;
+
+	for (u32 c = 0; c < info->num_components; c++)
+		if (info->progressive ? !progress_has_dc(&im->progress, c) :
+					!im->coded[c])
+			return false;
+	return true;
+}
+
+/* EOI, or the data end, or what is left of them makes no sense. */
+static enum dctload_status
+finish_file(struct image *im, enum header_event event)
+{
+	struct header *const h = &im->header;
+	const bool may_lack_data =
+	    (im->job->flags & DCTLOAD_ALLOW_TRUNCATED) != 0;
+
+	if (event == HEADER_EOI) {
+		if (h->pos != h->in_nbytes)
+			h->info.warnings |= DCTLOAD_WARN_TRAILING;
+		if (!has_every_component(im)) {
+			if (!may_lack_data)
+				return fail_at(im, h->in + h->pos - 2,
+					       DCTLOAD_NO_SCAN);
+			h->info.warnings |= DCTLOAD_WARN_TRUNCATED;
+		}
+	} else if (is_complete(im)) {
+		h->info.warnings |= DCTLOAD_WARN_NO_EOI;
+	} else if (may_lack_data) {
+		h->info.warnings |= DCTLOAD_WARN_TRUNCATED;
+	} else {
+		return fail_at(im, h->in + h->in_nbytes, DCTLOAD_TRUNCATED);
+	}
+	return finish_output(im);
+}
+
+/*
+ * From one scan to the next that needs a lane.  If there is none, 'finished' is
+ * set, and the output is complete.
+ */
+static enum dctload_status
+next_scan(struct image *im)
+{
+	enum header_event event = HEADER_END_OF_DATA;
+
+	for (;;) {
+		const bool first = im->header.info.num_scans == 0;
+		enum dctload_status status =
+		    header_next(&im->header, &event);
+
+		if (status == DCTLOAD_TRUNCATED && !first) {
+			event = HEADER_END_OF_DATA;
+			status = DCTLOAD_OK;
+		}
+		if (status != DCTLOAD_OK)
+			return status;
+		if (event != HEADER_SCAN) {
+			im->finished = true;
+			if (first)
+				return fail_at(
+				    im, im->header.in + im->header.pos,
+				    event == HEADER_EOI ? DCTLOAD_NO_SCAN :
+							  DCTLOAD_TRUNCATED);
+			return finish_file(im, event);
+		}
+		if (first)
+			status = begin_output(im);
+		if (status == DCTLOAD_OK)
+			status = begin_scan(im);
+		if (status == DCTLOAD_OK && im->header.info.progressive)
+			status = decode_progressive_scan(im);
+		if (status != DCTLOAD_OK || !im->header.info.progressive)
+			return status;
+	}
+}
+
+
+/* ---- from outside ------------------------------------------------------ */
+
+static enum image_state
+finish_job(struct image *im, enum dctload_status status)
+{
+	struct jpeg_job *const job = im->job;
+
+	job->status = status;
+	job->info = im->header.info;
+	job->error_offset = im->header.error_offset;
+	release_tables(im);
+	im->job = NULL;
+	return IMAGE_FINISHED;
+}
+
+/* 'status' is that of what has just been done; go on to the next run. */
+static enum image_state
+go_on(struct image *im, enum dctload_status status)
+{
+	while (status == DCTLOAD_OK && !im->finished) {
+		begin_run(im);
+		if (im->lane.status == DCTLOAD_OK)
+			return IMAGE_OPEN;
+		status = finish_run(im);
+	}
+	return finish_job(im, status);
+}
+
+enum image_state
+image_begin(struct image *im, struct jpeg_job *job)
+{
+	enum dctload_status status;
+
+	im->job = job;
+	im->cut_short = false;
+	im->finished = false;
+	memset(im->coded, 0, sizeof(im->coded));
+	memset(&im->progress, 0, sizeof(im->progress));
+	status = header_begin(&im->header, job->in, job->in_nbytes,
+			      job->limits);
+	if (status == DCTLOAD_OK)
+		status = next_scan(im);
+	return go_on(im, status);
+}
+
+enum image_state
+image_advance(struct image *im)
+{
+	return go_on(im, finish_run(im));
+}
+
+void
+image_free_scratch(struct image *im)
+{
+	free(im->segment);
+	free(im->blocks);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* image.h - one image on its way from bytes to rows of blocks */
+#ifndef DCTLOAD_IMAGE_H
+#define DCTLOAD_IMAGE_H
+
+#include "../common.h"
+#include "decoder.h"
+#include "header.h"
+#include "huffman.h"
+#include "reorder.h"
+#include "scan.h"
+#include "scan_progressive.h"
+
+struct plan;
+
+/*
+ * An open image holds one lane.  Between two calls of image_advance() the lane
+ * decodes the run that was set up for it; progressive scans need no lane and are
+ * decoded whole inside image_begin() or image_advance().
+ */
+struct image {
+	struct scan_lane lane;
+	struct jpeg_job *job;
+	struct header header;
+	struct huff_cache *cache;
+	struct plan *plan;	/* for jobs with an output */
+
+	u8 *segment;		/* bytes without stuffing, then zeros */
+	size_t segment_capacity;
+	s16 *blocks;		/* where 'grid' points unless the job has planes */
+	size_t blocks_capacity;
+
+	/*
+	 * Where component c's blocks go: 'grid' is whole planes, or, when rows
+	 * are handed to a plan as they come, one row of MCUs.
+	 */
+	s16 *grid[DCTLOAD_MAX_COMPONENTS];
+	bool streaming;
+	u32 first_row, end_row;	/* MCU rows that are wanted */
+
+	/* The scan. */
+	struct huff_table *tables[2 * DCTLOAD_MAX_COMPONENTS];
+	u32 mcus_w, mcus_h, mcu_x, mcu_y;
+	struct reorder reorder;
+	u8 slot_component[MAX_MCU_BLOCKS];	/* index into the frame */
+	u8 slot_x[MAX_MCU_BLOCKS], slot_y[MAX_MCU_BLOCKS];
+	u32 segment_mcus_left, next_restart;
+	const u8 *segment_in, *segment_in_end;	/* in the file */
+	bool cut_short;		/* data are missing, and that is allowed */
+	bool finished;
+
+	bool coded[DCTLOAD_MAX_COMPONENTS];
+	struct progress progress;
+	struct progressive_scan progressive;
+};
+
+enum image_state { IMAGE_OPEN, IMAGE_FINISHED };
+
+/*
+ * Begin 'job'.  If the image stays open, its lane has a run to decode; if it is
+ * finished, the job has its results.
+ */
+enum image_state image_begin(struct image *image, struct jpeg_job *job);
+
+/* The lane has stopped: pass on its blocks and set up what comes next. */
+enum image_state image_advance(struct image *image);
+
+void image_free_scratch(struct image *image);
+
+#endif /* DCTLOAD_IMAGE_H */
