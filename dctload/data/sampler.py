@@ -102,7 +102,7 @@ class Permutation:
     def _network(self, values: UInts) -> UInts:
         """One pass of the network: a bijection on the power of two."""
         low = values & self._low
-        high = values >> self._low_bits
+        high: UInts = values >> self._low_bits
         for i, round_key in enumerate(self._keys):
             if i % 2:
                 high ^= _mix64_array(low + round_key) & self._high

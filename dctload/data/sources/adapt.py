@@ -1,0 +1,336 @@
+"""Data sets made for other loaders, seen as sources."""
+
+import bisect
+import hashlib
+import itertools
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import ConcatDataset, IterableDataset, Subset
+
+from ..sampler import Indices
+from .base import Inputs, Options, Raw, Slot, Source
+from .translate import equivalent, is_native
+
+_ACCEPTED = (
+    "a dctload or torchvision ImageFolder, Files, TarShards, a Subset or "
+    "ConcatDataset of these, a Hugging Face data set with an image column, or any "
+    "map-style data set whose samples are (JPEG bytes or path, target, ...)"
+)
+
+
+def as_source(dataset: Any) -> Source:
+    """See ``dataset`` as a source.
+
+    Raises:
+        TypeError: It is none that can be read without decoding pixels; the
+            message says what to change.
+    """
+    if isinstance(dataset, Source):
+        return dataset
+    if isinstance(dataset, Subset):
+        return _Subset(as_source(dataset.dataset), dataset.indices)
+    if isinstance(dataset, ConcatDataset):
+        return _Concat([as_source(part) for part in dataset.datasets])
+    if isinstance(dataset, IterableDataset):
+        raise TypeError(
+            f"{type(dataset).__name__} is an IterableDataset, which has no order to "
+            f"shuffle, share or resume. The loader takes {_ACCEPTED}."
+        )
+    if _is_huggingface(dataset):
+        return _HuggingFace(dataset)
+    if hasattr(dataset, "samples") and hasattr(dataset, "loader"):
+        return _TorchvisionFolder(dataset)
+    if hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__"):
+        return _Mapped(dataset)
+    raise TypeError(f"got {type(dataset).__name__}; the loader takes {_ACCEPTED}.")
+
+
+def _digest(*parts: Any) -> str:
+    text = "\0".join(map(str, parts)).encode()
+    return hashlib.blake2b(text, digest_size=16).hexdigest()
+
+
+class _Subset(Source):
+    """Some of a source's samples."""
+
+    def __init__(self, source: Source, indices: Any):
+        self._source = source
+        self._indices: Indices = np.asarray(indices, dtype=np.int64)
+        self.options = source.options
+        self.other_formats = source.other_formats
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def fetch(self, indices: Indices) -> Inputs:
+        return self._source.fetch(self._indices[indices])
+
+    def name(self, index: int) -> str:
+        return self._source.name(int(self._indices[index]))
+
+    def fingerprint(self) -> str:
+        chosen = hashlib.blake2b(self._indices.tobytes(), digest_size=16)
+        return _digest(self._source.fingerprint(), chosen.hexdigest())
+
+
+class _Concat(Source):
+    """Several sources, one after another."""
+
+    def __init__(self, sources: list[Source]):
+        first = sources[0]
+        for source in sources[1:]:
+            if source.options != first.options:
+                raise TypeError(
+                    "the parts of a ConcatDataset have different transforms or "
+                    "options; give them to the DataLoader instead"
+                )
+        self._sources = sources
+        self.options = first.options
+        self.other_formats = first.other_formats
+        sizes = [len(source) for source in sources]
+        self._starts = [0, *itertools.accumulate(sizes)]
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def _locate(self, index: int) -> tuple[Source, int]:
+        part = bisect.bisect_right(self._starts, index) - 1
+        return self._sources[part], index - self._starts[part]
+
+    def fetch(self, indices: Indices) -> Inputs:
+        part = np.searchsorted(self._starts, indices, side="right") - 1
+        order = np.argsort(part, kind="stable")
+        pieces: list[Inputs] = []
+        for number in np.unique(part).tolist():
+            chosen = indices[part == number] - self._starts[number]
+            pieces.append(self._sources[number].fetch(chosen))
+        if len(pieces) == 1:
+            return pieces[0]
+        return _joined(pieces, np.argsort(order, kind="stable"))
+
+    def name(self, index: int) -> str:
+        source, own = self._locate(index)
+        return source.name(own)
+
+    def fingerprint(self) -> str:
+        return _digest(*(source.fingerprint() for source in self._sources))
+
+
+def _joined(pieces: list[Inputs], places: Indices) -> Inputs:
+    """The inputs of several sources as one, reordered."""
+    raw: list[Raw] = []
+    for piece in pieces:
+        if piece.is_path and not all(other.is_path for other in pieces):
+            raw += [_read(path) for path in piece.raw]
+        else:
+            raw += piece.raw
+    result = Inputs([raw[i] for i in places.tolist()], pieces[0].is_path)
+    result.is_path = all(piece.is_path for piece in pieces)
+    if all(piece.targets is not None for piece in pieces):
+        together = [piece.targets for piece in pieces if piece.targets is not None]
+        result.targets = np.concatenate(together)[places]
+        return result
+    samples: list[Any] = []
+    for piece in pieces:
+        samples += piece.uncollated([None] * len(piece))
+    result.samples = [samples[i] for i in places.tolist()]
+    result.slot = pieces[0].slot
+    return result
+
+
+def _read(path: bytes) -> bytes:
+    """The file, or nothing where there is none: then the decoder complains."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+class _TorchvisionFolder(Source):
+    """torchvision's ImageFolder or DatasetFolder: its paths, not its pixels."""
+
+    def __init__(self, dataset: Any):
+        self._dataset = dataset
+        self.options = Options(transform=_native_transform(dataset))
+
+    def __len__(self) -> int:
+        return len(self._dataset.samples)
+
+    def fetch(self, indices: Indices) -> Inputs:
+        samples = self._dataset.samples
+        chosen = [samples[i] for i in indices.tolist()]
+        raw = [os.fsencode(path) for path, _ in chosen]
+        if self._dataset.target_transform is None:
+            targets = np.array([target for _, target in chosen], np.int64)
+            return Inputs(raw, True, targets=targets)
+        change = self._dataset.target_transform
+        pairs = [(None, change(target)) for _, target in chosen]
+        return Inputs(raw, True, samples=pairs)
+
+    def name(self, index: int) -> str:
+        return str(self._dataset.samples[index][0])
+
+    def fingerprint(self) -> str:
+        root = os.fspath(getattr(self._dataset, "root", ""))
+        digest = hashlib.blake2b(digest_size=16)
+        for path, _ in self._dataset.samples:
+            digest.update(os.fsencode(path)[len(os.fsencode(root)) :] + b"\0")
+        return digest.hexdigest()
+
+
+def _native_transform(dataset: Any) -> Any:
+    """The data set's transform, if it is one of dctload's."""
+    transform = getattr(dataset, "transform", None)
+    if transform is None or is_native(transform):
+        return transform
+    raise TypeError(
+        f"the transform of this {type(dataset).__name__} works on pixels, and no "
+        "pixel is made here. Its equivalent on DCT coefficients:\n\n"
+        f"{equivalent(transform)}\n\n"
+        "Give that to the data set or to DataLoader(transform=...)."
+    )
+
+
+def _is_huggingface(dataset: Any) -> bool:
+    module = type(dataset).__module__
+    return module.split(".")[0] == "datasets" and hasattr(dataset, "features")
+
+
+class _HuggingFace(Source):
+    """A Hugging Face data set with one image column, read undecoded."""
+
+    def __init__(self, dataset: Any):
+        features = dataset.features
+        images = [k for k, v in features.items() if type(v).__name__ == "Image"]
+        if len(images) != 1:
+            raise TypeError(
+                f"the data set must have one Image column, it has {images or 'none'}; "
+                "use select_columns or cast_column"
+            )
+        if dataset.format["type"] == "custom":
+            raise TypeError(
+                "the data set has a transform of its own (set_transform); take it off "
+                "with dataset.with_format(None) and give DataLoader(transform=...)"
+            )
+        (self._column,) = images
+        undecoded = type(features[self._column])(decode=False)
+        dataset = dataset.with_format(None)
+        self._dataset = dataset.cast_column(self._column, undecoded)
+        self._fingerprint = str(dataset._fingerprint)
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def fetch(self, indices: Indices) -> Inputs:
+        columns = self._dataset[indices.tolist()]
+        images = columns.pop(self._column)
+        raw = [
+            image["bytes"] if image["bytes"] is not None else _read(image["path"])
+            for image in images
+        ]
+        rows = zip(*columns.values(), strict=True) if columns else [()] * len(raw)
+        samples = [
+            {self._column: None, **dict(zip(columns, row, strict=True))} for row in rows
+        ]
+        return Inputs(raw, False, samples=samples, slot=Slot(self._column))
+
+    def name(self, index: int) -> str:
+        path = self._dataset[index][self._column]["path"]
+        return f"{path}" if path else f"row {index}"
+
+    def fingerprint(self) -> str:
+        return _digest(self._fingerprint, len(self))
+
+
+class _Mapped(Source):
+    """Any map-style data set whose samples hold a path or the bytes of a file."""
+
+    def __init__(self, dataset: Any):
+        self._dataset = dataset
+        self._slot = _find_slot(dataset) if len(dataset) else Slot(0)
+        transform = getattr(dataset, "transform", None)
+        self.options = Options(transform=transform if is_native(transform) else None)
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def _rows(self, indices: Indices) -> list[Any]:
+        if hasattr(self._dataset, "__getitems__"):
+            return list(self._dataset.__getitems__(indices.tolist()))
+        return [self._dataset[i] for i in indices.tolist()]
+
+    def fetch(self, indices: Indices) -> Inputs:
+        samples = self._rows(indices)
+        images = [self._slot.get(sample) for sample in samples]
+        is_path = all(isinstance(image, (str, os.PathLike)) for image in images)
+        raw = [_raw(image, is_path) for image in images]
+        return Inputs(raw, is_path, samples=samples, slot=self._slot)
+
+    def name(self, index: int) -> str:
+        image = self._slot.get(self._dataset[index])
+        if isinstance(image, (str, os.PathLike)):
+            return os.fspath(image)
+        if isinstance(image, Mapping) and image.get("path"):
+            return str(image["path"])
+        return f"sample {index}"
+
+    def fingerprint(self) -> str:
+        kind = type(self._dataset)
+        return _digest(kind.__module__, kind.__qualname__, len(self))
+
+
+def _is_bytes(value: Any) -> bool:
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return True
+    if isinstance(value, torch.Tensor):
+        return value.dtype == torch.uint8 and value.ndim == 1
+    if isinstance(value, np.ndarray):
+        return value.dtype == np.uint8 and value.ndim == 1
+    return isinstance(value, Mapping) and {"bytes", "path"} <= value.keys()
+
+
+def _raw(image: Any, is_path: bool) -> Raw:
+    """What the engine reads: an encoded path, or a buffer."""
+    if isinstance(image, (str, os.PathLike)):
+        return os.fsencode(image) if is_path else _read(os.fsencode(image))
+    if isinstance(image, Mapping):
+        data = image["bytes"]
+        return data if data is not None else _read(os.fsencode(image["path"]))
+    return image.numpy() if isinstance(image, torch.Tensor) else image
+
+
+def _find_slot(dataset: Any) -> Slot:
+    """Look at the first sample for the place of the image."""
+    sample = dataset[0]
+    if isinstance(sample, (str, os.PathLike)) or _is_bytes(sample):
+        return Slot(None)
+    if isinstance(sample, Mapping):
+        for key, value in sample.items():
+            if _is_bytes(value):
+                return Slot(key)
+        for key in ("image", "img", "path", "file", "filename"):
+            if isinstance(sample.get(key), (str, os.PathLike)):
+                return Slot(key)
+    elif isinstance(sample, (tuple, list)) and sample:
+        if isinstance(sample[0], (str, os.PathLike)) or _is_bytes(sample[0]):
+            return Slot(0)
+    raise TypeError(
+        f"sample 0 of this {type(dataset).__name__} is {_describe(sample)}, which "
+        "holds neither a path nor the bytes of an image. Return the file's path or "
+        "content where the decoded image stands now, and give dctload transforms to "
+        f"DataLoader(transform=...). The loader takes {_ACCEPTED}."
+    )
+
+
+def _describe(sample: Any) -> str:
+    if isinstance(sample, (tuple, list)):
+        return f"({', '.join(type(part).__name__ for part in sample)})"
+    if isinstance(sample, Mapping):
+        parts = (f"{key}: {type(value).__name__}" for key, value in sample.items())
+        return f"{{{', '.join(parts)}}}"
+    return f"a {type(sample).__name__}"

@@ -1,0 +1,211 @@
+"""Tar shards, read at random: every member is found by an index made once."""
+
+import glob
+import hashlib
+import json
+import mmap
+import os
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from ..sampler import Indices
+from .base import Inputs, Layout, OtherFormats, _Given, expand
+from .folder import EXTENSIONS
+from .paths import PathTable
+from .tarindex import members
+
+Target = Literal["auto", "folder", "index"] | str
+
+_WILLNEED = getattr(mmap, "MADV_WILLNEED", None)
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Split ``a/b.seg.png`` into its sample ``a/b`` and its part ``.seg.png``.
+
+    >>> split_name("a.d/b.seg.PNG")
+    ('a.d/b', '.seg.png')
+    """
+    folder, slash, base = name.rpartition("/")
+    stem, dot, part = base.partition(".")
+    return folder + slash + stem, (dot + part).lower()
+
+
+class TarShards(_Given):
+    """The images in tar archives, each a sample of one data set.
+
+    Samples have the order of the archives and of the members in them; the
+    loader shuffles over all of them, as the content is read at random, not as a
+    stream. Files that share the name up to its first dot are one sample
+    (``7.jpg``, ``7.cls``) and must be neighbours, as webdataset writes them.
+
+    Args:
+        paths: Archives, or one pattern like ``"train-*.tar"``, sorted by name.
+        transform: A dctload transform.
+        target_transform: Called with each target.
+        target: The extension of the member that holds the target: ``"json"`` is
+            parsed, ``"txt"`` is text, any other is an integer. ``"folder"``: the
+            class is the folder within the archive. ``"index"``: the sample's
+            index. ``"auto"``: a member ``cls``, else the folder.
+        layout: As in :class:`~dctload.DataLoader`, like the next three.
+        dtype: Of the tensors.
+        memory_format: Of the tensors.
+        apply_orientation: Turn images upright as their EXIF data say.
+        other_formats: What to do with images that are not JPEG: ``"convert"``
+            through Pillow, ``"skip"``, or ``"error"``.
+
+    Attributes:
+        classes: With folders as targets, their names.
+
+    The archives are mapped into memory, so they must not shrink meanwhile.
+
+    Raises:
+        ValueError: An archive is broken, holds no image, or has the parts of a
+            sample apart from each other.
+    """
+
+    def __init__(
+        self,
+        paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        transform: Any = None,
+        target_transform: Callable[[Any], Any] | None = None,
+        *,
+        target: Target = "auto",
+        layout: Layout | None = None,
+        dtype: torch.dtype | None = None,
+        memory_format: torch.memory_format | None = None,
+        apply_orientation: bool | None = None,
+        other_formats: OtherFormats = "convert",
+    ):
+        if isinstance(paths, (str, os.PathLike)):
+            pattern = expand(paths)
+            files = sorted(glob.glob(pattern)) or [pattern]
+        else:
+            files = [expand(path) for path in paths]
+        self.shards = files
+        self.classes: list[str] = []
+        self._maps: list[memoryview | None] = [None] * len(files)
+        self._set_options(
+            transform,
+            target_transform,
+            layout,
+            dtype,
+            memory_format,
+            apply_orientation,
+            other_formats,
+        )
+        self._index(target)
+
+    def _index(self, target: Target) -> None:
+        names: list[str] = []
+        places: list[tuple[int, int, int]] = []
+        labels: list[tuple[int, int, int] | None] = []
+        wanted = ".cls" if target == "auto" else f".{target.lstrip('.')}"
+        for shard, path in enumerate(self.shards):
+            for name, image, label in _samples(path, wanted):
+                names.append(name)
+                places.append((shard, *image))
+                labels.append(label and (shard, *label))
+        if not names:
+            raise ValueError(f"no image in {', '.join(self.shards) or 'no archive'}")
+        self._names = PathTable(names)
+        self._places: Indices = np.array(places, np.int64)
+        self._make_targets(target, wanted, names, labels)
+
+    def _make_targets(
+        self,
+        target: Target,
+        wanted: str,
+        names: list[str],
+        labels: list[tuple[int, int, int] | None],
+    ) -> None:
+        if target == "index":
+            self._set_targets(None, len(names))
+        elif target == "folder" or (target == "auto" and not any(labels)):
+            folders = [os.path.dirname(name) for name in names]
+            self.classes = sorted(set(folders))
+            number = {name: i for i, name in enumerate(self.classes)}
+            self._set_targets([number[folder] for folder in folders], len(names))
+        else:
+            given = []
+            for name, label in zip(names, labels, strict=True):
+                if label is None:
+                    raise ValueError(f"{name}: no member {wanted} beside the image")
+                given.append(_parse(bytes(self._content(*label)), wanted, name))
+            self._set_targets(given, len(names))
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def _content(self, shard: int, offset: int, size: int) -> memoryview:
+        view = self._maps[shard]
+        if view is None:
+            with open(self.shards[shard], "rb") as file:
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            view = self._maps[shard] = memoryview(mapped)
+        if _WILLNEED is not None:
+            page = offset & -mmap.PAGESIZE
+            view.obj.madvise(_WILLNEED, page, offset + size - page)  # type: ignore[attr-defined]
+        return view[offset : offset + size]
+
+    def fetch(self, indices: Indices) -> Inputs:
+        """The mapped bytes at ``indices``; the kernel is told to read them ahead."""
+        raw = [self._content(*place) for place in self._places[indices].tolist()]
+        return self._inputs(raw, False, indices)
+
+    def name(self, index: int) -> str:
+        """Archive and member, ``train-0.tar:dog/7.jpg``."""
+        return f"{self.shards[self._places[index, 0]]}:{self._names[index]}"
+
+    def fingerprint(self) -> str:
+        """A digest of the members' names, sizes and places."""
+        digest = hashlib.blake2b(self._names.digest(), digest_size=16)
+        digest.update(self._places.tobytes())
+        return digest.hexdigest()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_maps": [None] * len(self.shards)}
+
+
+def _parse(data: bytes, extension: str, name: str) -> Any:
+    if extension.endswith("json"):
+        return json.loads(data)
+    text = data.decode()
+    if extension.endswith("txt"):
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(
+            f"{name}: {extension} holds {text[:40]!r}, no number"
+        ) from None
+
+
+def _samples(
+    path: str, wanted: str
+) -> Iterable[tuple[str, tuple[int, int], tuple[int, int] | None]]:
+    """Yield (member, image, target) of one archive; both are (offset, size)."""
+    done: set[str] = set()
+    key = name = None
+    image = label = None
+    for member, offset, size in members(path):
+        member_key, part = split_name(member)
+        if member_key != key:
+            if image is not None and name is not None:
+                yield name, image, label
+            if key is not None:
+                done.add(key)
+            if member_key in done:
+                raise ValueError(
+                    f"{path}: the files of sample {member_key!r} are not next to "
+                    "each other; write the archive sorted by name"
+                )
+            key, image, label = member_key, None, None
+        if part == wanted:
+            label = offset, size
+        elif part.endswith(EXTENSIONS) and image is None:
+            name, image = member, (offset, size)
+    if image is not None and name is not None:
+        yield name, image, label
