@@ -1,0 +1,7 @@
+"""``python -m dctload.cli``."""
+
+import sys
+
+from dctload.cli import main
+
+sys.exit(main())
