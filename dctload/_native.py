@@ -116,6 +116,7 @@ def _dtype_of(ctype: Any) -> Any:
 INFO_DTYPE = _dtype_of(ffi.typeof("struct dctload_info"))
 STEP_DTYPE = _dtype_of(ffi.typeof("struct dctload_step"))
 GEOMETRY_DTYPE = _dtype_of(ffi.typeof("struct dctload_geometry"))
+OUTPUT_DTYPE = _dtype_of(ffi.typeof("struct dctload_output"))
 ITEM_DTYPE = _dtype_of(ffi.typeof("struct dctload_item"))
 
 
@@ -264,6 +265,61 @@ def encode(info: np.ndarray, planes: Sequence[np.ndarray], optimize: bool) -> by
 
 
 # ---- coefficients to tensors ------------------------------------------------------
+
+
+_DTYPES = {
+    "float32": lib.DCTLOAD_F32,
+    "float16": lib.DCTLOAD_F16,
+    "bfloat16": lib.DCTLOAD_BF16,
+    "int16": lib.DCTLOAD_I16,
+    "int8": lib.DCTLOAD_I8,
+}
+LAYOUTS = {"planes": lib.DCTLOAD_PLANES, "concat": lib.DCTLOAD_CONCAT}
+
+
+def make_output(
+    width: int,
+    height: int,
+    layout: str,
+    dtype: str,
+    channels_last: bool,
+    frequencies: Sequence[Sequence[int]],
+    scale: np.ndarray | None = None,
+    offset: np.ndarray | None = None,
+) -> Any:
+    """``struct dctload_output *``.
+
+    Args:
+        width: In samples, a multiple of 8, of 16 for "planes".
+        height: Likewise.
+        layout: A key of ``LAYOUTS``.
+        dtype: "float32", "float16", "bfloat16", "int16" or "int8".
+        channels_last: Channels are the innermost axis.
+        frequencies: Natural indices for Y, Cb and Cr, ascending.
+        scale: float32 ``(3, 64)``: of channel j of component c; None is ones.
+        offset: float32 ``(3, 64)``, added after scaling; None is zeros.
+    """
+    multiple = 16 if layout == "planes" else 8
+    if width % multiple or height % multiple or width <= 0 or height <= 0:
+        raise ValueError(
+            f"the size for layout {layout!r} must be a multiple of {multiple}, "
+            f"got {width}x{height}"
+        )
+    if dtype not in _DTYPES:
+        raise ValueError(f"dtype must be one of {', '.join(_DTYPES)}, got {dtype}")
+    output = ffi.new("struct dctload_output *")
+    record = np.frombuffer(ffi.buffer(output), OUTPUT_DTYPE)[0]
+    record["width"], record["height"] = width, height
+    record["layout"], record["dtype"] = LAYOUTS[layout], _DTYPES[dtype]
+    record["channels_last"] = channels_last
+    record["scale"] = 1 if scale is None else scale
+    record["offset"] = 0 if offset is None else offset
+    for c, kept in enumerate(frequencies):
+        if list(kept) != sorted(set(kept)) or not set(kept) <= set(range(64)):
+            raise ValueError(f"frequencies must ascend from 0 to 63, got {list(kept)}")
+        record["num_freqs"][c] = len(kept)
+        record["freqs"][c, : len(kept)] = kept
+    return output
 
 
 def output_nbytes(output: Any) -> tuple[int, int]:

@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ import numpy.typing as npt
 from . import _native, _pixels
 from ._memory import Pool
 from ._results import Shelf, Single, Source
+
+if TYPE_CHECKING:
+    import torch
 
 Array: TypeAlias = npt.NDArray[Any]
 # Bytes-like objects (the buffer protocol has no name before Python 3.12), paths.
@@ -305,6 +308,31 @@ class DctImage:
             for plane, table in zip(self.planes, tables, strict=True)
         ]
         return self._with_amplitudes(planes)
+
+    def to_tensor(
+        self,
+        *,
+        layout: Literal["concat", "planes"] = "concat",
+        dtype: "torch.dtype | None" = None,
+        memory_format: "torch.memory_format | None" = None,
+    ) -> Any:
+        """What one sample of a batch holds, as torch tensors without N.
+
+        Args:
+            layout: "concat": one tensor ``(Ky + Kc, height / 8, width / 8)``, Y, Cb
+                and Cr, chroma resampled to luma's grid. "planes": a pair ``(y,
+                cbcr)``, chroma at half the resolution.
+            dtype: float32 (default), float16, bfloat16, int16 or int8.
+            memory_format: ``torch.channels_last`` makes channels the innermost axis
+                in memory.
+
+        Raises:
+            ValueError: The size is no multiple of 8 (of 16 for "planes").
+            UnsupportedJPEGError: CMYK or YCCK, which is not linear in YCbCr.
+        """
+        from ._emit import to_tensor
+
+        return to_tensor(self, layout, dtype, memory_format)
 
     def to_rgb(self) -> npt.NDArray[np.uint8]:
         """Pixels ``(height, width, 3)``, to look at; not fast.

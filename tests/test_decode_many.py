@@ -1,0 +1,259 @@
+"""Many files: order, errors, threads, and memory that is used again."""
+
+import gc
+import os
+import resource
+import signal
+import threading
+
+import numpy as np
+import pytest
+from conftest import jpeg_bytes, picture
+
+import dctload
+from dctload import Decoder
+from dctload._memory import Pool
+
+THREADS = [1, 3]
+
+
+@pytest.fixture(scope="module")
+def large():
+    """Above the size from which single images come from the pool."""
+    return [jpeg_bytes(picture(400, 320, seed), quality=80) for seed in range(3)]
+
+
+def _same(image, other):
+    return len(image.planes) == len(other.planes) and all(
+        np.array_equal(a, b) for a, b in zip(image.planes, other.planes, strict=True)
+    )
+
+
+@pytest.mark.parametrize("num_threads", THREADS)
+class TestResults:
+    def test_they_are_those_of_single_decodes_in_order(self, jpeg_samples, num_threads):
+        files = list(jpeg_samples.values()) * 9
+        images = dctload.decode_many(files, num_threads)
+        for file, image in zip(files, images, strict=True):
+            want = dctload.decode(file)
+            assert _same(image, want)
+            np.testing.assert_array_equal(image.qtables, want.qtables)
+
+    def test_alike_images_are_those_of_single_decodes(self, num_threads):
+        """Images of one size take a quicker way to their planes."""
+        files = [jpeg_bytes(picture(32, 32, seed)) for seed in range(50)]
+        images = dctload.decode_many(files, num_threads)
+        for file, image in zip(files, images, strict=True):
+            assert _same(image, dctload.decode(file))
+
+    def test_paths_and_bytes_may_be_mixed(self, jpeg_samples, num_threads, tmp_path):
+        path = tmp_path / "a.jpg"
+        path.write_bytes(jpeg_samples["444"])
+        files = [
+            path,
+            jpeg_samples["420"],
+            str(path),
+            bytearray(jpeg_samples["grey"]),
+        ]
+        images = dctload.decode_many(files, num_threads)
+        assert [image.info.subsampling for image in images] == [
+            "4:4:4",
+            "4:2:0",
+            "4:4:4",
+            "grey",
+        ]
+        assert [image.name for image in images] == [
+            str(path),
+            "<bytes 1>",
+            str(path),
+            "<bytes 3>",
+        ]
+
+    def test_no_files_give_no_images(self, num_threads):
+        assert dctload.decode_many([], num_threads) == []
+
+    def test_more_than_one_block_of_memory_is_filled(self, large, num_threads):
+        files = large * 20
+        images = Decoder(num_threads).decode_many(files)
+        assert sum(p.nbytes for i in images for p in i.planes) > 16 << 20
+        want = [dctload.decode(file) for file in large]
+        for i, image in enumerate(images):
+            assert _same(image, want[i % 3])
+
+    def test_an_image_larger_than_a_block_gets_its_own(self, num_threads, large):
+        huge = jpeg_bytes(np.zeros((2400, 2400, 3), np.uint8))
+        files = [large[0], huge, large[1]]
+        images = dctload.decode_many(files, num_threads)
+        assert images[1].planes[0].shape == (300, 300, 8, 8)
+        assert all(_same(i, dctload.decode(f)) for i, f in zip(images, files))  # noqa: B905
+
+
+@pytest.mark.parametrize("num_threads", THREADS)
+class TestErrors:
+    @pytest.fixture
+    def files(self, jpeg_samples, tmp_path):
+        broken = jpeg_samples["420"][:900]
+        return [
+            jpeg_samples["420"],
+            broken,
+            b"",
+            tmp_path / "none.jpg",
+            jpeg_samples["grey"],
+        ]
+
+    def test_the_first_is_raised(self, files, num_threads):
+        with pytest.raises(dctload.CorruptJPEGError, match="<bytes 1>: "):
+            dctload.decode_many(files, num_threads)
+
+    def test_they_can_be_returned_in_place(self, files, num_threads):
+        got = dctload.decode_many(files, num_threads, on_error="return")
+        assert [type(result) for result in got] == [
+            dctload.DctImage,
+            dctload.CorruptJPEGError,
+            dctload.CorruptJPEGError,
+            FileNotFoundError,
+            dctload.DctImage,
+        ]
+        assert got[1].name == "<bytes 1>"
+        assert str(files[3]) in str(got[3])
+        assert _same(got[0], dctload.decode(files[0]))
+        assert _same(got[4], dctload.decode(files[4]))
+
+    def test_a_decoder_survives_them(self, files, num_threads):
+        decoder = Decoder(num_threads)
+        for _ in range(3):
+            with pytest.raises(dctload.CorruptJPEGError):
+                decoder.decode_many(files)
+            assert _same(decoder.decode_many(files[:1])[0], dctload.decode(files[0]))
+
+    def test_limits_are_kept_for_each(self, jpeg_samples, num_threads):
+        files = [jpeg_samples["one_pixel"], jpeg_samples["420"]]
+        got = dctload.decode_many(
+            files,
+            num_threads,
+            on_error="return",
+            limits=dctload.Limits(max_pixels=100),
+        )
+        assert isinstance(got[0], dctload.DctImage)
+        assert isinstance(got[1], dctload.LimitError)
+
+
+class TestArguments:
+    def test_on_error_is_checked(self):
+        with pytest.raises(ValueError, match="'ignore'"):
+            dctload.decode_many([], on_error="ignore")
+
+    def test_threads_are_checked(self):
+        with pytest.raises(ValueError, match="num_threads must be >= 1, got 0"):
+            Decoder(0)
+
+    def test_what_is_no_buffer_is_refused(self):
+        with pytest.raises(TypeError):
+            dctload.decode_many([3])
+
+
+def _address(array):
+    return array.__array_interface__["data"][0]
+
+
+class TestMemory:
+    @pytest.mark.parametrize("num_threads", THREADS)
+    def test_results_never_change_while_somebody_holds_them(self, large, num_threads):
+        decoder = Decoder(num_threads)
+        held = []
+        for round_ in range(6):
+            for image in decoder.decode_many(large):
+                plane = image.planes[round_ % 3][1:, ::2]
+                held.append((plane, plane.copy()))
+            image = decoder.decode(large[round_ % 3])
+            held.append((image.planes[0], image.planes[0].copy()))
+            del image, plane
+            gc.collect()
+        for plane, copy in held:
+            np.testing.assert_array_equal(plane, copy)
+
+    @pytest.mark.parametrize("many", [False, True])
+    def test_memory_is_taken_again_once_it_is_free(self, large, many):
+        decoder = Decoder()
+        places = set()
+        for _ in range(5):
+            image = decoder.decode_many(large)[0] if many else decoder.decode(large[0])
+            places.add(_address(image.planes[0]))
+            del image
+        # One block, or two if the old one is let go only after the new is taken.
+        assert len(places) <= 2
+
+    def test_results_outlive_their_decoder(self, large):
+        decoder = Decoder()
+        image = decoder.decode_many(large)[1]
+        single = decoder.decode(large[2])
+        del decoder
+        gc.collect()
+        assert _same(image, dctload.decode(large[1]))
+        assert _same(single, dctload.decode(large[2]))
+
+    def test_planes_are_aligned(self, large):
+        for image in dctload.decode_many(large):
+            assert all(_address(plane) % 64 == 0 for plane in image.planes)
+
+    def test_a_steady_state_takes_no_page_faults(self, large):
+        decoder = Decoder()
+        files = large * 8
+
+        def faults():
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            for image in decoder.decode_many(files):
+                assert image.planes[0].dtype == np.int16
+            return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+        for _ in range(3):
+            faults()
+        # A round fills 2,000 pages.
+        assert min(faults() for _ in range(5)) < 50
+
+    def test_a_pool_keeps_no_more_than_it_may(self):
+        pool = Pool(max_free_nbytes=1 << 20)
+        arrays = [pool.take(600 << 10) for _ in range(4)]
+        places = {_address(array) for array in arrays}
+        del arrays
+        assert pool._free_nbytes <= 1 << 20
+        assert _address(pool.take(600 << 10)) in places
+
+    @pytest.mark.parametrize("nbytes", [1, 65536, 65537, 1 << 20, (1 << 20) + 1])
+    def test_a_block_is_large_enough_and_wastes_a_quarter_at_most(self, nbytes):
+        got = Pool().take(nbytes).nbytes
+        assert nbytes <= got <= max(nbytes * 1.25, 65536)
+
+
+def test_threads_of_python_may_decode_at_the_same_time(large):
+    want = [dctload.decode(file) for file in large]
+    wrong = []
+
+    def work():
+        for _ in range(5):
+            got = dctload.decode_many(large, 2)
+            single = dctload.decode(large[0])
+            if not all(map(_same, got, want)) or not _same(single, want[0]):
+                wrong.append(threading.get_ident())
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("num_threads", THREADS)
+def test_a_decoder_works_in_a_forked_child(large, num_threads):
+    decoder = Decoder(num_threads)
+    want = decoder.decode_many(large)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            signal.alarm(20)
+            os._exit(0 if all(map(_same, decoder.decode_many(large), want)) else 1)
+        except BaseException:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

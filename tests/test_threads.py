@@ -1,0 +1,266 @@
+"""The engine: batches in flight, files, cancelling, forks, signals."""
+
+import _thread
+import errno
+import gc
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from dctload import _native as native
+from dctload._native import Batch, Engine
+
+THREADS = [0, 1, 4]
+MISSING = b"/nonexistent/a.jpg"
+
+
+@pytest.fixture
+def files(jpeg_samples, tmp_path):
+    paths = []
+    for i in range(24):
+        for name, data in jpeg_samples.items():
+            path = tmp_path / f"{i}-{name}.jpg"
+            path.write_bytes(data)
+            paths.append(os.fsencode(path))
+    return paths
+
+
+def _statuses(batch, n):
+    return set(batch.items["status"][:n].tolist())
+
+
+@pytest.mark.parametrize("num_threads", THREADS)
+class TestWork:
+    def test_batches_in_flight_together_all_end(self, files, num_threads):
+        engine = Engine(num_threads)
+        batches = [Batch(len(files)) for _ in range(5)]
+        for batch in batches:
+            batch.set_paths(files)
+            engine.submit_read(batch, len(files))
+        for batch in reversed(batches):
+            assert engine.wait(batch) == 0
+            assert _statuses(batch, len(files)) == {native.OK}
+            for i in (0, 7, len(files) - 1):
+                with open(files[i], "rb") as file:
+                    assert batch.data(i) == file.read()
+        engine.close()
+
+    def test_a_file_that_cannot_be_read_fails_alone(self, files, num_threads, tmp_path):
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        bad = [MISSING, os.fsencode(tmp_path), os.fsencode(pipe)]
+        paths = [files[0], *bad, files[1]]
+        engine, batch = Engine(num_threads), Batch(5)
+        batch.set_paths(paths)
+        engine.submit_read(batch, 5)
+        engine.wait(batch)
+        got = [batch.error(i, "x") for i in range(5)]
+        assert got[0] is None
+        assert got[4] is None
+        assert [error.errno for error in got[1:4]] == [
+            errno.ENOENT,
+            errno.EISDIR,
+            errno.EINVAL,
+        ]
+
+    def test_skipped_items_are_left_alone(self, files, num_threads):
+        engine, batch = Engine(num_threads), Batch(3)
+        batch.set_paths(files[:3])
+        batch.items["skip"][1] = 1
+        batch.items["status"][1] = 77
+        engine.submit_read(batch, 3)
+        engine.wait(batch)
+        assert batch.items["status"].tolist() == [0, 77, 0]
+
+    def test_an_empty_file_is_no_jpeg(self, num_threads, tmp_path):
+        (tmp_path / "empty.jpg").touch()
+        engine, batch = Engine(num_threads), Batch(1)
+        batch.set_paths([os.fsencode(tmp_path / "empty.jpg")])
+        engine.submit_read(batch, 1)
+        engine.wait(batch)
+        assert "empty" in str(batch.error(0, "empty"))
+
+    def test_the_statistics_count_files_and_bytes(self, files, num_threads):
+        engine, batch = Engine(num_threads), Batch(len(files))
+        batch.set_paths(files)
+        engine.submit_read(batch, len(files))
+        engine.wait(batch)
+        stats = engine.stats()
+        assert stats["files"] == len(files)
+        assert stats["in_nbytes"] == sum(os.path.getsize(f) for f in files)
+        assert stats["read_ns"] > 0
+
+    def test_an_engine_may_go_before_its_batches(self, files, num_threads):
+        engine, batch = Engine(num_threads), Batch(len(files))
+        batch.set_paths(files)
+        engine.submit_read(batch, len(files))
+        engine.close()
+        assert _statuses(batch, len(files)) <= {native.OK, native.lib.DCTLOAD_CANCELLED}
+
+    def test_a_batch_may_go_while_it_is_worked_on(self, files, num_threads):
+        engine = Engine(num_threads)
+        for _ in range(20):
+            batch = Batch(len(files))
+            batch.set_paths(files)
+            engine.submit_read(batch, len(files))
+            del batch
+            gc.collect()
+
+
+def test_a_view_of_the_items_keeps_the_batch():
+    items = Batch(3).items
+    gc.collect()
+    items["skip"] = 5
+    assert items["skip"].tolist() == [5, 5, 5]
+
+
+class TestMistakes:
+    def test_a_batch_is_submitted_once_at_a_time(self, files):
+        engine, batch = Engine(0), Batch(2)
+        batch.set_paths(files[:2])
+        engine.submit_read(batch, 2)
+        with pytest.raises(ValueError, match="engine"):
+            engine.submit_read(batch, 2)
+
+    def test_more_items_than_the_batch_has_are_refused(self):
+        with pytest.raises(ValueError, match="engine"):
+            Engine(0).submit_read(Batch(2), 3)
+
+    def test_a_closed_engine_says_so(self):
+        engine = Engine(2)
+        engine.close()
+        engine.close()
+        with pytest.raises(ValueError, match="closed"):
+            engine.submit_read(Batch(1), 1)
+
+
+class TestCancel:
+    def test_what_has_not_begun_is_dropped(self, files):
+        engine, batch = Engine(0), Batch(len(files))
+        batch.set_paths(files)
+        engine.submit_read(batch, len(files))
+        engine.cancel(batch)
+        assert engine.wait(batch) == 0
+        assert _statuses(batch, len(files)) == {native.lib.DCTLOAD_CANCELLED}
+        assert "cancelled" in str(batch.error(0, "x"))
+
+    def test_other_batches_go_on(self, files):
+        engine = Engine(2)
+        dropped, kept = Batch(len(files)), Batch(len(files))
+        for batch in (dropped, kept):
+            batch.set_paths(files)
+            engine.submit_read(batch, len(files))
+        engine.cancel(dropped)
+        engine.wait(kept)
+        assert _statuses(kept, len(files)) == {native.OK}
+        engine.wait(dropped)
+
+    def test_a_cancelled_batch_can_be_used_again(self, files):
+        engine, batch = Engine(0), Batch(1)
+        batch.set_paths(files[:1])
+        engine.submit_read(batch, 1)
+        engine.cancel(batch)
+        engine.submit_read(batch, 1)
+        engine.wait(batch)
+        assert batch.error(0, "x") is None
+
+
+def test_waiting_no_time_returns_what_is_left(files):
+    engine, batch = Engine(0), Batch(4)
+    batch.set_paths(files[:4])
+    engine.submit_read(batch, 4)
+    assert engine.wait(batch, timeout=0) == 4
+    assert engine.wait(batch, timeout=5) == 0
+
+
+def test_no_thread_starts_before_the_first_submission(files):
+    before = len(os.listdir("/proc/self/task"))
+    engine, batch = Engine(3), Batch(1)
+    assert len(os.listdir("/proc/self/task")) == before
+    batch.set_paths(files[:1])
+    engine.submit_read(batch, 1)
+    engine.wait(batch)
+    assert len(os.listdir("/proc/self/task")) == before + 3
+    engine.close()
+    assert len(os.listdir("/proc/self/task")) == before
+
+
+def _in_child(action):
+    """Run ``action`` in a forked child; what it returns must be true."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os._exit(0 if action() else 1)
+        except BaseException:
+            os._exit(2)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.01)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return "hangs"
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("num_threads", THREADS)
+def test_after_a_fork_the_parent_s_engine_is_inert(files, num_threads):
+    engine, batch, fresh = Engine(num_threads), Batch(len(files)), Batch(1)
+    batch.set_paths(files)
+    engine.submit_read(batch, len(files))
+
+    def child():
+        fresh.set_paths(files[:1])
+        with pytest.raises(ValueError, match="engine"):
+            engine.submit_read(fresh, 1)
+        engine.cancel(batch)
+        left = native.lib.dctload_wait(engine._engine, batch.pointer, 10)
+        engine.close()
+        own = Engine(num_threads)
+        own.submit_read(fresh, 1)
+        return left <= len(files) and own.wait(fresh) == 0
+
+    assert _in_child(child) == 0
+    assert engine.wait(batch) == 0
+    assert _statuses(batch, len(files)) == {native.OK}
+
+
+@pytest.mark.parametrize("num_threads", [0, 2])
+def test_control_c_ends_a_wait(files, num_threads):
+    """Python takes the signal between two slices of the wait."""
+    num = 200_000
+    engine, batch = Engine(num_threads), Batch(num)
+    batch.set_paths(files[:1] * num)
+    engine.submit_read(batch, num)
+    timer = threading.Timer(0.15, _thread.interrupt_main)
+    timer.start()
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        engine.wait(batch)
+    engine.abandon(batch)
+    assert time.monotonic() - start < 5
+    timer.join()
+
+
+def test_reads_go_before_other_work(files):
+    """A batch to read, submitted later, is done while another is not begun."""
+    engine, work, read = Engine(0), Batch(1), Batch(1)
+    with open(files[0], "rb") as file:
+        work.set_data([file.read()])
+    engine.submit_read(work, 1)
+    engine.wait(work)
+    nbytes = 128 * int(work.items["info"]["components"]["blocks_w"].sum()) ** 2
+    memory = np.empty(nbytes, np.uint8)
+    assert work.place_planes(0, 1, memory) == (1, 0)
+    engine.submit_decode(work, 1)
+    read.set_paths(files[:1])
+    engine.submit_read(read, 1)
+    engine.wait(read)
+    assert native.lib.dctload_wait(engine._engine, work.pointer, 0) == 1
+    assert engine.wait(work) == 0
