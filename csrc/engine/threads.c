@@ -60,6 +60,7 @@ struct dctload_engine {
 	pthread_cond_t has_work;   /* or 'stop' */
 	pthread_cond_t batch_done; /* or 'caller_works' fell */
 	struct queue reads, others;
+	atomic_uint num_queued; /* batches; to be read without lock */
 	bool stop;
 	bool caller_works; /* thread 0 is some caller's */
 
@@ -71,8 +72,9 @@ struct dctload_engine {
 /* ---- the queues, all under the lock ------------------------------------- */
 
 static void
-queue_push(struct queue *q, struct dctload_batch *b)
+queue_push(struct dctload_engine *e, struct queue *q, struct dctload_batch *b)
 {
+	atomic_fetch_add(&e->num_queued, 1);
 	b->queue_next = NULL;
 	if (q->first == NULL)
 		q->first = b;
@@ -82,7 +84,7 @@ queue_push(struct queue *q, struct dctload_batch *b)
 }
 
 static bool
-queue_remove(struct queue *q, struct dctload_batch *b)
+queue_remove(struct dctload_engine *e, struct queue *q, struct dctload_batch *b)
 {
 	struct dctload_batch *before = NULL;
 
@@ -97,13 +99,8 @@ queue_remove(struct queue *q, struct dctload_batch *b)
 		before->queue_next = b->queue_next;
 	if (q->last == b)
 		q->last = before;
+	atomic_fetch_sub(&e->num_queued, 1);
 	return true;
-}
-
-static bool
-has_work(const struct dctload_engine *e)
-{
-	return e->reads.first != NULL || e->others.first != NULL;
 }
 
 /* Take items off the front: reads before other work. */
@@ -122,7 +119,7 @@ take_run(struct dctload_engine *e, struct run *run_ret)
 	*run_ret = (struct run){ b, b->next, b->next + n };
 	b->next += n;
 	if (n == left)
-		queue_remove(q, b);
+		queue_remove(e, q, b);
 	return true;
 }
 
@@ -178,7 +175,11 @@ do_reads(struct thread *t)
 	stat_add(&t->worker.stats.read_ns, now_ns() - start);
 }
 
-/* job_source: reads met on the way are done here, in the middle of a drain. */
+/*
+ * job_source: reads met on the way are done here, in the middle of a drain.  A
+ * decoder with lanes to fill asks often, so an empty queue is seen without the
+ * lock.
+ */
 static bool
 next_job(void *ctx, struct job *job_ret)
 {
@@ -188,7 +189,7 @@ next_job(void *ctx, struct job *job_ret)
 	while (t->run.next == t->run.end) {
 		bool found = false;
 
-		if (caller_should_return(t))
+		if (atomic_load(&e->num_queued) == 0 || caller_should_return(t))
 			return false;
 		pthread_mutex_lock(&e->lock);
 		if (!e->stop)
@@ -235,7 +236,7 @@ thread_main(void *arg)
 
 	pthread_mutex_lock(&e->lock);
 	while (!e->stop) {
-		if (has_work(e)) {
+		if (atomic_load(&e->num_queued) != 0) {
 			pthread_mutex_unlock(&e->lock);
 			drain(t);
 			pthread_mutex_lock(&e->lock);
@@ -322,7 +323,7 @@ cancel_locked(struct dctload_engine *e, struct dctload_batch *b)
 {
 	u32 dropped;
 
-	if (!queue_remove(&e->reads, b) && !queue_remove(&e->others, b))
+	if (!queue_remove(e, &e->reads, b) && !queue_remove(e, &e->others, b))
 		return;
 	dropped = b->num_items - b->next;
 	for (u32 i = b->next; i < b->num_items; i++) {
@@ -396,7 +397,7 @@ submit(struct dctload_engine *e, struct dctload_batch *b, enum work work,
 	if (started) {
 		atomic_store(&b->pending, num_items);
 		atomic_store(&b->engine, e);
-		queue_push(work == WORK_READ ? &e->reads : &e->others, b);
+		queue_push(e, work == WORK_READ ? &e->reads : &e->others, b);
 		pthread_cond_broadcast(&e->has_work);
 	}
 	pthread_mutex_unlock(&e->lock);

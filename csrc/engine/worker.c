@@ -3,12 +3,16 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "../jpeg/decoder.h"
 #include "file.h"
 #include "worker.h"
 
-/* Scratch for one huge image is given back after it, not kept per thread. */
-#define COEFS_KEPT_NBYTES ((size_t)64 << 20)
-#define COEFS_ALIGN ((size_t)64)
+/* A job while the decoder has it; several are open at a time. */
+struct open_job {
+	struct jpeg_job jpeg;
+	struct job job;
+	struct open_job *next_spare;
+};
 
 u64
 now_ns(void)
@@ -19,42 +23,18 @@ now_ns(void)
 	return (u64)ts.tv_sec * 1000000000 + (u64)ts.tv_nsec;
 }
 
-static void
-release_coefs(struct worker *w)
-{
-	free(w->coefs);
-	w->coefs = NULL;
-	w->coefs_nbytes = 0;
-}
-
 void
 worker_release(struct worker *w)
 {
+	struct open_job *next;
+
+	for (struct open_job *o = w->spare; o != NULL; o = next) {
+		next = o->next_spare;
+		free(o);
+	}
+	w->spare = NULL;
 	dctload_free_decoder(w->decoder);
 	w->decoder = NULL;
-	release_coefs(w);
-}
-
-static struct dctload_decoder *
-get_decoder(struct worker *w)
-{
-	if (w->decoder == NULL)
-		w->decoder = dctload_alloc_decoder();
-	return w->decoder;
-}
-
-static bool
-reserve_coefs(struct worker *w, size_t nbytes)
-{
-	if (nbytes <= w->coefs_nbytes)
-		return true;
-	release_coefs(w);
-	nbytes = (nbytes + COEFS_ALIGN - 1) & ~(COEFS_ALIGN - 1);
-	w->coefs = aligned_alloc(COEFS_ALIGN, nbytes);
-	if (w->coefs == NULL)
-		return false;
-	w->coefs_nbytes = nbytes;
-	return true;
 }
 
 void
@@ -83,63 +63,105 @@ worker_read(struct worker *w, const struct job *job)
 	item->error_offset = offset;
 }
 
-static enum dctload_status
-decode_item(struct worker *w, const struct job *job,
-	    s16 *const planes[DCTLOAD_MAX_COMPONENTS])
+/* ---- between the queue and the decoder ----------------------------------- */
+
+struct drain {
+	struct worker *worker;
+	const struct job_source *source;
+};
+
+static struct open_job *
+take_spare(struct worker *w)
+{
+	struct open_job *o = w->spare;
+
+	if (o == NULL)
+		return malloc(sizeof(*o));
+	w->spare = o->next_spare;
+	return o;
+}
+
+static void
+fill_jpeg_job(struct open_job *o, const struct job *job)
 {
 	const struct dctload_batch *b = job->batch;
 	struct dctload_item *item = job->item;
-	enum dctload_status status;
-	size_t offset = 0;
+	const bool sample = b->work == WORK_SAMPLE;
 
-	if (get_decoder(w) == NULL)
-		return DCTLOAD_NO_MEMORY;
-	status = dctload_decode(w->decoder, item->in, item->in_nbytes,
-				&b->limits, b->flags, planes, &item->info,
-				&offset);
-	item->error_offset = offset;
-	return status;
+	o->job = *job;
+	o->jpeg = (struct jpeg_job){
+		.in = item->in,
+		.in_nbytes = item->in_nbytes,
+		.limits = &b->limits,
+		.flags = b->flags,
+		.planes = sample ? NULL : item->planes,
+		.geometry = sample ? &item->geometry : NULL,
+		.output = sample ? &b->output : NULL,
+		.out = sample ? item->out : NULL,
+	};
 }
 
-static enum dctload_status
-sample_item(struct worker *w, const struct job *job)
+/* Items that failed before, or are to be skipped, are done at once. */
+static struct jpeg_job *
+next_jpeg_job(void *ctx)
 {
-	struct dctload_item *item = job->item;
-	s16 *planes[DCTLOAD_MAX_COMPONENTS];
-	const s16 *filled[DCTLOAD_MAX_COMPONENTS];
-	enum dctload_status status;
+	const struct drain *drain = ctx;
+	const struct job_source *source = drain->source;
+	struct job job;
 
-	if (!reserve_coefs(w, info_coefs_nbytes(&item->info)))
-		return DCTLOAD_NO_MEMORY;
-	info_place_planes(&item->info, w->coefs, planes);
-	status = decode_item(w, job, planes);
-	if (status == DCTLOAD_OK) {
-		for (u32 c = 0; c < DCTLOAD_MAX_COMPONENTS; c++)
-			filled[c] = planes[c];
-		status = dctload_transform(w->decoder, &item->info, filled,
-					   &item->geometry, &job->batch->output,
-					   item->out);
+	while (source->next(source->ctx, &job)) {
+		if (job.item->status == DCTLOAD_OK && !job.item->skip) {
+			struct open_job *o = take_spare(drain->worker);
+
+			if (o != NULL) {
+				fill_jpeg_job(o, &job);
+				return &o->jpeg;
+			}
+			job.item->status = DCTLOAD_NO_MEMORY;
+		}
+		source->done(source->ctx, &job);
 	}
-	if (w->coefs_nbytes > COEFS_KEPT_NBYTES)
-		release_coefs(w);
-	return status;
+	return NULL;
+}
+
+static void
+jpeg_job_done(void *ctx, struct jpeg_job *jpeg)
+{
+	const struct drain *drain = ctx;
+	struct open_job *o = (struct open_job *)(void *)jpeg;
+	struct dctload_item *item = o->job.item;
+
+	item->status = jpeg->status;
+	item->error_offset = jpeg->error_offset;
+	item->info = jpeg->info;
+	drain->source->done(drain->source->ctx, &o->job);
+	o->next_spare = drain->worker->spare;
+	drain->worker->spare = o;
+}
+
+STATIC_ASSERT(offsetof(struct open_job, jpeg) == 0);
+
+static void
+fail_all(const struct job_source *source, enum dctload_status status)
+{
+	struct job job;
+
+	while (source->next(source->ctx, &job)) {
+		if (job.item->status == DCTLOAD_OK && !job.item->skip)
+			job.item->status = status;
+		source->done(source->ctx, &job);
+	}
 }
 
 void
 worker_drain(struct worker *w, const struct job_source *source)
 {
-	struct job job;
+	struct drain drain = { w, source };
 
-	while (source->next(source->ctx, &job)) {
-		struct dctload_item *item = job.item;
-
-		if (item->status == DCTLOAD_OK && !item->skip) {
-			if (job.batch->work == WORK_DECODE)
-				item->status =
-					decode_item(w, &job, item->planes);
-			else
-				item->status = sample_item(w, &job);
-		}
-		source->done(source->ctx, &job);
-	}
+	if (w->decoder == NULL)
+		w->decoder = dctload_alloc_decoder();
+	if (w->decoder == NULL)
+		fail_all(source, DCTLOAD_NO_MEMORY);
+	else
+		jpeg_run(w->decoder, next_jpeg_job, jpeg_job_done, &drain);
 }

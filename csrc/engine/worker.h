@@ -18,11 +18,10 @@ struct worker_stats {
 	atomic_ullong files, in_nbytes;
 };
 
-/* One thread's scratch, made when the first item needs it. */
+/* What one thread owns, made when the first item needs it. */
 struct worker {
 	struct dctload_decoder *decoder;
-	s16 *coefs; /* of one image, between two stages */
-	size_t coefs_nbytes;
+	struct open_job *spare; /* as many as were ever open together */
 	struct worker_stats stats;
 };
 
