@@ -219,15 +219,37 @@ struct dctload_step {
 };
 
 /*
- * Geometry of one image.  The steps of an axis are applied in turn, the first to
- * the stored axis, and are multiplied into one operator.  With 'transpose' the
- * stored image is transposed first, so x runs over stored rows.  No steps: the
- * axis is kept as it is.
+ * Colour of one image, applied after its geometry.  With gains g and levels in
+ * samples,
+ *
+ *   Y'  = g[0] Y + y_offset + y_mean * (mean of Y over the output)
+ *   Cb' = g[1] (chroma[0][0] Cb + chroma[0][1] Cr) + chroma_offset[0]
+ *   Cr' = g[1] (chroma[1][0] Cb + chroma[1][1] Cr) + chroma_offset[1]
+ *
+ * where a gain belongs to each frequency, in natural order.
+ */
+struct dctload_color_map {
+	float y_offset, y_mean;
+	float chroma[2][2], chroma_offset[2];
+	float gain[2][64];
+};
+
+/*
+ * What is done to one image.  The steps of an axis are applied in turn, the
+ * first to the stored axis, and are multiplied into one operator.  With
+ * 'transpose' the stored image is transposed first, so x runs over stored rows.
+ * No steps: the axis is kept as it is.
+ *
+ * A position that sees no sample gets the level fill[c], 128 subtracted, of Y,
+ * Cb, Cr; from dctload_resample(), of component c.  All zero is the identity.
  */
 struct dctload_geometry {
 	uint32_t transpose;
 	uint32_t num_x, num_y;
+	uint32_t use_color;		/* 0: leave it; 'color' is not read */
 	struct dctload_step x[DCTLOAD_MAX_STEPS], y[DCTLOAD_MAX_STEPS];
+	float fill[DCTLOAD_MAX_COMPONENTS];
+	struct dctload_color_map color;
 };
 
 enum dctload_layout {
@@ -275,8 +297,8 @@ dctload_transform(struct dctload_decoder *d, const struct dctload_info *info,
 /*
  * The geometry alone: component c of the image to float32 amplitudes, blocks
  * [blocks_h][blocks_w][64] where blocks_w = ceil(ceil(W * h / h_max) / 8) for
- * an output of W luma samples, likewise blocks_h.  Samples past the edge repeat
- * the last one.
+ * an output of W luma samples, likewise blocks_h; with 'transpose' h and v change
+ * places.  Samples past the edge repeat the last one.  Colour is not applied.
  */
 enum dctload_status
 dctload_resample(struct dctload_decoder *d, const struct dctload_info *info,

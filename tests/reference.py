@@ -1,7 +1,8 @@
 """The meaning of geometry on coefficients, in float64 and without cleverness.
 
-Two forms that must agree: amplitudes -> samples -> resample -> amplitudes (``resample``),
-and the operator form Out[p,q] = sum Mv[p,i] X[i,j] Mh[q,j]^T (``resample_operators``).
+Two forms that must agree: amplitudes -> samples -> resample -> amplitudes
+(``resample``), and the operator form Out[p,q] = sum Mv[p,i] X[i,j] Mh[q,j]^T
+(``resample_operators``).
 """
 
 import math

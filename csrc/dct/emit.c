@@ -106,7 +106,7 @@ void
 emit_row(const struct emission *e, u32 p, const float *amplitudes,
 	 size_t stride, u32 num_cols, u32 num_col_freqs)
 {
-#define EMIT(type)                                              \
+#define EMIT(type) \
 	emit_as(e, type, p, amplitudes, stride, num_cols, num_col_freqs)
 	switch (e->dtype) {
 	case DCTLOAD_F32:

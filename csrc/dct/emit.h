@@ -13,7 +13,7 @@
  */
 struct emission {
 	u8 *out;
-	u32 dtype;		/* enum dctload_dtype */
+	u32 dtype; /* enum dctload_dtype */
 	u32 num_channels;
 	size_t channel_stride, row_stride, col_stride;
 	u8 row_freq[64], col_freq[64];

@@ -19,15 +19,14 @@
 
 struct plan;
 
-struct plan *plan_alloc(void);	/* NULL if there is no memory */
+struct plan *plan_alloc(void); /* NULL if there is no memory */
 void plan_free(struct plan *plan);
 
 /* 'out' as for dctload_transform(). */
-enum dctload_status plan_begin(struct plan *plan,
-			       const struct dctload_info *info,
-			       const struct dctload_geometry *geometry,
-			       const struct dctload_output *output,
-			       void *const out[2]);
+enum dctload_status
+plan_begin(struct plan *plan, const struct dctload_info *info,
+	   const struct dctload_geometry *geometry,
+	   const struct dctload_output *output, void *const out[2]);
 
 /* The same for dctload_resample(). */
 enum dctload_status

@@ -37,9 +37,9 @@ struct taps {
 /* One step in the coordinates of one component. */
 struct comp_step {
 	double start, step;
-	double stretch;		/* of the filter: max(|step|, 1) */
-	double support;		/* half-width of the stretched filter */
-	s64 lo, hi;		/* samples seen: [lo, hi) */
+	double stretch; /* of the filter: max(|step|, 1) */
+	double support; /* half-width of the stretched filter */
+	s64 lo, hi;     /* samples seen: [lo, hi) */
 	u32 out_size;
 	u32 filter;
 };
@@ -141,8 +141,8 @@ static void
 step_to_component(struct comp_step *cs, const struct dctload_step *s,
 		  struct ratio in, struct ratio out, u32 in_size, u32 out_size)
 {
-	const double scale = (double)(in.num * out.den) /
-			     (double)(in.den * out.num);
+	const double scale =
+		(double)(in.num * out.den) / (double)(in.den * out.num);
 	const double lo = floor(s->lo * in.num / in.den);
 	const double hi = ceil(s->hi * in.num / in.den);
 
@@ -270,8 +270,8 @@ taps_multiply(struct taps *outer, const struct taps *inner)
 		for (u32 k = 0; k < outer->num[j]; k++) {
 			const u32 row = outer->first[j] + k;
 			const double w = outer->weights[outer->at[j] + k];
-			const double *const in = inner->weights +
-						 inner->at[row];
+			const double *const in =
+				inner->weights + inner->at[row];
 			double *const out = product.weights + at +
 					    (inner->first[row] - first);
 
@@ -295,8 +295,8 @@ axis_taps(struct taps *t, const struct axis_key *key)
 		const struct dctload_step *const s = &key->steps[k];
 		const bool last = k + 1 == key->num_steps;
 		const struct ratio out = last ? key->out : key->in;
-		const u32 out_size = last ? key->out_size :
-					    ratio_size(s->out_size, out);
+		const u32 out_size =
+			last ? key->out_size : ratio_size(s->out_size, out);
 		struct comp_step cs;
 		struct taps next;
 		bool ok;
@@ -417,9 +417,8 @@ axis_check_steps(const struct dctload_step *steps, u32 num_steps)
 		const struct dctload_step *const s = &steps[k];
 
 		if (!isfinite(s->lo) || !isfinite(s->hi) ||
-		    !isfinite(s->start) || !isfinite(s->step) ||
-		    s->step == 0 || s->out_size == 0 ||
-		    s->out_size > AXIS_MAX_SIZE ||
+		    !isfinite(s->start) || !isfinite(s->step) || s->step == 0 ||
+		    s->out_size == 0 || s->out_size > AXIS_MAX_SIZE ||
 		    s->filter > DCTLOAD_LANCZOS)
 			return DCTLOAD_BAD_ARGUMENT;
 	}
@@ -465,6 +464,36 @@ axis_build_blocks(struct axis_op *op, const struct taps *t)
 	return DCTLOAD_OK;
 }
 
+/* What the operator makes of an axis of ones. */
+static bool
+axis_build_cover(struct axis_op *op, const struct taps *t)
+{
+	if (!grow((void **)&op->cover, &op->cover_capacity, op->num_out,
+		  sizeof(*op->cover)))
+		return false;
+	op->covers_all = true;
+	for (u32 o = 0; o < op->num_out; o++) {
+		double ones[8] = { 0 };
+
+		for (u32 k = 0; k < 8; k++) {
+			const u32 row = block_row(t, o, k);
+
+			for (u32 n = 0; n < t->num[row]; n++)
+				ones[k] += t->weights[t->at[row] + n];
+			op->covers_all &= fabs(ones[k] - 1) < 1e-9;
+		}
+		for (u32 f = 0; f < 8; f++) {
+			double sum = 0;
+
+			for (u32 k = 0; k < 8 && f < op->key.num_freqs; k++)
+				sum += dct_matrix[op->key.freqs[f]][k] *
+				       ones[k];
+			op->cover[o][f] = (float)sum;
+		}
+	}
+	return true;
+}
+
 enum dctload_status
 axis_build(struct axis_op *op, const struct axis_key *key)
 {
@@ -488,6 +517,8 @@ axis_build(struct axis_op *op, const struct axis_key *key)
 		return DCTLOAD_NO_MEMORY;
 	}
 	status = axis_build_blocks(op, &t);
+	if (status == DCTLOAD_OK && !axis_build_cover(op, &t))
+		status = DCTLOAD_NO_MEMORY;
 	taps_free(&t);
 	op->key = *key;
 	op->valid = status == DCTLOAD_OK;
@@ -499,5 +530,6 @@ axis_free(struct axis_op *op)
 {
 	free(op->out_spans);
 	free(op->coefs);
+	free(op->cover);
 	memset(op, 0, sizeof(*op));
 }

@@ -29,17 +29,17 @@ struct ratio {
 struct axis_key {
 	struct dctload_step steps[DCTLOAD_MAX_STEPS];
 	u32 num_steps;
-	u32 luma_size;		/* of the stored axis */
-	u32 in_size, out_size;	/* samples of this component */
-	struct ratio in, out;	/* its resolution relative to luma */
-	u32 num_freqs;		/* output frequencies wanted, ascending */
+	u32 luma_size;         /* of the stored axis */
+	u32 in_size, out_size; /* samples of this component */
+	struct ratio in, out;  /* its resolution relative to luma */
+	u32 num_freqs;         /* output frequencies wanted, ascending */
 	u8 freqs[8];
 };
 
 /* Which blocks of one side meet a block of the other. */
 struct axis_span {
 	u32 first, end;
-	size_t at;		/* index of the first of them in 'coefs' */
+	size_t at; /* index of the first of them in 'coefs' */
 };
 
 /*
@@ -51,13 +51,15 @@ struct axis_op {
 	struct axis_key key;
 	bool valid;
 	u64 last_use;
-	u32 num_in, num_out;		/* blocks */
-	u32 first_in, end_in;		/* input blocks that matter at all */
+	u32 num_in, num_out;  /* blocks */
+	u32 first_in, end_in; /* input blocks that matter at all */
 	struct axis_span *out_spans;
+	bool covers_all;   /* each output sample sees input */
+	float (*cover)[8]; /* amplitudes of the output for input of ones */
 	float (*coefs)[8][8];
 	size_t num_coefs;
 
-	size_t spans_capacity, coefs_capacity;
+	size_t spans_capacity, coefs_capacity, cover_capacity;
 };
 
 /* Samples of a component along an axis of 'luma_size': ceil(size * ratio). */
@@ -68,8 +70,8 @@ ratio_size(u32 luma_size, struct ratio r)
 }
 
 /* BAD_ARGUMENT unless every step is finite, has an output and a direction. */
-enum dctload_status axis_check_steps(const struct dctload_step *steps,
-				     u32 num_steps);
+enum dctload_status
+axis_check_steps(const struct dctload_step *steps, u32 num_steps);
 
 /* Build the operator of 'key', which has passed axis_check_steps(). */
 enum dctload_status axis_build(struct axis_op *op, const struct axis_key *key);

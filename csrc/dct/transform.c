@@ -7,20 +7,19 @@
 void
 dctload_output_nbytes(const struct dctload_output *output, size_t nbytes_ret[2])
 {
-	const size_t blocks = (size_t)(output->width / 8) *
-			      (output->height / 8);
+	const size_t blocks =
+		(size_t)(output->width / 8) * (output->height / 8);
 	const size_t luma = output->num_freqs[0];
-	const size_t chroma = (size_t)output->num_freqs[1] +
-			      output->num_freqs[2];
-	const size_t nbytes = output->dtype <= DCTLOAD_I8 ?
-				      dtype_nbytes(output->dtype) :
-				      0;
+	const size_t chroma =
+		(size_t)output->num_freqs[1] + output->num_freqs[2];
+	const size_t nbytes =
+		output->dtype <= DCTLOAD_I8 ? dtype_nbytes(output->dtype) : 0;
 
 	if (output->layout == DCTLOAD_PLANES) {
 		nbytes_ret[0] = nbytes * blocks * luma;
-		nbytes_ret[1] = nbytes * chroma *
-				((size_t)(output->width / 16) *
-				 (output->height / 16));
+		nbytes_ret[1] =
+			nbytes * chroma *
+			((size_t)(output->width / 16) * (output->height / 16));
 	} else {
 		nbytes_ret[0] = nbytes * blocks * (luma + chroma);
 		nbytes_ret[1] = 0;

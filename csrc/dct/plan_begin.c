@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: MIT */
+/* plan_begin.c - from geometry and output to operators, sources and memory */
+
+#include "plan_impl.h"
+
+/* What plan_begin() derives a target from. */
+struct target_spec {
+	struct ratio along, across; /* resolution of the output */
+	u32 out_along, out_across;  /* its size in samples */
+	u32 num_freqs;
+	const u8 *freqs;
+	bool transpose;
+};
+
+/* The operator of 'key', kept from before or built in the oldest place. */
+static enum dctload_status
+plan_axis(struct plan *plan, const struct axis_key *key,
+	  const struct axis_op **op_ret)
+{
+	struct axis_op *oldest = &plan->axes[0];
+	enum dctload_status status;
+
+	for (u32 k = 0; k < NUM_AXES; k++) {
+		struct axis_op *const op = &plan->axes[k];
+
+		if (op->valid && memcmp(&op->key, key, sizeof(*key)) == 0) {
+			op->last_use = plan->num_begun;
+			*op_ret = op;
+			return DCTLOAD_OK;
+		}
+		if (op->last_use < oldest->last_use)
+			oldest = op;
+	}
+	status = axis_build(oldest, key);
+	oldest->last_use = plan->num_begun;
+	*op_ret = oldest;
+	return status;
+}
+
+/* The frequencies of one axis that 'freqs' contain, ascending. */
+static u32
+wanted_freqs(const u8 *freqs, u32 num_freqs, bool vertical, u8 wanted[8])
+{
+	u32 mask = 0, n = 0;
+
+	for (u32 k = 0; k < num_freqs; k++)
+		mask |= 1u << (vertical ? freqs[k] / 8 : freqs[k] % 8);
+	for (u8 f = 0; f < 8; f++)
+		if ((mask >> f & 1) != 0)
+			wanted[n++] = f;
+	return n;
+}
+
+static u8
+index_of(const u8 *list, u32 n, u32 value)
+{
+	u8 k = 0;
+
+	while (k < n && list[k] != value)
+		k++;
+	return k;
+}
+
+/* Output rows become complete in ascending order, or in descending order? */
+static bool
+is_backwards(const struct axis_op *across)
+{
+	u32 first = 0, last = across->num_out - 1;
+
+	while (first < last &&
+	       across->out_spans[first].end == across->out_spans[first].first)
+		first++;
+	while (last > first &&
+	       across->out_spans[last].end == across->out_spans[last].first)
+		last--;
+	return across->out_spans[last].end < across->out_spans[first].end ||
+	       (across->out_spans[last].end == across->out_spans[first].end &&
+		across->out_spans[last].first < across->out_spans[first].first);
+}
+
+/* How many rows must be kept so that each output row finds those it needs. */
+static u32
+ring_rows_needed(const struct target *t)
+{
+	u32 taken = 0, rows = 1;
+
+	/* A row is emitted when those of all sources and before it are. */
+	for (u32 k = 0; k < t->num_across; k++) {
+		const u32 p = target_row(t, k);
+
+		for (u32 s = 0; s < t->num_sources; s++) {
+			const struct source *const src = &t->sources[s];
+			const struct axis_span *const span =
+				&src->across->out_spans[p];
+
+			taken = max_u32(taken, span->end);
+			if (span->first < span->end)
+				rows = max_u32(rows, taken - span->first);
+		}
+	}
+	return rows;
+}
+
+/* With sources of unequal sampling, rows come in unequal steps: keep all. */
+static u32
+rows_of_all(const struct target *t)
+{
+	u32 rows = 1;
+
+	for (u32 s = 0; s < t->num_sources; s++)
+		rows = max_u32(rows, t->sources[s].across->num_in);
+	return rows;
+}
+
+static void
+axis_key_set(struct axis_key *key, const struct dctload_step *steps,
+	     u32 num_steps, u32 luma_size, struct ratio in, struct ratio out,
+	     u32 out_size)
+{
+	memset(key, 0, sizeof(*key));
+	for (u32 k = 0; k < num_steps; k++) {
+		/* Member by member: padding must stay zero. */
+		key->steps[k].lo = steps[k].lo;
+		key->steps[k].hi = steps[k].hi;
+		key->steps[k].start = steps[k].start;
+		key->steps[k].step = steps[k].step;
+		key->steps[k].out_size = steps[k].out_size;
+		key->steps[k].filter = steps[k].filter;
+	}
+	key->num_steps = num_steps;
+	key->luma_size = luma_size;
+	key->in_size = ratio_size(luma_size, in);
+	key->in = in;
+	key->out = out;
+	key->out_size = out_size;
+}
+
+/* Have 'src' take component 'c' with 'weight' too. */
+static void
+source_add_part(const struct dctload_info *info, struct source *src, u32 c,
+		float weight)
+{
+	struct part *const part = &src->parts[src->num_parts++];
+
+	part->component = c;
+	for (u32 k = 0; k < BLOCK_COEFS; k++)
+		part->dequant[k] = (float)info->qtables[c][k] * weight;
+}
+
+/* Find the operators of a source for component 'c' of the file. */
+static enum dctload_status
+source_set_axes(struct plan *plan, struct source *src, struct target *t,
+		const struct dctload_geometry *g,
+		const struct target_spec *spec, u32 c)
+{
+	const struct dctload_info *const info = &plan->info;
+	const struct dctload_component *const comp = &info->components[c];
+	const bool tr = spec->transpose;
+	enum dctload_status status;
+	struct axis_key key;
+
+	axis_key_set(&key, tr ? g->y : g->x, tr ? g->num_y : g->num_x,
+		     info->width, (struct ratio){ comp->h, info->h_max },
+		     spec->along, spec->out_along);
+	key.num_freqs =
+		wanted_freqs(spec->freqs, spec->num_freqs, tr, key.freqs);
+	t->num_along_freqs = key.num_freqs;
+	status = plan_axis(plan, &key, &src->along);
+	if (status != DCTLOAD_OK)
+		return status;
+
+	axis_key_set(&key, tr ? g->x : g->y, tr ? g->num_x : g->num_y,
+		     info->height, (struct ratio){ comp->v, info->v_max },
+		     spec->across, spec->out_across);
+	key.num_freqs =
+		wanted_freqs(spec->freqs, spec->num_freqs, !tr, key.freqs);
+	t->num_across_freqs = key.num_freqs;
+	return plan_axis(plan, &key, &src->across);
+}
+
+/* Target 't' is the sum of the file's components with these weights. */
+static enum dctload_status
+target_set_sources(struct plan *plan, struct target *t,
+		   const struct dctload_geometry *g,
+		   const struct target_spec *spec,
+		   const float weights[DCTLOAD_MAX_COMPONENTS])
+{
+	const struct dctload_info *const info = &plan->info;
+
+	t->num_sources = 0;
+	for (u32 c = 0; c < info->num_components; c++) {
+		enum dctload_status status;
+		struct source *src = NULL;
+
+		if (weights[c] == 0)
+			continue;
+		for (u32 s = 0; s < t->num_sources && src == NULL; s++) {
+			const u32 first = t->sources[s].parts[0].component;
+
+			if (info->components[first].h ==
+				    info->components[c].h &&
+			    info->components[first].v == info->components[c].v)
+				src = &t->sources[s];
+		}
+		if (src == NULL) {
+			src = &t->sources[t->num_sources++];
+			src->num_parts = 0;
+			status = source_set_axes(plan, src, t, g, spec, c);
+			if (status != DCTLOAD_OK)
+				return status;
+		}
+		source_add_part(info, src, c, weights[c]);
+	}
+	return DCTLOAD_OK;
+}
+
+/* Where each channel is in a row of amplitudes. */
+static void
+target_set_channels(struct target *t, const struct target_spec *spec)
+{
+	u8 along[8], across[8];
+	const u32 num_along = wanted_freqs(spec->freqs, spec->num_freqs,
+					   spec->transpose, along);
+	const u32 num_across = wanted_freqs(spec->freqs, spec->num_freqs,
+					    !spec->transpose, across);
+
+	t->emit.num_channels = spec->num_freqs;
+	for (u32 k = 0; k < spec->num_freqs; k++) {
+		const u32 v = spec->freqs[k] / 8, u = spec->freqs[k] % 8;
+
+		t->emit.row_freq[k] =
+			index_of(across, num_across, spec->transpose ? u : v);
+		t->emit.col_freq[k] =
+			index_of(along, num_along, spec->transpose ? v : u);
+	}
+}
+
+/* Everything but the sources and the way out is known: take memory. */
+static enum dctload_status
+target_finish(struct plan *plan, struct target *t)
+{
+	u32 rows = 1;
+
+	t->num_done = 0;
+	if (t->num_sources == 0)
+		return DCTLOAD_OK;
+	t->stride = (size_t)t->num_along * t->num_along_freqs;
+	t->backwards = is_backwards(t->sources[0].across);
+	rows = t->num_sources == 1 ? ring_rows_needed(t) : rows_of_all(t);
+	for (u32 s = 0; s < t->num_sources; s++) {
+		struct source *const src = &t->sources[s];
+
+		src->ring_rows = rows;
+		src->next_row = src->across->first_in;
+		if (!grow((void **)&src->ring, &src->ring_capacity,
+			  rows * 8 * t->stride, sizeof(*src->ring)))
+			return DCTLOAD_NO_MEMORY;
+		if (!grow((void **)&plan->blocks, &plan->blocks_capacity,
+			  (size_t)src->along->num_in * BLOCK_COEFS,
+			  sizeof(*plan->blocks)))
+			return DCTLOAD_NO_MEMORY;
+	}
+	if (!grow((void **)&plan->row, &plan->row_capacity, 8 * t->stride,
+		  sizeof(*plan->row)))
+		return DCTLOAD_NO_MEMORY;
+	if (t->mean_weight != 0 &&
+	    !grow((void **)&t->held, &t->held_capacity,
+		  t->num_across * t->num_across_freqs * t->stride,
+		  sizeof(*t->held)))
+		return DCTLOAD_NO_MEMORY;
+	return DCTLOAD_OK;
+}
+
+/* The size in luma samples after the steps of an axis. */
+static u32
+steps_out_size(const struct dctload_step *steps, u32 num_steps, u32 size)
+{
+	return num_steps == 0 ? size : steps[num_steps - 1].out_size;
+}
+
+static bool
+freqs_valid(const u8 *freqs, u32 n)
+{
+	if (n > BLOCK_COEFS)
+		return false;
+	for (u32 k = 0; k < n; k++)
+		if (freqs[k] >= BLOCK_COEFS)
+			return false;
+	return true;
+}
+
+static enum dctload_status
+plan_check(const struct dctload_info *info, const struct dctload_geometry *g)
+{
+	enum dctload_status status = DCTLOAD_OK;
+
+	if (info->num_components == 0 ||
+	    info->num_components > DCTLOAD_MAX_COMPONENTS)
+		return DCTLOAD_BAD_ARGUMENT;
+	for (u32 c = 0; c < info->num_components; c++)
+		if (info->components[c].h == 0 || info->components[c].v == 0 ||
+		    info->components[c].h > info->h_max ||
+		    info->components[c].v > info->v_max)
+			return DCTLOAD_BAD_ARGUMENT;
+	if (info->width == 0 || info->height == 0)
+		return DCTLOAD_BAD_ARGUMENT;
+	status = axis_check_steps(g->x, g->num_x);
+	return status != DCTLOAD_OK ? status : axis_check_steps(g->y, g->num_y);
+}
+
+static enum dctload_status
+output_check(const struct dctload_info *info, const struct dctload_geometry *g,
+	     const struct dctload_output *o)
+{
+	const u32 unit = o->layout == DCTLOAD_PLANES ? 16 : 8;
+	const u32 w = g->transpose != 0 ? info->height : info->width;
+	const u32 h = g->transpose != 0 ? info->width : info->height;
+
+	if (o->layout > DCTLOAD_CONCAT || o->dtype > DCTLOAD_I8 ||
+	    o->width == 0 || o->height == 0 || o->width % unit != 0 ||
+	    o->height % unit != 0)
+		return DCTLOAD_BAD_ARGUMENT;
+	for (u32 c = 0; c < 3; c++)
+		if (!freqs_valid(o->freqs[c], o->num_freqs[c]))
+			return DCTLOAD_BAD_ARGUMENT;
+	if (steps_out_size(g->x, g->num_x, w) != o->width ||
+	    steps_out_size(g->y, g->num_y, h) != o->height)
+		return DCTLOAD_BAD_ARGUMENT;
+	return DCTLOAD_OK;
+}
+
+/* Strides and the first channel of component 'c', in elements. */
+static void
+target_set_layout(struct target *t, const struct dctload_output *o, u32 c,
+		  bool transpose, void *const out[2])
+{
+	const bool half = o->layout == DCTLOAD_PLANES && c != 0;
+	const size_t cols = o->width / (half ? 16 : 8);
+	const size_t rows = o->height / (half ? 16 : 8);
+	const u32 *const n = o->num_freqs;
+	const size_t channels = o->layout == DCTLOAD_CONCAT ?
+					n[0] + n[1] + n[2] :
+				half ? n[1] + n[2] :
+				       n[0];
+	const size_t before =
+		(o->layout == DCTLOAD_CONCAT && c > 0 ? n[0] : 0) +
+		(c == 2 ? n[1] : 0);
+	const bool last = o->channels_last != 0;
+	const size_t row_stride = last ? cols * channels : cols;
+	const size_t col_stride = last ? channels : 1;
+	struct emission *const e = &t->emit;
+
+	e->dtype = o->dtype;
+	e->channel_stride = last ? 1 : rows * cols;
+	e->row_stride = transpose ? col_stride : row_stride;
+	e->col_stride = transpose ? row_stride : col_stride;
+	e->out = (u8 *)out[half ? 1 : 0] +
+		 before * e->channel_stride * dtype_nbytes(o->dtype);
+	memcpy(e->scale, o->scale[c], sizeof(e->scale));
+	memcpy(e->offset, o->offset[c], sizeof(e->offset));
+	t->num_along = (u32)(transpose ? rows : cols);
+	t->num_across = (u32)(transpose ? cols : rows);
+}
+
+/* JFIF's YCbCr from RGB, less 128 on both sides, so without constants. */
+static const float ycc_from_rgb[3][3] = {
+	{ 0.299f, 0.587f, 0.114f },
+	{ -0.168735892f, -0.331264108f, 0.5f },
+	{ 0.5f, -0.418687589f, -0.081312411f },
+};
+
+/* What output component 'c' takes of those of the file; its fill likewise. */
+static void
+color_weights(const struct plan *plan, const struct dctload_geometry *g, u32 c,
+	      float weights[DCTLOAD_MAX_COMPONENTS], float *fill_ret)
+{
+	const bool rgb = plan->info.color == DCTLOAD_RGB;
+	float map[3] = { 0 }; /* of Y, Cb, Cr */
+
+	map[c] = 1;
+	if (g->use_color != 0 && c > 0) {
+		map[1] = g->color.chroma[c - 1][0];
+		map[2] = g->color.chroma[c - 1][1];
+	}
+	*fill_ret = 0;
+	for (u32 k = 0; k < DCTLOAD_MAX_COMPONENTS; k++)
+		weights[k] = 0;
+	for (u32 m = 0; m < 3; m++) {
+		*fill_ret += map[m] * g->fill[m];
+		for (u32 k = 0; k < 3; k++)
+			weights[k] += map[m] * (rgb ? ycc_from_rgb[m][k] :
+						      (float)(m == k));
+	}
+}
+
+/* Gains and offsets, folded into those of the output. */
+static void
+target_set_color(struct target *t, const struct dctload_output *o,
+		 const struct dctload_color_map *color, u32 c)
+{
+	struct emission *const e = &t->emit;
+
+	for (u32 k = 0; k < e->num_channels; k++) {
+		const u32 freq = o->freqs[c][k];
+		const float scale = e->scale[k];
+
+		e->scale[k] = scale * color->gain[c > 0][freq];
+		if (freq != 0)
+			continue;
+		/* A level of 1 is an amplitude of 8. */
+		e->offset[k] += 8 * scale *
+				(c == 0 ? color->y_offset :
+					  color->chroma_offset[c - 1]);
+		if (c == 0)
+			t->mean_weight = scale * color->y_mean;
+	}
+}
+
+static enum dctload_status
+plan_add_target(struct plan *plan, const struct dctload_geometry *g,
+		const struct dctload_output *o, u32 c, void *const out[2])
+{
+	struct target *const t = &plan->targets[c];
+	const u32 den = o->layout == DCTLOAD_PLANES && c > 0 ? 2 : 1;
+	const bool tr = g->transpose != 0;
+	const struct target_spec spec = {
+		.along = { 1, den },
+		.across = { 1, den },
+		.out_along = (tr ? o->height : o->width) / den,
+		.out_across = (tr ? o->width : o->height) / den,
+		.num_freqs = o->num_freqs[c],
+		.freqs = o->freqs[c],
+		.transpose = tr,
+	};
+	float weights[DCTLOAD_MAX_COMPONENTS];
+	enum dctload_status status;
+
+	target_set_layout(t, o, c, tr, out);
+	target_set_channels(t, &spec);
+	t->num_sources = 0;
+	t->mean_weight = 0;
+	if (g->use_color != 0)
+		target_set_color(t, o, &g->color, c);
+	color_weights(plan, g, c, weights, &t->fill);
+	if (spec.num_freqs != 0) {
+		status = target_set_sources(plan, t, g, &spec, weights);
+		if (status != DCTLOAD_OK)
+			return status;
+	}
+	return target_finish(plan, t);
+}
+
+enum dctload_status
+plan_begin(struct plan *plan, const struct dctload_info *info,
+	   const struct dctload_geometry *g,
+	   const struct dctload_output *output, void *const out[2])
+{
+	enum dctload_status status = plan_check(info, g);
+
+	plan->num_targets = 0;
+	if (status == DCTLOAD_OK)
+		status = output_check(info, g, output);
+	if (status != DCTLOAD_OK)
+		return status;
+	if ((info->color != DCTLOAD_GRAY || info->num_components != 1) &&
+	    ((info->color != DCTLOAD_YCBCR && info->color != DCTLOAD_RGB) ||
+	     info->num_components != 3))
+		return DCTLOAD_COLOR;
+	plan->info = *info;
+	plan->num_begun++;
+	for (u32 c = 0; c < 3; c++) {
+		status = plan_add_target(plan, g, output, c, out);
+		if (status != DCTLOAD_OK)
+			return status;
+	}
+	plan->num_targets = 3;
+	return DCTLOAD_OK;
+}
+
+/* All frequencies of one component, block after block. */
+static void
+target_set_blocks(struct target *t, const struct target_spec *spec, float *out)
+{
+	struct emission *const e = &t->emit;
+	const size_t along = ceil_div_u32(spec->out_along, 8);
+	const size_t across = ceil_div_u32(spec->out_across, 8);
+
+	e->dtype = DCTLOAD_F32;
+	e->channel_stride = 1;
+	e->row_stride = spec->transpose ? BLOCK_COEFS : along * BLOCK_COEFS;
+	e->col_stride = spec->transpose ? across * BLOCK_COEFS : BLOCK_COEFS;
+	e->out = (u8 *)out;
+	for (u32 k = 0; k < BLOCK_COEFS; k++) {
+		e->scale[k] = 1;
+		e->offset[k] = 0;
+	}
+	t->num_along = (u32)along;
+	t->num_across = (u32)across;
+}
+
+enum dctload_status
+plan_begin_resample(struct plan *plan, const struct dctload_info *info,
+		    const struct dctload_geometry *g,
+		    float *const out[DCTLOAD_MAX_COMPONENTS])
+{
+	enum dctload_status status = plan_check(info, g);
+	const bool tr = g->transpose != 0;
+	u8 all[BLOCK_COEFS];
+	u32 along, across;
+
+	plan->num_targets = 0;
+	if (status != DCTLOAD_OK)
+		return status;
+	plan->info = *info;
+	plan->num_begun++;
+	for (u8 k = 0; k < BLOCK_COEFS; k++)
+		all[k] = k;
+	along = steps_out_size(tr ? g->y : g->x, tr ? g->num_y : g->num_x,
+			       info->width);
+	across = steps_out_size(tr ? g->x : g->y, tr ? g->num_x : g->num_y,
+				info->height);
+	for (u32 c = 0; c < info->num_components; c++) {
+		const struct dctload_component *const comp =
+			&info->components[c];
+		struct target *const t = &plan->targets[c];
+		float weights[DCTLOAD_MAX_COMPONENTS] = { 0 };
+		struct target_spec spec = {
+			.along = { comp->h, info->h_max },
+			.across = { comp->v, info->v_max },
+			.num_freqs = BLOCK_COEFS,
+			.freqs = all,
+			.transpose = tr,
+		};
+
+		spec.out_along = ratio_size(along, spec.along);
+		spec.out_across = ratio_size(across, spec.across);
+		weights[c] = 1;
+		t->fill = g->fill[c];
+		t->mean_weight = 0;
+		target_set_blocks(t, &spec, out[c]);
+		target_set_channels(t, &spec);
+		status = target_set_sources(plan, t, g, &spec, weights);
+		if (status == DCTLOAD_OK)
+			status = target_finish(plan, t);
+		if (status != DCTLOAD_OK)
+			return status;
+	}
+	plan->num_targets = info->num_components;
+	return DCTLOAD_OK;
+}

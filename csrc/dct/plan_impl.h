@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* plan_impl.h - what a plan consists of; for plan.c and plan_begin.c only */
+#ifndef DCTLOAD_PLAN_IMPL_H
+#define DCTLOAD_PLAN_IMPL_H
+
+#include "emit.h"
+#include "plan.h"
+#include "resample.h"
+
+#define MAX_TARGETS DCTLOAD_MAX_COMPONENTS
+#define MAX_SOURCES 3
+#define MAX_PARTS 3
+
+/* An image needs at most 2 axes x 4 components x 2 resolutions. */
+#define NUM_AXES 24
+
+/* A component of the file, with a weight. */
+struct part {
+	u32 component;
+	float dequant[BLOCK_COEFS]; /* table entry times weight */
+};
+
+/* Components of equal sampling: their weighted sum is resampled at once. */
+struct source {
+	u32 num_parts;
+	struct part parts[MAX_PARTS];
+	const struct axis_op *along, *across;
+	float *ring; /* [ring_rows][8][stride] */
+	size_t ring_capacity;
+	u32 ring_rows;
+	u32 next_row; /* the block row to come */
+};
+
+/* One output component. */
+struct target {
+	struct emission emit;
+	u32 num_along, num_across; /* output blocks */
+	u32 num_sources;
+	struct source sources[MAX_SOURCES];
+	u32 num_along_freqs, num_across_freqs;
+	size_t stride;  /* floats of a row of one frequency */
+	float fill;     /* level of what lies outside */
+	bool backwards; /* output rows end last first */
+	u32 num_done;   /* output rows that are complete */
+
+	/*
+	 * Where the mean of the output decides its offset, rows are held back:
+	 * 'mean_weight' is what the offset of DC takes from the mean amplitude.
+	 */
+	float mean_weight;
+	float *held; /* [num_across][num_across_freqs][stride] */
+	size_t held_capacity;
+};
+
+struct plan {
+	struct dctload_info info;
+	u32 num_targets;
+	struct target targets[MAX_TARGETS];
+	struct axis_op axes[NUM_AXES];
+	u64 num_begun; /* images, the clock of 'axes' */
+	float *blocks; /* one dequantised row of blocks */
+	size_t blocks_capacity;
+	float *row; /* one output row */
+	size_t row_capacity;
+};
+
+/* Output rows in the order in which they become complete. */
+static inline u32
+target_row(const struct target *t, u32 k)
+{
+	return t->backwards ? t->num_across - 1 - k : k;
+}
+
+#endif /* DCTLOAD_PLAN_IMPL_H */

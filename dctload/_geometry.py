@@ -1,0 +1,304 @@
+"""Crops, resizes, flips and transpositions of many images, as steps of two axes.
+
+Nothing is computed on coefficients here. A :class:`Geometry` says, for N images at
+once, what is to be done; C carries it out (``struct dctload_geometry``), and boxes,
+masks and keypoints follow it by its log.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[Any]
+Interpolation = Literal["bilinear", "bicubic", "box", "lanczos"]
+
+MAX_STEPS = 4
+FILTERS = {"box": 0, "bilinear": 1, "bicubic": 2, "lanczos": 3}
+
+# struct dctload_step
+STEP_DTYPE = np.dtype(
+    [
+        ("lo", "f8"),
+        ("hi", "f8"),
+        ("start", "f8"),
+        ("step", "f8"),
+        ("out_size", "u4"),
+        ("filter", "u4"),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of N images.
+
+    Attributes:
+        size: Current size in luma samples, (N,).
+        num: Steps so far, (N,).
+        steps: (N, MAX_STEPS) of ``STEP_DTYPE``.
+    """
+
+    size: Array
+    num: Array
+    steps: Array
+
+    @staticmethod
+    def of_size(size: Array) -> "Axis":
+        """An axis that nothing has been done to."""
+        size = np.asarray(size, np.int64)
+        return Axis(
+            size,
+            np.zeros(len(size), np.int64),
+            np.zeros((len(size), MAX_STEPS), STEP_DTYPE),
+        )
+
+    def _last(self) -> Array:
+        """A copy of each image's last step; without one, that which copies it."""
+        rows = np.arange(len(self.size))
+        last: Array = self.steps[rows, np.maximum(self.num - 1, 0)]
+        return np.where(self.num > 0, last, _copy_steps(self.size))
+
+    def _set_last(self, last: Array, size: Array, append: Array, mask: Array) -> "Axis":
+        """Replace the last step, or put another behind it, where ``mask``."""
+        num = np.where(mask, np.maximum(self.num + append, 1), self.num)
+        if num.max(initial=0) > MAX_STEPS:
+            raise ValueError(f"more than {MAX_STEPS} resamplings of one axis")
+        rows = np.flatnonzero(mask)
+        steps = self.steps.copy()
+        steps[rows, num[rows] - 1] = last[rows]
+        return Axis(np.where(mask, size, self.size), num, steps)
+
+    def crop(self, left: Array, size: Array, mask: Array) -> "Axis":
+        """Keep [left, left + size), which may reach outside."""
+        last = self._last()
+        whole = _copies(last)
+        outside = (left < 0) | (left + size > self.size)
+        append = outside & ~whole
+        last = np.where(append, _copy_steps(self.size), last)
+        last["start"] += last["step"] * left
+        last["out_size"] = size
+        # A crop of a crop sees less; a crop of a resized axis had seen all.
+        whole |= append
+        a, b = _extent(last)
+        last["lo"] = np.where(whole, np.maximum(last["lo"], a), last["lo"])
+        last["hi"] = np.where(whole, np.minimum(last["hi"], b), last["hi"])
+        return self._set_last(last, size, append, mask)
+
+    def resize(self, size: Array, filter_: int, mask: Array) -> "Axis":
+        """Resample to ``size``, antialiased."""
+        mask = mask & (size != self.size)
+        last = self._last()
+        a, b = _extent(last)
+        inside = (a >= last["lo"]) & (b <= last["hi"])
+        append = ~(_copies(last) & inside)
+        last = np.where(append, _copy_steps(self.size), last)
+        last["step"] *= self.size / size
+        last["out_size"] = size
+        last["filter"] = filter_
+        return self._set_last(last, size, append, mask)
+
+    def flip(self, mask: Array) -> "Axis":
+        """Mirror."""
+        last = self._last()
+        last["start"] += last["step"] * last["out_size"]
+        last["step"] *= -1
+        return self._set_last(last, self.size, np.zeros(len(mask), bool), mask)
+
+
+def _copy_steps(size: Array) -> Array:
+    """Steps that copy an axis of ``size``."""
+    out = np.zeros(len(size), STEP_DTYPE)
+    out["hi"] = size
+    out["step"] = 1
+    out["out_size"] = size
+    out["filter"] = FILTERS["bilinear"]
+    return out
+
+
+def _copies(step: Array) -> Array:
+    """Whether a step moves samples without mixing them."""
+    copies: Array = np.abs(step["step"]) == 1
+    return copies & (step["start"] == np.rint(step["start"]))
+
+
+def _extent(step: Array) -> tuple[Array, Array]:
+    """The positions between which a step looks, ascending."""
+    end = step["start"] + step["step"] * step["out_size"]
+    return np.minimum(step["start"], end), np.maximum(step["start"], end)
+
+
+def _swap(a: Axis, b: Axis, mask: Array) -> tuple[Axis, Axis]:
+    """Exchange the axes of the masked images."""
+    column = mask[:, None]
+    return (
+        Axis(
+            np.where(mask, b.size, a.size),
+            np.where(mask, b.num, a.num),
+            np.where(column, b.steps, a.steps),
+        ),
+        Axis(
+            np.where(mask, a.size, b.size),
+            np.where(mask, a.num, b.num),
+            np.where(column, a.steps, b.steps),
+        ),
+    )
+
+
+# One entry of a log: what was done, and its arguments as arrays over the images.
+Entry: TypeAlias = tuple[str, tuple[Array, ...]]
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What happens to N images, one code path for one or many. Immutable.
+
+    Steps that follow each other merge: a crop and a resize are one step, and flips
+    never add one. Sizes are in luma samples.
+    """
+
+    x: Axis
+    y: Axis
+    transpose: Array
+    fill: Array  # level minus 128 of what lies outside, (N, 4)
+    log: tuple[Entry, ...] = ()
+
+    @staticmethod
+    def of_size(width: npt.ArrayLike, height: npt.ArrayLike) -> "Geometry":
+        """N images that nothing has been done to."""
+        x = Axis.of_size(np.atleast_1d(np.asarray(width)))
+        y = Axis.of_size(np.atleast_1d(np.asarray(height)))
+        num = len(x.size)
+        return Geometry(x, y, np.zeros(num, bool), np.zeros((num, 4)))
+
+    def __len__(self) -> int:
+        return len(self.transpose)
+
+    @property
+    def width(self) -> Array:
+        """Current width of each image."""
+        return self.x.size
+
+    @property
+    def height(self) -> Array:
+        """Current height of each image."""
+        return self.y.size
+
+    def _ints(self, *values: npt.ArrayLike) -> tuple[Array, ...]:
+        return tuple(
+            np.broadcast_to(np.asarray(v, np.int64), (len(self),)) for v in values
+        )
+
+    def _mask(self, mask: npt.ArrayLike | None) -> Array:
+        return np.broadcast_to(np.asarray(True if mask is None else mask), (len(self),))
+
+    def crop(
+        self,
+        left: npt.ArrayLike,
+        top: npt.ArrayLike,
+        width: npt.ArrayLike,
+        height: npt.ArrayLike,
+        mask: npt.ArrayLike | None = None,
+    ) -> "Geometry":
+        """Keep a rectangle, which may reach outside: that is filled."""
+        left, top, width, height = self._ints(left, top, width, height)
+        on = self._mask(mask)
+        if min(width.min(initial=1), height.min(initial=1)) < 1:
+            raise ValueError("a crop must be at least 1 x 1")
+        return replace(
+            self,
+            x=self.x.crop(left, width, on),
+            y=self.y.crop(top, height, on),
+            log=(*self.log, ("crop", (left, top, width, height, on))),
+        )
+
+    def pad(
+        self,
+        left: npt.ArrayLike,
+        top: npt.ArrayLike,
+        right: npt.ArrayLike,
+        bottom: npt.ArrayLike,
+        mask: npt.ArrayLike | None = None,
+    ) -> "Geometry":
+        """Put margins around the image."""
+        left, top, right, bottom = self._ints(left, top, right, bottom)
+        width, height = self.width + left + right, self.height + top + bottom
+        return self.crop(-left, -top, width, height, mask)
+
+    def resize(
+        self,
+        width: npt.ArrayLike,
+        height: npt.ArrayLike,
+        interpolation: str = "bilinear",
+        mask: npt.ArrayLike | None = None,
+    ) -> "Geometry":
+        """Resample to a size, antialiased."""
+        width, height = self._ints(width, height)
+        on = self._mask(mask)
+        if min(width.min(initial=1), height.min(initial=1)) < 1:
+            raise ValueError("the size after a resize must be at least 1 x 1")
+        kind = FILTERS[interpolation]
+        return replace(
+            self,
+            x=self.x.resize(width, kind, on),
+            y=self.y.resize(height, kind, on),
+            log=(*self.log, ("resize", (width, height, on))),
+        )
+
+    def hflip(self, mask: npt.ArrayLike | None = None) -> "Geometry":
+        """Exchange left and right."""
+        on = self._mask(mask)
+        return replace(self, x=self.x.flip(on), log=(*self.log, ("hflip", (on,))))
+
+    def vflip(self, mask: npt.ArrayLike | None = None) -> "Geometry":
+        """Exchange top and bottom."""
+        on = self._mask(mask)
+        return replace(self, y=self.y.flip(on), log=(*self.log, ("vflip", (on,))))
+
+    def transposed(self, mask: npt.ArrayLike | None = None) -> "Geometry":
+        """Exchange rows and columns."""
+        on = self._mask(mask)
+        x, y = _swap(self.x, self.y, on)
+        return replace(
+            self,
+            x=x,
+            y=y,
+            transpose=self.transpose ^ on,
+            log=(*self.log, ("transpose", (on,))),
+        )
+
+    def oriented(self, orientation: npt.ArrayLike) -> "Geometry":
+        """Show upright what EXIF says is stored with ``orientation``, 1 to 8."""
+        (code,) = self._ints(orientation)
+        if (code <= 1).all():
+            return self
+        out = self.transposed(code >= 5) if (code >= 5).any() else self
+        out = out.hflip(np.isin(code, (2, 3, 6, 7)))
+        return out.vflip(np.isin(code, (3, 4, 7, 8)))
+
+    def filled(self, fill: npt.ArrayLike) -> "Geometry":
+        """Set what lies outside: levels of Y, Cb, Cr minus 128."""
+        value = np.zeros((len(self), 4))
+        value[:, :3] = fill
+        return replace(self, fill=value)
+
+    def write(self, view: Array) -> None:
+        """Fill N records of ``struct dctload_geometry``."""
+        view["transpose"] = self.transpose
+        view["fill"] = self.fill
+        for name, axis in (("x", self.x), ("y", self.y)):
+            view["num_" + name] = axis.num
+            for field in STEP_DTYPE.names or ():
+                view[name][field] = axis.steps[field]
+
+    def same_size(self) -> tuple[int, int] | None:
+        """The size that all images have, or None."""
+        sizes = {*zip(self.width.tolist(), self.height.tolist(), strict=True)}
+        return sizes.pop() if len(sizes) == 1 else None
+
+    def resample(self, image: Any) -> list[Array]:
+        """Planes of ``image``, a DctImage whose pending geometry this is."""
+        from . import _resample
+
+        return _resample.image_planes(image, self)

@@ -1,0 +1,331 @@
+"""From transforms to the one native pass that carries them out.
+
+draws (N, num_draws) --fill()--> N records of struct dctload_geometry
+frequencies, statistics -------> one struct dctload_output
+"""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import _native, _resample
+from .._geometry import Geometry
+from ..frequencies import PUBLISHED, Subset
+from ._base import Array, GeometryTransform, Transform, pending
+from .emission import Emission, Normalize, SelectFrequencies, emission_of
+
+if TYPE_CHECKING:
+    from ..image import DctImage
+
+LAYOUTS = ("planes", "concat")
+DTYPES = ("float32", "float16", "bfloat16", "int16", "int8")
+
+
+def why_not(part: Transform) -> str | None:
+    """Why a transform is not carried out in C; None if it is."""
+    if isinstance(part, (GeometryTransform, SelectFrequencies, Normalize)):
+        return None
+    return "carried out in Python, one image at a time"
+
+
+def dtype_name(dtype: Any) -> str:
+    """The name "float32" for ``torch.float32``, ``numpy.float32`` or None."""
+    if dtype is None:
+        return "float32"
+    name = str(dtype).removeprefix("torch.")
+    if name not in DTYPES:
+        name = getattr(dtype, "__name__", name)
+    if name not in DTYPES:
+        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype}")
+    return name
+
+
+def is_channels_last(memory_format: Any) -> bool:
+    """Whether a torch memory format, or its name, puts channels last."""
+    name = str(memory_format or "contiguous_format").removeprefix("torch.")
+    if name not in ("contiguous_format", "preserve_format", "channels_last"):
+        raise ValueError(f"no such memory format here: {memory_format}")
+    return name == "channels_last"
+
+
+class Format:
+    """Shapes and the ``struct dctload_output`` of what is emitted."""
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        emission: Emission,
+        layout: str,
+        dtype: Any,
+        memory_format: Any,
+        giver: str = "the image",
+    ):
+        if layout not in LAYOUTS:
+            raise ValueError(f"layout must be 'planes' or 'concat', got {layout!r}")
+        self.size = size
+        self.layout = layout
+        self.dtype = dtype_name(dtype)
+        self.channels_last = is_channels_last(memory_format)
+        unit = 16 if layout == "planes" else 8
+        if size[0] % unit or size[1] % unit:
+            raise ValueError(
+                f"the final width and height must be multiples of {unit} for layout "
+                f"{layout!r}, got {size[0]} x {size[1]} from {giver}"
+            )
+        self.subset: Subset = emission.subset or PUBLISHED["192"]
+        self.scale, self.offset = self._scale(emission.normalize)
+
+    def _scale(self, normalize: Normalize | None) -> tuple[Array, Array]:
+        if normalize is None:
+            return np.ones((3, 64)), np.zeros((3, 64))
+        mean, std = normalize.vectors(self.layout, min(self.size))
+        return 1 / std, -mean / std
+
+    @property
+    def shapes(self) -> list[tuple[int, int, int]]:
+        """(channels, rows, columns) of each tensor."""
+        columns, rows = self.size[0] // 8, self.size[1] // 8
+        if self.layout == "concat":
+            return [(len(self.subset), rows, columns)]
+        chroma = len(self.subset.cb) + len(self.subset.cr)
+        return [
+            (len(self.subset.y), rows, columns),
+            (chroma, rows // 2, columns // 2),
+        ]
+
+    def output(self) -> Any:
+        """``struct dctload_output``."""
+        out = _native.ffi.new("struct dctload_output *")
+        out.width, out.height = self.size
+        out.layout = LAYOUTS.index(self.layout)
+        out.dtype = DTYPES.index(self.dtype)
+        out.channels_last = int(self.channels_last)
+        for c, freqs in enumerate(self.subset):
+            out.num_freqs[c] = len(freqs)
+            for k, f in enumerate(freqs):
+                out.freqs[c][k] = f
+                out.scale[c][k] = self.scale[c, f]
+                out.offset[c][k] = self.offset[c, f]
+        return out
+
+    def empty(self) -> list[Any]:
+        """Tensors for one image, each of shape (channels, rows, columns)."""
+        import torch
+
+        dtype = getattr(torch, self.dtype)
+        out = []
+        for channels, rows, columns in self.shapes:
+            if self.channels_last:
+                tensor = torch.empty(rows, columns, channels, dtype=dtype)
+                out.append(tensor.permute(2, 0, 1))
+            else:
+                out.append(torch.empty(channels, rows, columns, dtype=dtype))
+        return out
+
+
+class Plan:
+    """How a data set's samples are made.
+
+    Attributes:
+        native: Whether C does it all; otherwise use :meth:`sample`.
+        why_not: A sentence for each transform that C does not do.
+        num_draws: Uniform numbers that one sample takes.
+        shapes: Of each tensor of a sample.
+        output: The ``struct dctload_output``.
+    """
+
+    def __init__(
+        self,
+        transforms: Sequence[Transform],
+        layout: str = "concat",
+        dtype: Any = None,
+        memory_format: Any = None,
+    ):
+        self.transforms = list(transforms)
+        self.why_not = [
+            f"{part!r}: {reason}"
+            for part in self.transforms
+            if (reason := why_not(part)) is not None
+        ]
+        self.native = not self.why_not
+        self.num_draws = sum(part.num_draws for part in self.transforms)
+        emission = Emission()
+        for part in self.transforms:
+            if isinstance(part, (SelectFrequencies, Normalize)):
+                emission = part.record(emission)
+        size, giver = self._final_size()
+        self.format = Format(size, emission, layout, dtype, memory_format, giver)
+        self.shapes = self.format.shapes
+        self.output = self.format.output()
+
+    def _final_size(self) -> tuple[tuple[int, int], str]:
+        """Width and height of every sample, and which transform gives them."""
+        size: tuple[int, int] | None = None
+        giver = "the files"
+        for part in self.transforms:
+            after = part.size_after(size)
+            if after != size or (after is None and _resizes(part)):
+                giver = repr(part)
+            size = after
+        if size is None:
+            raise ValueError(
+                f"the final size must be the same for all images, but {giver} gives "
+                "one that depends on the image: end with CenterCrop, "
+                "RandomResizedCrop or Resize((height, width))"
+            )
+        return size, giver
+
+    def geometry(
+        self, width: Array, height: Array, u: Array, orientation: Array | None
+    ) -> Geometry:
+        """What becomes of N images of these stored sizes."""
+        geometry = Geometry.of_size(width, height)
+        if orientation is not None:
+            geometry = geometry.oriented(orientation)
+        at = 0
+        for part in self.transforms:
+            if isinstance(part, GeometryTransform):
+                geometry = part.apply(geometry, u[:, at : at + part.num_draws])
+            at += part.num_draws
+        return geometry
+
+    def fill(
+        self, infos: Array, u: Array, geometry_view: Array, orientation: bool
+    ) -> Geometry:
+        """Write the geometry of N images for C.
+
+        Args:
+            infos: N records of ``struct dctload_info``.
+            u: Uniform numbers (N, num_draws).
+            geometry_view: N records of ``struct dctload_geometry`` to write.
+            orientation: Whether to show images upright, as EXIF says.
+
+        Returns:
+            What was written; its log moves targets.
+        """
+        codes = infos["orientation"] if orientation else None
+        geometry = self.geometry(infos["width"], infos["height"], u, codes)
+        geometry.write(geometry_view)
+        return geometry
+
+    def sample(
+        self, image: "DctImage", u: Array, orientation: bool = True, target: Any = None
+    ) -> Any:
+        """One sample the slow way; with a target, the pair of both.
+
+        Args:
+            image: As decoded.
+            u: Uniform numbers (num_draws,) or (1, num_draws).
+            orientation: Whether to show the image upright, as EXIF says.
+            target: Moves with the image.
+        """
+        u = np.reshape(u, (1, -1))
+        if orientation:
+            code = image._header()[0]["orientation"]
+            image = image._replace(pending=pending(image).oriented(code))
+        at = 0
+        for part in self.transforms:
+            image, target = part.sample(image, target, u[:, at : at + part.num_draws])
+            at += part.num_draws
+        form = self.format
+        memory_format = "channels_last" if form.channels_last else None
+        tensors = to_tensor(image, form.layout, form.dtype, memory_format)
+        return tensors if target is None else (tensors, target)
+
+
+def _resizes(part: Transform) -> bool:
+    return part.size_after((80, 48)) != (80, 48)
+
+
+def to_tensor(
+    image: "DctImage",
+    layout: str = "concat",
+    dtype: Any = None,
+    memory_format: Any = None,
+) -> Any:
+    """Emit an image: what one sample of a batch holds.
+
+    Returns:
+        A tensor (channels, rows, columns), or for "planes" a pair of them.
+    """
+    size = image.width, image.height
+    form = Format(size, emission_of(image), layout, dtype, memory_format)
+    tensors = form.empty()
+    planes = image._source.planes(image._i)
+    if planes[0].dtype == np.int16:
+        view = _native.new_geometry(1)
+        pending(image).write(view)
+        addresses = [tensor.data_ptr() for tensor in tensors]
+        _native.transform(
+            image._header(),
+            planes,
+            view,
+            form.output(),
+            [*addresses, 0][:2],
+            image.name,
+        )
+    else:
+        _emit_floats(image, planes, form, tensors)
+    return tuple(tensors) if layout == "planes" else tensors[0]
+
+
+# JFIF's, on levels less 128: no constants.
+YCC_FROM_RGB = np.array(
+    [
+        [0.299, 0.587, 0.114],
+        [-0.168735892, -0.331264108, 0.5],
+        [0.5, -0.418687589, -0.081312411],
+    ]
+)
+
+
+def _emit_floats(
+    image: "DctImage", planes: list[Array], form: Format, tensors: list[Any]
+) -> None:
+    """Emission in NumPy, for planes that are no longer a file's integers."""
+    import torch
+
+    parts: list[Array] = []
+    for c, freqs in enumerate(form.subset):
+        half = Fraction(1, 2 if form.layout == "planes" and c else 1)
+        amplitudes = component(image, planes, c, half)
+        chosen = amplitudes.reshape(*amplitudes.shape[:2], 64)[..., list(freqs)]
+        index = list(freqs)
+        parts.append(chosen * form.scale[c, index] + form.offset[c, index])
+    if form.layout == "planes":
+        parts = [parts[0], np.concatenate(parts[1:], axis=-1)]
+    else:
+        parts = [np.concatenate(parts, axis=-1)]
+    for tensor, part in zip(tensors, parts, strict=True):
+        values = torch.from_numpy(part.transpose(2, 0, 1).astype(np.float32))
+        if not tensor.is_floating_point():
+            limits = torch.iinfo(tensor.dtype)
+            values = values.round().clamp(limits.min, limits.max)
+        tensor.copy_(values)
+
+
+def component(image: "DctImage", planes: list[Array], c: int, ratio: Fraction) -> Array:
+    """Component Y, Cb or Cr of float planes after the pending geometry."""
+    record = image._header()[0]
+    size = int(record["width"]), int(record["height"])
+    geometry = pending(image)
+    color = image.info.color
+    if color not in ("grey", "YCbCr", "RGB"):
+        raise _native.error(_native.lib.DCTLOAD_COLOR, image.name)
+
+    def one(k: int) -> Array:
+        sampling = _resample.sampling_of(record, k)
+        level = 0 if color == "RGB" else float(geometry.fill[0, k])
+        return _resample.resample_plane(
+            planes[k], size, sampling, geometry, (ratio, ratio), level
+        )
+
+    if color == "RGB":
+        total = sum(YCC_FROM_RGB[c, k] * one(k) for k in range(3))
+        return np.asarray(total, np.float32)
+    if color == "grey" and c > 0:
+        rows, columns = image.height * ratio // 8, image.width * ratio // 8
+        return np.zeros((int(rows), int(columns), 8, 8), np.float32)
+    return one(c)
