@@ -240,7 +240,8 @@ struct dctload_color_map {
  * 'transpose' the stored image is transposed first, so x runs over stored rows.
  * No steps: the axis is kept as it is.
  *
- * A position that sees no sample gets the level fill[c], 128 subtracted, of Y,
+ * A position that sees no sample (its weights sum to less than 1/1000 of the
+ * whole filter's) gets the level fill[c], 128 subtracted, of Y,
  * Cb, Cr; from dctload_resample(), of component c.  All zero is the identity.
  */
 struct dctload_geometry {

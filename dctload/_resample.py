@@ -37,7 +37,8 @@ def _weights(kind: int, x: Array) -> Array:
         inner = (1.5 * a - 2.5) * a * a + 1
         outer = ((-0.5 * a + 2.5) * a - 4) * a + 2
         return np.where(a < 1, inner, np.where(a < 2, outer, 0))
-    return np.where(a < 3, np.sinc(x) * np.sinc(x / 3), 0)
+    lobes = (a < 3) & ((a == 0) | (a != np.rint(a)))
+    return np.where(lobes, np.sinc(x) * np.sinc(x / 3), 0)
 
 
 def _step_matrix(
@@ -51,10 +52,13 @@ def _step_matrix(
     out = np.zeros((out_size, in_size))
     if first < end:
         sample = np.arange(first, end) + 0.5
-        x = (sample - centre[:, None]) / max(abs(scale), 1.0)
+        stretch = max(abs(scale), 1.0)
+        x = (sample - centre[:, None]) / stretch
         w = _weights(int(step["filter"]), x)
         total = w.sum(axis=1, keepdims=True)
-        out[:, first:end] = np.divide(w, total, out=np.zeros_like(w), where=total != 0)
+        out[:, first:end] = np.divide(
+            w, total, out=np.zeros_like(w), where=total >= 1e-3 * stretch
+        )
     return out
 
 
@@ -156,28 +160,8 @@ def resample_plane(
     return blocks(out).astype(np.float32)
 
 
-def header_after(header: Array, geometry: Geometry, i: int = 0) -> Array:
-    """``struct dctload_info`` of the planes that a geometry leaves."""
-    out = header.copy()
-    record = out[0]
-    record["width"] = geometry.width[i]
-    record["height"] = geometry.height[i]
-    record["orientation"] = 1
-    num = int(record["num_components"])
-    parts = record["components"][:num]
-    if geometry.transpose[i]:
-        parts["h"], parts["v"] = parts["v"].copy(), parts["h"].copy()
-        record["h_max"], record["v_max"] = int(record["v_max"]), int(record["h_max"])
-    for name, maximum, factor in (("width", "h_max", "h"), ("height", "v_max", "v")):
-        size = -(-int(record[name]) * parts[factor].astype(np.int64) // record[maximum])
-        parts[name] = size
-        parts["blocks_w" if name == "width" else "blocks_h"] = -(-size // 8)
-    record["qtables"] = 1
-    return out
-
-
 def sampling_of(record: Any, c: int) -> tuple[Fraction, Fraction]:
-    """Sampling ratios h / h_max and v / v_max of component ``c`` of ``struct dctload_info``."""
+    """Sampling ratios of component ``c`` of a ``struct dctload_info``."""
     part = record["components"][c]
     return (
         Fraction(int(part["h"]), int(record["h_max"])),
@@ -194,7 +178,8 @@ def image_planes(image: Any, geometry: Geometry) -> list[Array]:
     if planes[0].dtype == np.int16:
         view = _native.new_geometry(1)
         geometry.write(view)
-        resampled: list[Array] = _native.resample(header, planes, view)
+        width, height = int(geometry.width[0]), int(geometry.height[0])
+        resampled: list[Array] = _native.resample(header, planes, view, width, height)
         return resampled
     record = header[0]
     size = int(record["width"]), int(record["height"])

@@ -330,7 +330,7 @@ class DctImage:
             ValueError: The size is no multiple of 8 (of 16 for "planes").
             UnsupportedJPEGError: CMYK or YCCK, which is not linear in YCbCr.
         """
-        from ._emit import to_tensor
+        from .transforms._plan import to_tensor
 
         return to_tensor(self, layout, dtype, memory_format)
 

@@ -72,6 +72,8 @@ def weight(kind: int, x: float) -> float:
         if a < 1:
             return 1.5 * a**3 - 2.5 * a**2 + 1
         return -0.5 * a**3 + 2.5 * a**2 - 4 * a + 2 if a < 2 else 0.0
+    if x and x == round(x):
+        return 0.0  # exactly, so that copying samples is exact
     return float(np.sinc(x) * np.sinc(x / 3)) if a < 3 else 0.0
 
 
@@ -89,8 +91,8 @@ def step_matrix(
         centre += scale * (j + 0.5)
         for i in range(first, min(in_size, end)):
             r[j, i] = weight(step.filter, (i + 0.5 - centre) / stretch)
-        if total := r[j].sum():
-            r[j] /= total
+        total = r[j].sum()
+        r[j] *= 1 / total if total >= 1e-3 * stretch else 0
     return r
 
 

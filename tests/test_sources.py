@@ -223,7 +223,9 @@ def test_the_target_of_a_member_is_what_was_asked_for(tmp_path):
     assert target(target="index") == 0
     assert target(target="folder") == 0
     assert TarShards(path, target="folder").classes == ["b"]
-    with pytest.raises(ValueError, match=r"b/1\.jpg: no member .label beside the image"):
+    with pytest.raises(
+        ValueError, match=r"b/1\.jpg: no member .label beside the image"
+    ):
         target(target="label")
 
 

@@ -34,6 +34,13 @@ struct taps {
 	double *weights;
 };
 
+/*
+ * A position that sees less than this part of its filter sees nothing.  It lies
+ * outside, or on the negative lobes of a filter, where dividing by the sum of
+ * weights would have no sense.
+ */
+#define MIN_WEIGHT 1e-3
+
 /* One step in the coordinates of one component. */
 struct comp_step {
 	double start, step;
@@ -188,7 +195,7 @@ step_row(const struct comp_step *cs, double centre, s64 a, s64 b, double *w,
 		w[n++] = weight;
 		sum += weight;
 	}
-	if (sum == 0) {
+	if (sum < MIN_WEIGHT * cs->stretch) {
 		*first_ret = 0;
 		return 0;
 	}

@@ -71,8 +71,8 @@ class Format:
         unit = 16 if layout == "planes" else 8
         if size[0] % unit or size[1] % unit:
             raise ValueError(
-                f"the final width and height must be multiples of {unit} for layout "
-                f"{layout!r}, got {size[0]} x {size[1]} from {giver}"
+                f"the size for layout {layout!r} must be a multiple of {unit}, "
+                f"got {size[0]}x{size[1]} from {giver}"
             )
         self.subset: Subset = emission.subset or PUBLISHED["192"]
         self.scale, self.offset = self._scale(emission.normalize)
@@ -97,18 +97,19 @@ class Format:
 
     def output(self) -> Any:
         """``struct dctload_output``."""
-        out = _native.ffi.new("struct dctload_output *")
-        out.width, out.height = self.size
-        out.layout = LAYOUTS.index(self.layout)
-        out.dtype = DTYPES.index(self.dtype)
-        out.channels_last = int(self.channels_last)
+        scale, offset = np.ones((3, 64), np.float32), np.zeros((3, 64), np.float32)
         for c, freqs in enumerate(self.subset):
-            out.num_freqs[c] = len(freqs)
-            for k, f in enumerate(freqs):
-                out.freqs[c][k] = f
-                out.scale[c][k] = self.scale[c, f]
-                out.offset[c][k] = self.offset[c, f]
-        return out
+            scale[c, : len(freqs)] = self.scale[c, list(freqs)]
+            offset[c, : len(freqs)] = self.offset[c, list(freqs)]
+        return _native.make_output(
+            *self.size,
+            self.layout,
+            self.dtype,
+            self.channels_last,
+            tuple(self.subset),
+            scale,
+            offset,
+        )
 
     def empty(self) -> list[Any]:
         """Tensors for one image, each of shape (channels, rows, columns)."""
