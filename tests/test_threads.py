@@ -5,8 +5,10 @@ import errno
 import gc
 import os
 import signal
+import subprocess
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -264,3 +266,43 @@ def test_reads_go_before_other_work(files):
     engine.wait(read)
     assert native.lib.dctload_wait(engine._engine, work.pointer, 0) == 1
     assert engine.wait(work) == 0
+
+
+def _c_compiler_with(tmp_path, *flags):
+    """A compiler that makes running programs with ``flags``, or a skip."""
+    compiler = os.environ.get("CC", "cc")
+    probe = tmp_path / "probe.c"
+    probe.write_text("int main(void) { return 0; }\n")
+    command = [compiler, *flags, "-o", str(tmp_path / "probe"), str(probe)]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+        subprocess.run([tmp_path / "probe"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no C compiler that takes {' '.join(flags)}: {error}")
+    return compiler
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_thread_sanitizer_finds_no_race(jpeg_samples, tmp_path):
+    """The C engine alone, driven by tests/threads_tsan.c."""
+    compiler = _c_compiler_with(tmp_path, "-fsanitize=thread")
+    root = Path(__file__).resolve().parent.parent
+    program = tmp_path / "threads_tsan"
+    sources = [str(path) for path in sorted((root / "csrc").rglob("*.c"))]
+    sources = [path for path in sources if "/dali/" not in path]
+    flags = ["-std=gnu11", "-O1", "-g", "-fsanitize=thread", f"-I{root / 'csrc'}"]
+    subprocess.run(
+        [
+            *(compiler, *flags, "-o", str(program)),
+            *(str(root / "tests" / "threads_tsan.c"), *sources, "-lm", "-pthread"),
+        ],
+        check=True,
+    )
+    files = []
+    for name in ("420", "444", "grey", "progressive", "restarts", "one_pixel"):
+        path = tmp_path / f"{name}.jpg"
+        path.write_bytes(jpeg_samples[name])
+        files.append(str(path))
+    done = subprocess.run([program, *files], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "ok\n"), done.stderr
