@@ -232,22 +232,22 @@ read_sof(struct header *h, bool progressive)
 }
 
 /*
- * The component with this id, or the frame's size if there is none left.  Files
- * in which several components share an id exist; libjpeg gives them out in turn.
+ * The component that the scan's next selector means, or the frame's size if it
+ * means none.  They come in the frame's order (T.81 B.2.3): like libjpeg-turbo,
+ * do not look before the place that as many would take.  So components that
+ * share an id, which exist, are given out in turn.
  */
 static u32
 find_component(const struct header *h, u32 num_found, u8 id)
 {
-	u32 c;
+	const u32 num_components = h->info.num_components;
+	u32 c = num_found;
 
-	for (c = 0; c < h->info.num_components; c++) {
-		bool taken = false;
-
-		for (u32 i = 0; i < num_found; i++)
-			taken |= h->scan.component[i] == c;
-		if (h->info.components[c].id == id && !taken)
-			break;
-	}
+	while (c < num_components && h->info.components[c].id != id)
+		c++;
+	for (u32 i = 0; i < num_found; i++)
+		if (h->scan.component[i] == c)
+			return num_components;
 	return c;
 }
 
