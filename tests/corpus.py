@@ -298,7 +298,7 @@ def _blocks(files: dict[str, bytes]) -> None:
     image = random_image(64, 24, GREY, density=1.0, ac_bits=15, dc_range=16383)
     scans = interleaved(image, style="long")  # codes and extra bits: 31 in all
     files["symbols-of-31-bits"] = encode_image(image, scans, sof=SOF1)
-    steps = [32767, 1, -32767, -1, -32767, -1, 32767, 2]
+    steps = [32767, -32767, -32767, -1, 32767, 32767, 1, -32767]  # up and down
     events: list[Event] = []
     for diff in steps:
         n = abs(diff).bit_length()
@@ -444,6 +444,11 @@ def tolerated() -> dict[str, tuple[bytes, tuple[str, ...]]]:
         "junk-stuffed": (encode_image(image, scans, head=b"\xff\0j"), ("junk",)),
         "junk-before-tables": (
             encode_image(image, scans, before={0: b"\0\1"}),
+            ("junk",),
+        ),
+        "junk-after-scan": (whole[:-2] + b"junk" + whole[-2:], ("junk",)),
+        "junk-between-scans": (
+            encode_image(image, plan, before={2: b"\0\1\2"}),
             ("junk",),
         ),
         "short-comment": (

@@ -109,6 +109,8 @@ def _lengths(files: Files) -> None:
     for name, marker in cut.items():
         payload = PARTS[name][4:]
         for what, length in [("0", 0), ("1", 1), ("2", 2)]:
+            if (name, what) == ("dht", "2"):
+                continue  # tolerated: the standard tables stand in
             data = part("segment", marker, payload, length=length)
             files[f"{name}-length-{what}"] = file(**{name: data})
         for what, more in [("short-by-1", -1), ("long-by-1", 1)]:
@@ -184,9 +186,6 @@ def _frames(files: Files) -> None:
         data=b"",
         eoi=b"",
     )
-    size = {"width": 11000, "height": 16000}
-    comps = [Component(i) for i in range(4)]
-    files["too-much-output"] = file(sof=frame(**size, comps=comps), data=b"", eoi=b"")
 
 
 # ---- scan headers ------------------------------------------------------------
@@ -242,7 +241,8 @@ def _scan_headers(files: Files) -> None:
         files[f"progressive-{name}"] = progressive(*scans)
     pair = random_image(16, 16, S444)
     data = encode_image(pair, [Scan((0, 1, 2), 0, 0)], sof=SOF2, eoi=b"")
-    data += part("sos", [(1, 0, 0), (2, 0, 0)], 1, 63) + b"\0\xff\xd9"
+    data += part("dht", TABLES) + part("sos", [(1, 0, 0), (2, 0, 0)], 1, 63)
+    data += entropy_bytes([[END] * 8], TABLES) + b"\xff\xd9"
     files["progressive-ac-of-two-components"] = data
     plan = [Scan((0, 1), 0, 0), Scan((1,), 1, 63)]
     files["progressive-component-without-dc"] = encode_image(pair, plan, sof=SOF2)
@@ -272,7 +272,7 @@ def _codes(files: Files) -> None:
         ok[0], *[(AC, ZRL, 0, 0)] * 3, (AC, 0xF1, 1, 1), *after
     )
     files["run-past-the-end-by-15"] = scan(
-        ok[0], *[(AC, ZRL, 0, 0)] * 3, (AC, 0xE1, 1, 1), *ok, *ok
+        ok[0], *[(AC, ZRL, 0, 0)] * 3, (AC, 0xD1, 1, 1), (AC, 0xF1, 1, 1), *after
     )
     dc15 = {DC: Huffman((0, 2) + (0,) * 14, (0, 15)), AC: STD[AC]}
     up: Event = (DC, 15, 0x7FFF, 15)
@@ -320,10 +320,12 @@ def _ends(files: Files) -> None:
     files["data-end-in-ff"] = file(data=data[:-1] + b"\xff", eoi=b"")
     files["marker-in-data"] = file(data=data[:2] + PARTS["dqt"] + data[2:])
     files["restart-without-interval"] = file(data=data[:2] + b"\xff\xd0" + data[2:])
-    for n in (1, 2, 7, 8, 9, 40):
-        files[f"excess-{n}-zero-bytes"] = file(data=data + bytes(n))
-    files["excess-block"] = file(data=entropy_bytes([BLOCK * 5], TABLES))
-    files["excess-stuffed-ff"] = file(data=data + b"\xff\0")
+    # A byte that is not filled up with ones, then more: a scan that lost its way.
+    odd: list[Event] = [*BLOCK * 3, (DC, 2, 3, 2), END]  # 33 bits
+    longer = entropy_bytes([[*odd, *BLOCK * 2]], TABLES)
+    files["excess-blocks"] = file(data=longer)
+    zeros = entropy_bytes([[*odd, (None, 0, 0, 7)]], TABLES) + bytes(5)
+    files["excess-zero-bits-then-bytes"] = file(data=zeros)
     image = random_image(20, 20, S420)
     scans = one_each(image)
     whole = encode_image(image, scans)

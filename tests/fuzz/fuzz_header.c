@@ -24,12 +24,10 @@ check_info(const struct dctload_info *info, const struct dctload_limits *limits)
 	REQUIRE(info->num_scans == 0);
 	for (u32 c = 0; c < info->num_components; c++) {
 		const struct dctload_component *comp = &info->components[c];
-		const u32 blocks_w = (info->width * comp->h - 1) /
-					 (8u * info->h_max) +
-				     1;
-		const u32 blocks_h = (info->height * comp->v - 1) /
-					 (8u * info->v_max) +
-				     1;
+		const u32 blocks_w =
+			(info->width * comp->h - 1) / (8u * info->h_max) + 1;
+		const u32 blocks_h =
+			(info->height * comp->v - 1) / (8u * info->v_max) + 1;
 
 		REQUIRE(comp->h >= 1 && comp->h <= info->h_max);
 		REQUIRE(comp->v >= 1 && comp->v <= info->v_max);

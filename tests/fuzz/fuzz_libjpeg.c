@@ -16,9 +16,9 @@ is_silent_in_libjpeg(enum dctload_status status)
 {
 	switch (status) {
 	case DCTLOAD_BAD_COEFFICIENT: /* 16 bits overflow */
-	case DCTLOAD_BAD_RUN:	      /* a coefficient past the block */
-	case DCTLOAD_BAD_SCAN:	      /* coded twice, or AC without DC */
-	case DCTLOAD_NO_SCAN:	      /* a component left out */
+	case DCTLOAD_BAD_RUN:         /* a coefficient past the block */
+	case DCTLOAD_BAD_SCAN:        /* coded twice, or AC without DC */
+	case DCTLOAD_NO_SCAN:         /* a component left out */
 	case DCTLOAD_EXCESS_DATA:     /* swallowed by libjpeg's bit buffer */
 	case DCTLOAD_ARITHMETIC:      /* handled by libjpeg */
 	case DCTLOAD_TOO_MANY_COMPONENTS:
@@ -36,7 +36,7 @@ color_of(const struct oracle *want)
 {
 	static const u8 colors[] = {
 		DCTLOAD_UNKNOWN_COLOR, DCTLOAD_GRAY, DCTLOAD_RGB,
-		DCTLOAD_YCBCR,	       DCTLOAD_CMYK, DCTLOAD_YCCK,
+		DCTLOAD_YCBCR,         DCTLOAD_CMYK, DCTLOAD_YCCK,
 	};
 
 	REQUIRE(want->color < ARRAY_LEN(colors));
@@ -74,7 +74,8 @@ LLVMFuzzerTestOneInput(const u8 *in, size_t in_nbytes)
 	fuzz_decode(copy, in_nbytes, 0, 0, &o);
 	oracle_read(copy, in_nbytes, FUZZ_MAX_PIXELS, FUZZ_MAX_SCANS, &want);
 	/* libjpeg ends at 65,500 samples. */
-	if (o.status == DCTLOAD_OK && max_u32(o.info.width, o.info.height) <= 65500)
+	if (o.status == DCTLOAD_OK &&
+	    max_u32(o.info.width, o.info.height) <= 65500)
 		REQUIRE(want.error[0] == '\0');
 	if (want.error[0] == '\0') {
 		if (o.status == DCTLOAD_OK)

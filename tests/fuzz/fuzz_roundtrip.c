@@ -53,8 +53,7 @@ make_info(struct reader *r, struct dctload_info *info)
 	for (u32 c = 0; c < n; c++) {
 		struct dctload_component *comp = &info->components[c];
 
-		comp->width =
-			ceil_div_u32(info->width * comp->h, info->h_max);
+		comp->width = ceil_div_u32(info->width * comp->h, info->h_max);
 		comp->height =
 			ceil_div_u32(info->height * comp->v, info->v_max);
 		comp->blocks_w = ceil_div_u32(comp->width, 8);
@@ -131,8 +130,8 @@ round_trip(const struct dctload_info *info,
 		REQUIRE(o.info.components[c].v == info->components[c].v);
 		REQUIRE(memcmp(o.info.qtables[c], info->qtables[c],
 			       sizeof(info->qtables[c])) == 0);
-		REQUIRE(memcmp(o.planes[c], planes[c],
-			       plane_nbytes(info, c)) == 0);
+		REQUIRE(memcmp(o.planes[c], planes[c], plane_nbytes(info, c)) ==
+			0);
 	}
 }
 

@@ -1,0 +1,210 @@
+"""Damaged files: a named error at the right place, or libjpeg's coefficients."""
+
+import sys
+import time
+from pathlib import Path
+
+import ccore
+import corpus
+import corpus_bad
+import jpegimage
+import numpy as np
+import oracle
+import pytest
+import variants
+from conftest import jpeg_bytes, picture
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+EXPECTED = tomllib.loads(
+    (Path(__file__).parent / "data" / "bad" / "expected.toml").read_text()
+)
+needs_oracle = pytest.mark.skipif(
+    bool(oracle.why_missing()), reason=oracle.why_missing() or "present"
+)
+# docs/differences.md: what we refuse though libjpeg says nothing.
+SILENT_IN_LIBJPEG = {
+    "BAD_CODE",
+    "BAD_COEFFICIENT",
+    "BAD_RUN",
+    "BAD_SCAN",
+    "NO_SCAN",
+    "EXCESS_DATA",
+    "BAD_RESTART",
+    "ARITHMETIC",
+    "TOO_MANY_COMPONENTS",
+    "TOO_MANY_SCANS",
+}
+
+
+def test_every_bad_file_has_its_expectation():
+    assert EXPECTED.keys() == corpus_bad.bad().keys()
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_bad_files_are_refused_by_name_and_place(name):
+    outcome = ccore.decode(corpus_bad.bad()[name])
+    want = EXPECTED[name]
+    assert (outcome.status, outcome.offset) == (want["status"], want["offset"])
+
+
+@pytest.mark.parametrize("disable", variants.DISABLE, ids=variants.name_of)
+def test_every_variant_and_batch_says_the_same(disable, tmp_path):
+    files = variants.write_files(corpus_bad.bad(), tmp_path)
+    want = {n: f"{e['status']} at {e['offset']}" for n, e in EXPECTED.items()}
+    for way, got in variants.digests(files, disable, tmp_path).items():
+        assert got == want, way
+
+
+def same(outcome, answer) -> bool:
+    """Whether we and libjpeg have the same coefficients and tables."""
+    return all(map(np.array_equal, outcome.planes, answer.planes)) and all(
+        table is None or np.array_equal(ours, table)
+        for ours, table in zip(outcome.qtables, answer.qtables, strict=True)
+    )
+
+
+def judge(data: bytes, decoder: ccore.Decoder, flags: int = 0) -> ccore.Outcome:
+    """Decode; whatever libjpeg says about the file has to bear that out."""
+    outcome = decoder.decode(data, flags)
+    assert 0 <= outcome.offset <= len(data)
+    answer = oracle.read(data)
+    if outcome.ok and answer.error:
+        # libjpeg wants to read the segment that the data break off in.
+        assert outcome.warnings == ("no EOI",)
+    elif outcome.ok:
+        assert same(outcome, answer)
+    elif answer.good:
+        assert outcome.status in SILENT_IN_LIBJPEG
+    return outcome
+
+
+@needs_oracle
+@pytest.mark.parametrize("name", corpus.good())
+def test_allowing_truncation_changes_nothing_in_whole_files(name):
+    data = corpus.good()[name]
+    lenient = ccore.decode(data, ccore.ALLOW_TRUNCATED)
+    assert lenient.digest() == ccore.decode(data).digest()
+    assert lenient.warnings == ()
+
+
+@needs_oracle
+@pytest.mark.parametrize("part", range(10))
+def test_flipped_bits_give_data_or_a_named_error(part):
+    """10,000 seeded damages: one to four bits of one of the odd files."""
+    rng = np.random.default_rng(part)
+    decoder = ccore.Decoder()
+    files = [data for data in corpus.good().values() if len(data) < 6000]
+    num_ok = 0
+    for _ in range(1000):
+        data = bytearray(files[rng.integers(len(files))])
+        for _ in range(rng.integers(1, 5)):
+            data[rng.integers(len(data))] ^= 1 << rng.integers(8)
+        if too_large(bytes(data)):
+            continue
+        num_ok += judge(bytes(data), decoder).ok
+    assert 50 < num_ok < 950
+
+
+def too_large(data: bytes) -> bool:
+    """Whether the header now asks for more memory than a test should take."""
+    info = ccore.read_info(data, ccore.limits(max_pixels=1 << 22))
+    return info.status == "TOO_MANY_PIXELS"
+
+
+def test_random_bytes_are_refused():
+    rng = np.random.default_rng(0)
+    decoder = ccore.Decoder()
+    for n in range(300):
+        noise = rng.integers(0, 256, n, np.uint8).tobytes()
+        assert not decoder.decode(noise).ok
+        assert not decoder.decode(b"\xff\xd8" + noise).ok
+        outcome = decoder.decode(corpus_bad.file(data=noise))
+        assert outcome.ok or outcome.offset <= n + 400
+
+
+def test_a_decoder_is_as_new_after_a_bad_file():
+    """State left by one file never reaches the next."""
+    decoder, fresh = ccore.Decoder(), ccore.decode(corpus.good()["420"]).digest()
+    for name, data in corpus_bad.bad().items():
+        decoder.decode(data)
+        assert decoder.decode(corpus.good()["420"]).digest() == fresh, name
+
+
+def test_bad_files_do_not_disturb_their_neighbours():
+    """Good and bad files in one batch come out as they do alone."""
+    mixed = [*corpus.good().values(), *corpus_bad.bad().values()]
+    order = np.random.default_rng(1).permutation(len(mixed))
+    alone = [ccore.decode(data).digest() for data in mixed]
+    for num_threads in (0, 1, 2):
+        batch = ccore.decode_batch([mixed[i] for i in order], num_threads)
+        for i, outcome in zip(order, batch, strict=True):
+            assert outcome.digest() == alone[i]
+
+
+# ---- limits --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "status"),
+    [
+        ("max_pixels", 37 * 43 - 1, "TOO_MANY_PIXELS"),
+        ("max_output_nbytes", 128 * (30 + 9 + 9) - 1, "TOO_MUCH_OUTPUT"),
+        ("max_components", 2, "TOO_MANY_COMPONENTS"),
+        ("max_scans", 13, "TOO_MANY_SCANS"),
+    ],
+)
+def test_limits_are_inclusive(limit, value, status):
+    data = corpus.good()["420-progressive"]
+    refused = ccore.decode(data, lim=ccore.limits(**{limit: value}))
+    assert refused.status == status
+    assert ccore.decode(data, lim=ccore.limits(**{limit: value + 1})).ok
+
+
+# ---- time ----------------------------------------------------------------------
+
+
+def seconds(data: bytes) -> float:
+    """The best of three decodes, planes and all."""
+    decoder, best = ccore.Decoder(), 1e9
+    for _ in range(3):
+        start = time.process_time()
+        decoder.decode(data)
+        best = min(best, time.process_time() - start)
+    return best
+
+
+def many_scans(side: int, refine: bool) -> bytes:
+    """As many scans as are allowed, each a few end-of-band runs over a blank image."""
+    dc, ac, end = corpus.DC, corpus.AC, (corpus.AC, 0, 0, 0)
+    n = (side // 8) ** 2
+    nbits = n.bit_length() - 1
+    run = (ac, nbits << 4, n, nbits) if nbits < 15 else end
+    events = [run] if nbits < 15 else [(ac, 0xE0, 0x3FFF, 14)] * (n // 32767 + 1)
+    low = 7 if refine else 0
+    plan = [([[(dc, 0, 0, 0)] * n], jpegimage.Scan((0,), 0, 0))]
+    for al in range(7, 7 - low - 1, -1):
+        for k in range(1, 64):
+            ah = 0 if al == 7 else al + 1
+            plan.append(([events], jpegimage.Scan((0,), k, k, ah, al)))
+    return corpus.scans_file(plan[:500], (side, side), sof=0xC2)
+
+
+@pytest.mark.parametrize("refine", [False, True])
+def test_many_empty_scans_do_not_cost_much(refine):
+    """500 scans of a few bytes each, against an ordinary file of these dimensions."""
+    side = 1024
+    plain = jpeg_bytes(picture(side, side), mode="L", quality=50, progressive=True)
+    assert seconds(many_scans(side, refine)) < 20 * seconds(plain)
+
+
+def test_huge_headers_without_data_cost_nothing():
+    data = corpus_bad.bad()["65535-squared-no-data"]
+    assert seconds(data) < 0.001
+    unlimited = ccore.limits(max_pixels=1 << 33, max_output_nbytes=1 << 40)
+    start = time.process_time()
+    assert ccore.read_info(data, unlimited).ok
+    assert time.process_time() - start < 0.001
