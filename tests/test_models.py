@@ -128,7 +128,7 @@ def test_own_frequencies_set_the_channels():
 
 @pytest.mark.parametrize("wrong", [[[0], [0]], [[1, 0], [0], [0]], [[64], [0], [0]]])
 def test_frequencies_out_of_order_or_range_are_refused(wrong):
-    with pytest.raises(ValueError, match="frequencies must"):
+    with pytest.raises(ValueError, match=r"three lists|must ascend|0 to 63"):
         create_model("small_resnet", frequencies=wrong)
 
 
@@ -181,6 +181,7 @@ def test_the_list_names_what_the_modules_make():
 
 def test_every_model_is_a_module_with_a_spec_of_its_classes():
     for name in list_models():
-        model = create_model(name, num_classes=7)
+        with torch.device("meta"):
+            model = create_model(name, num_classes=7)
         assert isinstance(model, nn.Module)
         assert isinstance(model.input_spec, InputSpec)

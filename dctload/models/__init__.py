@@ -6,23 +6,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ._input import Frequencies, InputSpec
 from ._input import transforms_for as _transforms_for
 from ._registry import create_model, list_models
+from .convert import convert_rgb_model
 
 if TYPE_CHECKING:
     from torch import nn
 
     from dctload.transforms import Compose
 
+
+def __getattr__(name: str) -> Any:
+    # Needs torchvision, which not everybody who makes a model has.
+    if name == "select_frequencies":
+        from .dctnet import select_frequencies
+
+        return select_frequencies
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 __all__ = [
     "Frequencies",
     "InputSpec",
+    "convert_rgb_model",
     "create_model",
     "input_spec",
     "list_models",
+    "select_frequencies",
     "transforms_for",
 ]
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from dctload.frequencies import subset
+
 from ._input import Frequencies
 
 if TYPE_CHECKING:
@@ -27,6 +29,24 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "late_concat_rfa",
         "late_concat_rfa_thinner",
     ),
+    "dctnet": (
+        "dctnet_resnet50",
+        "dctnet_resnet50_stride1",
+        "dctnet_resnet50_gate",
+        "dctnet_mobilenet_v2",
+    ),
+    "fcanet": (
+        "fca_resnet18",
+        "fca_resnet34",
+        "fca_resnet50",
+        "fca_resnet101",
+        "fca_resnet152",
+        "fca_dctnet_resnet50",
+    ),
+    "harmonic": ("harmonic_resnet50", "harmonic_wrn28_10"),
+    "rgb_no_more": ("jpeg_vit_tiny", "jpeg_vit_small", "jpeg_vit_base"),
+    "jpeg_swin": ("jpeg_swin_v2_tiny",),
+    "efun": ("efun", "efun_l", "efun_s", "efun_s_plus"),
     "small": ("small_resnet",),
 }
 
@@ -57,25 +77,23 @@ def maker(name: str) -> Callable[..., nn.Module]:
     return make
 
 
-def resolve_frequencies(frequencies: Sequence[Sequence[int]]) -> Frequencies:
-    """Check three lists of natural indices, for Y, Cb and Cr.
+def resolve_frequencies(
+    frequencies: str | int | Sequence[Sequence[int]],
+) -> Frequencies:
+    """Turn the name of a published subset, or three lists, into frequencies.
 
     Raises:
-        ValueError: They are not three ascending lists of 0..63.
+        ValueError: No such name, or lists that are not ascending within 0..63.
     """
-    parts = [tuple(map(int, part)) for part in frequencies]
-    for part in parts:
-        if list(part) != sorted(set(part) & set(range(64))):
-            raise ValueError(f"frequencies must ascend within 0..63, got {part}")
-    if len(parts) != 3:
-        raise ValueError(f"frequencies must be 3 lists (Y, Cb, Cr), got {len(parts)}")
-    return Frequencies(*parts)
+    if not isinstance(frequencies, (str, int)):
+        frequencies = [tuple(part) for part in frequencies]
+    return Frequencies(*subset(frequencies))
 
 
 def create_model(
     name: str,
     num_classes: int = 1000,
-    frequencies: Sequence[Sequence[int]] | None = None,
+    frequencies: str | int | Sequence[Sequence[int]] | None = None,
     pretrained: str | Path | None = None,
     **options: Any,
 ) -> nn.Module:
@@ -86,8 +104,9 @@ def create_model(
     Args:
         name: One of :func:`list_models`.
         num_classes: Size of the output.
-        frequencies: Which coefficients it reads: three lists of natural indices
-            for Y, Cb and Cr. None: the network's own default.
+        frequencies: Which coefficients it reads: the name of a published subset
+            (``"24"``), or three lists of natural indices for Y, Cb and Cr. None:
+            the network's own default.
         pretrained: A checkpoint of ``dctload train`` or a state dictionary, as
             ``torch.save`` wrote it.
         **options: What the network's own function takes.

@@ -1,0 +1,414 @@
+"""Each family: its published sizes, its special pieces, and that it runs."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torchvision.models import resnet18
+from torchvision.ops import SqueezeExcitation
+
+from dctload.models import InputSpec, create_model, list_models, select_frequencies
+from dctload.models._input import ALL
+from dctload.models._profile import count_macs, num_parameters
+from dctload.models.dctnet import SQUARE_24, DctResNet
+from dctload.models.fcanet import add_frequency_attention
+from dctload.models.layers.frequency_attention import (
+    TABLES,
+    FrequencyChannelAttention,
+    frequency_indices,
+)
+from dctload.models.layers.gate import FrequencyGate
+from dctload.models.layers.harmonic import (
+    HarmonicConv2d,
+    filter_bank,
+    to_convolution,
+    to_harmonic,
+)
+from dctload.models.layers.subblocks import dct_matrix
+from dctload.models.rgb_no_more import JpegViT, to_unit_range
+
+# Million parameters at 1,000 classes (10 for CIFAR's): what the authors state
+# (eFUN's readme, harmonic-networks' readme), else torchvision's count of the same
+# network, changed by what is changed.
+MILLIONS = {
+    "efun": 4.2,
+    "efun_l": 6.2,
+    "efun_s": 3.4,
+    "efun_s_plus": 2.5,
+}
+
+
+def inputs_of(spec, batch=2, size=None, seed=0):
+    """Amplitudes of a plausible scale, in the shapes of ``spec``."""
+    if size is not None:
+        spec = InputSpec(spec.layout, spec.frequencies, size)
+    generator = torch.Generator().manual_seed(seed)
+    scale = 1.0 if spec.layout == "pixels" else 100.0
+    tensors = [
+        scale * torch.randn(batch, *shape, generator=generator) for shape in spec.shapes
+    ]
+    return tuple(tensors) if spec.layout == "planes" else tensors[0]
+
+
+@pytest.mark.parametrize("name", MILLIONS)
+def test_published_parameter_counts_are_met(name):
+    assert round(num_parameters(create_model(name)) / 1e6, 1) == MILLIONS[name]
+
+
+@pytest.mark.parametrize(("level", "million"), [(None, 36.5), (3, 24.4), (2, 12.3)])
+def test_harmonic_wide_networks_have_their_published_sizes(level, million):
+    model = create_model("harmonic_wrn28_10", 10, level=level)
+    assert num_parameters(model) / 1e6 == pytest.approx(million, abs=0.06)
+
+
+def test_published_stride_costs_three_times_the_usual_one():
+    usual = count_macs(create_model("dctnet_resnet50"))
+    published = count_macs(create_model("dctnet_resnet50_stride1"))
+    assert round(published / 1e9, 1) == 13.5
+    assert 3.3 < published / usual < 3.5
+
+
+# Small enough to run everywhere: one or two of each family, at reduced sizes.
+SMALL_SIZES = {
+    "late_concat_rfa_thinner": 32,
+    "deconvolution_rfa": 32,
+    "dctnet_resnet50": 32,
+    "dctnet_resnet50_gate": 32,
+    "dctnet_mobilenet_v2": 64,
+    "fca_resnet18": 32,
+    "fca_dctnet_resnet50": 32,
+    "harmonic_resnet50": 32,
+    "jpeg_vit_tiny": None,
+    "jpeg_swin_v2_tiny": None,
+    "efun_s_plus": 64,
+    "small_resnet": 32,
+}
+
+
+@pytest.mark.parametrize("name", SMALL_SIZES)
+def test_every_parameter_learns(name):
+    torch.manual_seed(0)
+    model = create_model(name, num_classes=5)
+    x = inputs_of(model.input_spec, size=SMALL_SIZES[name])
+    logits = model(x)
+    assert logits.shape == (2, 5)
+    nn.functional.cross_entropy(logits, torch.tensor([0, 3])).backward()
+    frozen = [n for n, p in model.named_parameters() if p.grad is None]
+    expected = [n for n, p in model.named_parameters() if not p.requires_grad]
+    assert frozen == expected
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.requires_grad)
+
+
+@pytest.mark.parametrize("name", SMALL_SIZES)
+def test_half_precision_gives_nearly_the_same(name):
+    torch.manual_seed(0)
+    model = create_model(name, num_classes=5).eval()
+    x = inputs_of(model.input_spec, size=SMALL_SIZES[name])
+    with torch.no_grad():
+        want = model(x)
+        with torch.autocast("cpu", torch.bfloat16):
+            got = model(x)
+    assert got.dtype == torch.bfloat16
+    difference = (got.float() - want).norm() / want.norm()
+    assert difference < 0.3
+
+
+@pytest.mark.parametrize("name", ["late_concat", "efun_s_plus", "dctnet_resnet50"])
+@pytest.mark.parametrize("size", [80, 112])
+def test_other_sizes_work_where_the_architecture_allows(name, size):
+    model = create_model(name, num_classes=3).eval()
+    with torch.no_grad():
+        assert model(inputs_of(model.input_spec, size=size)).shape == (2, 3)
+
+
+def test_fixed_size_network_refuses_another():
+    model = create_model("jpeg_vit_tiny", num_classes=3)
+    with pytest.raises(ValueError, match=r"\(N, 64, 28, 28\)"):
+        model(inputs_of(model.input_spec, size=256))
+
+
+# ---- Xu et al. -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["6", "24", "32", "48", "64", "192"])
+def test_published_subsets_set_the_channels_of_dctnet(name):
+    model = create_model("dctnet_resnet50", 2, frequencies=name)
+    assert model.input_spec.shapes == [(int(name), 56, 56)]
+    assert model.layer1[0].conv1.in_channels == int(name)
+    mobile = create_model("dctnet_mobilenet_v2", 2, frequencies=name)
+    assert mobile(torch.randn(2, int(name), 8, 8)).shape == (2, 2)
+
+
+def test_checkpoint_in_the_published_layout_is_loaded():
+    """There the layers are children of a Sequential called ``model``."""
+    torch.manual_seed(0)
+    source, target = DctResNet(4).eval(), DctResNet(4).eval()
+    published = {}
+    for name, value in source.state_dict().items():
+        if name.startswith("layer"):
+            name = f"model.{int(name[5]) - 1}{name[6:]}"
+        published[f"module.{name}"] = value
+    target.load_published({"state_dict": published})
+    x = inputs_of(source.input_spec, size=64)
+    torch.testing.assert_close(target(x), source(x), rtol=0, atol=0)
+
+
+def test_gate_lets_gradients_through_and_its_price_closes_it():
+    torch.manual_seed(0)
+    gate = FrequencyGate(6)
+    x = torch.randn(8, 6, 4, 4)
+    optimizer = torch.optim.SGD(gate.parameters(), 1.0)
+    before = gate.probabilities(x).mean()
+    for _ in range(40):
+        gate(x)
+        optimizer.zero_grad()
+        gate.last_open.backward()
+        assert gate.excite.bias.grad.abs().sum() > 0
+        optimizer.step()
+    assert gate.probabilities(x).mean() < before - 0.2
+
+
+def test_gate_is_binary_in_training_and_certain_in_evaluation():
+    torch.manual_seed(0)
+    gate = FrequencyGate(6)
+    x = torch.ones(200, 6, 2, 2) + torch.rand(200, 6, 2, 2)
+    drawn = (gate(x) / x).detach()
+    assert set(drawn.unique().tolist()) == {0.0, 1.0}
+    assert drawn.mean() == pytest.approx(0.87, abs=0.05)  # sigmoid(2.0 - 0.1)
+    gate.eval()
+    assert torch.equal(gate(x), gate(x))
+    assert torch.equal(gate(x), x)  # "on" has the larger score at the start
+
+
+def test_gated_model_is_copied_after_a_training_step():
+    gate = FrequencyGate(3)
+    gate(torch.randn(4, 3, 2, 2))
+    assert not copy.deepcopy(gate).last_open.requires_grad
+
+
+def test_trained_gate_becomes_a_subset():
+    model = create_model("dctnet_resnet50_gate", 2)
+    wanted = [0, 1, 9, 63, 64, 72, 128]  # Y 0 1 9 63, Cb 0 8, Cr 0
+    with torch.no_grad():
+        bias = model.gate.excite.bias.view(192, 2)
+        bias[:] = torch.tensor([2.0, 0.0])
+        bias[wanted] = torch.tensor([0.0, 2.0])
+    batches = [(torch.randn(2, 192, 4, 4), torch.zeros(2)) for _ in range(3)]
+    subset = select_frequencies(model, batches, num=7)
+    assert subset == ((0, 1, 9, 63), (0, 8), (0,))
+    assert create_model("dctnet_resnet50", 2, frequencies=subset)
+    with pytest.raises(ValueError, match=r"num must be in 1\.\.192"):
+        select_frequencies(model, batches, num=0)
+    with pytest.raises(ValueError, match="no gate"):
+        select_frequencies(create_model("dctnet_resnet50", 2), batches)
+
+
+# ---- FcaNet ----------------------------------------------------------------
+
+
+def test_attention_with_the_mean_only_is_squeeze_and_excitation():
+    torch.manual_seed(0)
+    ours = FrequencyChannelAttention(32, size=14, method="low1")
+    theirs = SqueezeExcitation(32, 2, scale_activation=nn.Sigmoid)
+    with torch.no_grad():
+        # The (0, 0) coefficient is sqrt(H W) = 14 times the mean.
+        theirs.fc1.weight.copy_(14 * ours.excite[0].weight[:, :, None, None])
+        theirs.fc2.weight.copy_(ours.excite[2].weight[:, :, None, None])
+        nn.init.zeros_(theirs.fc1.bias)
+        nn.init.zeros_(theirs.fc2.bias)
+    x = torch.randn(3, 32, 14, 14)
+    torch.testing.assert_close(ours(x), theirs(x))
+
+
+@pytest.mark.parametrize("shape", [(7, 7), (5, 9), (1, 1), (30, 17)])
+def test_attention_takes_maps_of_any_size(shape):
+    x = torch.randn(2, 64, *shape)
+    assert FrequencyChannelAttention(64)(x).shape == x.shape
+
+
+def test_attention_basis_is_the_dct():
+    attention = FrequencyChannelAttention(16, size=7, method="top16")
+    matrix = dct_matrix(7)
+    for weight, (u, v) in zip(
+        attention.weight, frequency_indices("top16"), strict=True
+    ):
+        want = torch.outer(matrix[u], matrix[v]).float()
+        torch.testing.assert_close(weight, want)
+
+
+def test_frequency_tables_hold_32_pairs_within_the_grid():
+    for name in TABLES:
+        pairs = frequency_indices(f"{name}32")
+        assert len(pairs) == len(set(pairs)) == 32
+        assert all(0 <= u < 7 and 0 <= v < 7 for u, v in pairs)
+
+
+@pytest.mark.parametrize("method", ["top3", "mid16", "top", "low64"])
+def test_unknown_attention_method_is_refused(method):
+    with pytest.raises(ValueError, match="top, low or bot"):
+        frequency_indices(method)
+
+
+def test_attention_is_added_to_any_residual_network():
+    model = add_frequency_attention(resnet18(num_classes=2), "low8")
+    assert sum(isinstance(m, FrequencyChannelAttention) for m in model.modules()) == 8
+    assert model(torch.randn(2, 3, 64, 64)).shape == (2, 2)
+    with pytest.raises(ValueError, match="no residual blocks"):
+        add_frequency_attention(nn.Linear(1, 1))
+
+
+# ---- harmonic networks -----------------------------------------------------
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_convolution_in_the_cosine_basis_is_the_same_function(kernel, groups):
+    torch.manual_seed(0)
+    conv = nn.Conv2d(4, 6, kernel, stride=2, padding=1, groups=groups)
+    harmonic = to_harmonic(conv)
+    x = torch.randn(2, 4, 13, 13)
+    torch.testing.assert_close(harmonic(x), conv(x), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(to_convolution(harmonic)(x), harmonic(x))
+
+
+def test_truncated_conversion_is_the_closest_one():
+    torch.manual_seed(0)
+    conv = nn.Conv2d(2, 3, 3)
+    kernel = to_harmonic(conv, level=2).kernel_weight()
+    residual = conv.weight - kernel
+    kept = filter_bank(3, 2).float()
+    products = torch.einsum("oixy,nxy->oin", residual, kept)
+    torch.testing.assert_close(products, torch.zeros_like(products), atol=1e-6, rtol=0)
+
+
+def test_both_variants_agree_when_the_statistics_are_neutral():
+    torch.manual_seed(0)
+    plain = HarmonicConv2d(3, 5, 3, padding=1)
+    normed = HarmonicConv2d(3, 5, 3, padding=1, batch_norm=True).eval()
+    normed.load_state_dict(plain.state_dict(), strict=False)
+    normed.norm.eps = 0.0
+    x = torch.randn(2, 3, 8, 8)
+    torch.testing.assert_close(normed(x), plain(x), atol=1e-5, rtol=1e-4)
+
+
+def test_filter_bank_keeps_the_frequencies_asked_for():
+    for k in (3, 4):
+        for level in range(1, k + 1):
+            assert len(filter_bank(k, level)) == level * (level + 1) // 2
+    assert len(filter_bank(3, dc=False)) == 8
+    torch.testing.assert_close(
+        filter_bank(3).abs().sum((1, 2)), torch.ones(9, dtype=torch.float64)
+    )
+    flat = filter_bank(3, norm="orthonormal").flatten(1)
+    torch.testing.assert_close(flat @ flat.T, torch.eye(9, dtype=torch.float64))
+    with pytest.raises(ValueError, match="no frequency is left"):
+        filter_bank(3, 1, dc=False)
+
+
+# ---- RGB no more -----------------------------------------------------------
+
+
+def test_grouped_embedding_equals_a_pixel_patch_embedding():
+    """Under the change of basis, a ViT on pixels and one on blocks are the same."""
+    torch.manual_seed(0)
+    model = JpegViT(2, width=24, heads=3, depth=1).double()
+    pixels = 64 * torch.randn(1, 16, 16, dtype=torch.float64)  # one patch of luma
+    matrix = dct_matrix(8)
+    blocks = pixels.reshape(1, 2, 8, 2, 8).permute(0, 1, 3, 2, 4)
+    y = (matrix @ blocks @ matrix.T).permute(0, 3, 4, 1, 2).reshape(1, 64, 2, 2)
+    cbcr = torch.zeros(1, 128, 1, 1, dtype=torch.float64)
+    got = model.embed(y, cbcr)[0].flatten()
+
+    # The linear layer's first 256 columns, taken to pixels by the 16 x 16 DCT.
+    project = model.embed.project
+    basis = torch.kron(dct_matrix(16), dct_matrix(16))
+    conv_weight = project.weight[:, :256] @ basis
+    want = conv_weight @ pixels.flatten() + project.bias
+    # The change of basis is kept in single precision.
+    torch.testing.assert_close(got, want, atol=1e-4, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("embedding", "tokens"),
+    [("grouped", 196), ("separate", 196), ("separate_subblock", 196), ("concat", 294)],
+)
+def test_each_embedding_gives_its_number_of_tokens(embedding, tokens):
+    model = create_model("jpeg_vit_tiny", 3, embedding=embedding, depth=1)
+    x = inputs_of(model.input_spec)
+    assert model.tokens(x).shape == (2, tokens, 192)
+    assert model(x).shape == (2, 3)
+
+
+def test_amplitudes_are_mapped_to_the_unit_range():
+    ends = to_unit_range(torch.tensor([-1024.0, 1016.0]))
+    assert ends.tolist() == pytest.approx([-1.0, 1.0])
+    x = torch.tensor(300.0)
+    torch.testing.assert_close(to_unit_range(x), (x + 4) / 1020)
+
+
+@pytest.mark.parametrize("name", ["jpeg_vit_tiny", "jpeg_swin_v2_tiny"])
+def test_networks_that_merge_blocks_need_every_coefficient(name):
+    with pytest.raises(ValueError, match="all 192"):
+        create_model(name, frequencies=SQUARE_24)
+
+
+# ---- leaving PyTorch -------------------------------------------------------
+
+
+def test_compiled_model_gives_the_same():
+    model = create_model("small_resnet", 5).eval()
+    x = inputs_of(model.input_spec)
+    with torch.no_grad():
+        want = model(x)
+        got = torch.compile(model)(x)
+    torch.testing.assert_close(got, want, atol=1e-4, rtol=1e-4)
+
+
+EXPORTED = [
+    "small_resnet",
+    "late_concat_rfa_thinner",
+    "dctnet_resnet50",
+    "efun_s_plus",
+    "jpeg_vit_tiny",
+]
+
+
+@pytest.mark.parametrize("name", EXPORTED)
+def test_exported_program_gives_the_same(name):
+    model = create_model(name, 5).eval()
+    x = inputs_of(model.input_spec, size=SMALL_SIZES[name])
+    program = torch.export.export(model, (x,))
+    with torch.no_grad():
+        want = model(x)
+        got = program.module()(x)
+    torch.testing.assert_close(got, want, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:Constant folding")
+@pytest.mark.parametrize("name", EXPORTED)
+def test_onnx_runtime_gives_the_same(name, tmp_path):
+    pytest.importorskip("onnx", reason="ONNX export needs the onnx package")
+    runtime = pytest.importorskip("onnxruntime", reason="needs onnxruntime")
+    torch.manual_seed(0)
+    model = create_model(name, 5).eval()
+    x = inputs_of(model.input_spec, size=SMALL_SIZES[name])
+    path = str(tmp_path / "model.onnx")
+    torch.onnx.export(model, (x,), path, opset_version=17)
+    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    tensors = x if isinstance(x, tuple) else (x,)
+    feed = {
+        i.name: t.numpy() for i, t in zip(session.get_inputs(), tensors, strict=True)
+    }
+    (got,) = session.run(None, feed)
+    with torch.no_grad():
+        want = model(x)
+    torch.testing.assert_close(torch.from_numpy(got), want, atol=1e-3, rtol=1e-3)
+
+
+def test_every_name_is_counted_without_computing():
+    for name in list_models():
+        with torch.device("meta"):
+            model = create_model(name, num_classes=10)
+        assert count_macs(model) > 1e6
+        assert model.input_spec.frequencies.num_channels <= ALL.num_channels
