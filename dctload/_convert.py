@@ -72,14 +72,14 @@ def _pixels(data: bytes, name: str, limits: Limits | None) -> tuple[Any, int]:
             image = Image.open(io.BytesIO(data))
         if image.width * image.height > max_pixels:
             size = f"{image.width}x{image.height}"
-            status = _native.lib.DCTLOAD_TOO_MANY_PIXELS
+            status = _native.TOO_MANY_PIXELS
             raise LimitError(f"{name}: {size} pixels", name=name, status=status)
         orientation = image.getexif().get(_ORIENTATION, 1)
         return np.asarray(image.convert("RGB")), _checked(orientation)
     except (LimitError, MemoryError, ImportError):
         raise
     except Exception as error:  # Pillow's plugins raise whatever they meet
-        found = _native.error(_native.lib.DCTLOAD_NOT_JPEG, name, 0, len(data))
+        found = _native.error(_native.NOT_JPEG, name, 0, len(data))
         found.args = (f"{found}; Pillow: {error}",)
         raise found from error
 

@@ -20,6 +20,9 @@ from ._core import ffi, lib
 MAX_COMPONENTS = lib.DCTLOAD_MAX_COMPONENTS
 ALLOW_TRUNCATED = lib.DCTLOAD_ALLOW_TRUNCATED
 OK = lib.DCTLOAD_OK
+NOT_JPEG = lib.DCTLOAD_NOT_JPEG
+TOO_MANY_PIXELS = lib.DCTLOAD_TOO_MANY_PIXELS
+NONLINEAR_COLORS = (lib.DCTLOAD_CMYK, lib.DCTLOAD_YCCK)
 
 STATUS_NAMES = {
     value: name.removeprefix("DCTLOAD_")
@@ -573,6 +576,11 @@ class Engine:
         self.pid = os.getpid()
         self._handle = ffi.gc(engine, lib.dctload_free_engine)
         _engines.add(self)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the threads have ended for good."""
+        return self._handle is None
 
     @property
     def _engine(self) -> Any:

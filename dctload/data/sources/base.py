@@ -91,9 +91,9 @@ class Slot:
                 else default_collate([sample[key] for sample in samples])
                 for key in samples[0]
             }
-        columns = list(zip(*samples, strict=True))
+        columns: list[Any] = list(zip(*samples, strict=True))
         return [
-            images if i == self.key else default_collate(list(column))
+            images if i == self.key else default_collate(column)
             for i, column in enumerate(columns)
         ]
 

@@ -1,0 +1,90 @@
+"""The memory that batches are written to, and given away in."""
+
+import weakref
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+# NumPy dtypes of the same width: addresses and lifetimes are NumPy's business.
+_CARRIER: dict[int, Any] = {1: np.int8, 2: np.int16, 4: np.int32}
+
+
+class Buffers:
+    """Gives a batch's tensors fresh memory, or such that nobody holds any more.
+
+    Memory returns when the last tensor that shares it is gone. Fresh pages cost
+    a fault per 4 KiB, which would be several per cent of a batch's time.
+
+    Args:
+        shapes: Of one sample's tensors, (channels, rows, columns).
+        dtype: Of the tensors.
+        keep: Buffers kept for reuse.
+        pin: Page-locked memory, which torch keeps and reuses by itself.
+        channels_last: Channels lie innermost in memory; shapes stay as they are.
+    """
+
+    def __init__(
+        self,
+        shapes: Sequence[tuple[int, int, int]],
+        dtype: torch.dtype,
+        keep: int,
+        *,
+        pin: bool = False,
+        channels_last: bool = False,
+    ):
+        self._shapes = [
+            (rows, columns, channels) if channels_last else (channels, rows, columns)
+            for channels, rows, columns in shapes
+        ]
+        self._dtype, self._pin, self._channels_last = dtype, pin, channels_last
+        self._free: deque[np.ndarray] = deque(maxlen=keep)
+
+    def take(self, num: int) -> list[torch.Tensor]:
+        """Tensors for ``num`` samples; their content is arbitrary."""
+        take = self._pinned if self._pin else self._lease
+        tensors = [take((num, *shape)) for shape in self._shapes]
+        if self._channels_last:
+            return [tensor.permute(0, 3, 1, 2) for tensor in tensors]
+        return tensors
+
+    def _pinned(self, shape: tuple[int, ...]) -> torch.Tensor:
+        return torch.empty(shape, dtype=self._dtype, pin_memory=True)
+
+    def _lease(self, shape: tuple[int, ...]) -> torch.Tensor:
+        size = int(np.prod(shape))
+        memory = self._memory(size)
+        # A new array object, for its death tells that all tensors are gone.
+        lease = memory[:size]
+        weakref.finalize(lease, self._free.append, memory).atexit = False
+        return torch.from_numpy(lease).view(self._dtype).view(shape)
+
+    def _memory(self, size: int) -> np.ndarray:
+        """Free memory that fits and is not much too large, else new."""
+        for _ in range(len(self._free)):
+            memory = self._free.popleft()
+            if size <= memory.size <= 2 * size:
+                return memory
+            self._free.append(memory)
+        return np.empty(size, _CARRIER[self._dtype.itemsize])
+
+
+class Ring(Buffers):
+    """The same ``keep`` buffers in turn, whoever still holds their tensors."""
+
+    def __init__(self, *args: Any, **options: Any):
+        super().__init__(*args, **options)
+        self._turn: deque[list[torch.Tensor]] = deque()
+        self._keep = self._free.maxlen or 1
+
+    def take(self, num: int) -> list[torch.Tensor]:
+        """Tensors for ``num`` samples, those of ``keep`` batches ago."""
+        tensors: list[torch.Tensor] = []
+        if len(self._turn) == self._keep:
+            tensors = self._turn.popleft()
+        if not tensors or len(tensors[0]) < num:
+            tensors = super().take(num)
+        self._turn.append(tensors)
+        return [tensor[:num] for tensor in tensors]

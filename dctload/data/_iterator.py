@@ -1,0 +1,161 @@
+"""What ``iter(loader)`` gives: finished steps made into batches."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from ._errors import ErrorPolicy
+from ._pipeline import Draw, Pipeline, Step
+from .device import Ahead
+from .sampler import key
+from .timing import Clock, LoaderStats
+
+# Samples tried in place of a bad one before the data set is declared bad.
+_MAX_TRIES = 100
+_REPLACEMENT = 0x5EED
+
+
+class Repairs:
+    """Carries out the error policy on the samples of a batch."""
+
+    def __init__(
+        self, policy: ErrorPolicy, stats: LoaderStats, name: Callable[[int], str]
+    ):
+        self._policy, self._stats, self._name = policy, stats, name
+
+    def repair(
+        self,
+        pipeline: Pipeline,
+        step: Step,
+        failed: dict[int, Exception],
+        unwanted: list[int],
+    ) -> list[int]:
+        """Replace samples of ``step``, or raise; returns the places to leave out.
+
+        Args:
+            pipeline: Where ``step`` comes from.
+            step: A batch whose other samples are done.
+            failed: Places and what went wrong there.
+            unwanted: Places of files that are to be left out without an error.
+        """
+        for place, error in failed.items():
+            self._policy.failed(self._name(int(step.draw.indices[place])), error)
+        leave_out = sorted({*failed, *unwanted})
+        replace = leave_out if self._policy.on_error == "replace" else []
+        if len(leave_out) == len(step) and not replace:
+            replace = leave_out[:1]
+        for place in replace:
+            self._replace(pipeline, step, place)
+        self._stats.replaced += len(replace)
+        leave_out = [place for place in leave_out if place not in replace]
+        self._stats.skipped += len(leave_out)
+        return leave_out
+
+    def _replace(self, pipeline: Pipeline, step: Step, place: int) -> None:
+        """Write another sample at ``place``: the same one in every run."""
+        draw = step.draw
+        base = key(pipeline.seed, draw.epoch, int(draw.ids[place]), _REPLACEMENT)
+        error: Exception | None = None
+        for attempt in range(_MAX_TRIES):
+            other = key(base, attempt) % pipeline.num_samples
+            error = pipeline.make_one(other, step, place)
+            if error is None:
+                return
+            self._policy.failed(self._name(other), error)
+        raise RuntimeError(
+            f"no good sample found in place of {self._name(int(draw.indices[place]))}: "
+            f"{_MAX_TRIES} others failed as well"
+        ) from error
+
+
+class BatchIterator:
+    """One epoch of a loader. Not thread-safe.
+
+    Give it up at any point: dropping it, or :meth:`close`, takes its work off
+    the engine.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        num_batches: int | None,
+        collate: Callable[[Any], Any] | None,
+        batched: bool,
+        ahead: Ahead | None,
+        received: Callable[[Any], None],
+        stats: LoaderStats,
+        engine: Any,
+    ):
+        self._pipeline, self._num_batches = pipeline, num_batches
+        self._collate, self._batched, self._ahead = collate, batched, ahead
+        self._received, self._stats, self._engine = received, stats, engine
+        self._clock = Clock(stats)
+        self._started = False
+        self.closed = False
+
+    def __iter__(self) -> "BatchIterator":
+        return self
+
+    def __len__(self) -> int:
+        """Batches from the start of this iteration to its end."""
+        if self._num_batches is None:
+            raise TypeError("the sampler has no length")
+        return self._num_batches
+
+    def close(self) -> None:
+        """End the iteration; its epoch counts as begun. Safe to call again."""
+        self.closed = True
+        self._pipeline.close()
+
+    def __next__(self) -> Any:
+        if self.closed:
+            raise StopIteration
+        if self._started:
+            self._clock.consumer()
+        else:
+            self._clock.python()
+            self._started = True
+        if self._ahead is None:
+            made = self._produce()
+        else:
+            made = self._ahead.next(self._produce, self._pipeline.next_is_done)
+        if made is None:
+            self.close()
+            self._received(None)
+            raise StopIteration
+        batch, (draw, num_images) = made
+        self._received(draw.progress)
+        self._count(num_images)
+        self._clock.python()
+        return batch
+
+    def _produce(self) -> tuple[Any, tuple[Draw, int]] | None:
+        """The next batch, assembled, and what it was drawn as."""
+        done = self._pipeline.next(self._clock)
+        if done is None:
+            return None
+        step, leave_out = done
+        tensors = step.tensors
+        if leave_out:
+            wanted = [i for i in range(len(step)) if i not in set(leave_out)]
+            tensors = [tensor[wanted] for tensor in tensors]
+            step.inputs.keep(wanted)
+        num_images = len(tensors[0])
+        return self._assemble(step, tensors), (step.draw, num_images)
+
+    def _assemble(self, step: Step, tensors: list[torch.Tensor]) -> Any:
+        inputs = step.inputs
+        if self._collate is None:
+            whole = tensors[0] if len(tensors) == 1 else tuple(tensors)
+            return inputs.collate(whole)
+        images: list[Any] = list(tensors[0].unbind())
+        if len(tensors) > 1:
+            images = list(zip(*(tensor.unbind() for tensor in tensors), strict=True))
+        samples = inputs.uncollated(images)
+        return self._collate(samples if self._batched else samples[0])
+
+    def _count(self, num_images: int) -> None:
+        self._stats.images += num_images
+        self._stats.batches += 1
+        self._stats.add_engine(self._engine.stats())

@@ -1,0 +1,368 @@
+"""Batches on their way through the engine, in order.
+
+The first requests for a batch do this, with ``depth`` = 2:
+
+                   batch 0    batch 1    batch 2    batch 3
+    request 0      read       read
+                   sample                read
+                              sample
+                   wait
+    request 1                            sample     read
+                              wait
+
+- read: the engine's threads read the files and parse their headers.
+- sample: when the headers are there, draw the random numbers of the whole
+  batch, let the plan turn them into geometry, and queue decoding and
+  transforming into the batch's tensors.
+- wait: until the batch's last sample is written, and give the tensors away.
+
+The threads take images from a queue that spans the batches, so they never wait
+for a batch to end. Python touches no image, but for files that are not JPEG or
+are CMYK (converted here), and for transforms without a native plan.
+
+This file knows neither order nor what becomes of errors: both are handed in.
+"""
+
+import os
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import _native
+from ..image import Limits
+from ._buffers import Buffers
+from ._slow import sample_into
+from .sampler import Indices
+from .sources.base import Inputs, Source
+from .timing import Clock, LoaderStats
+
+_NOT_JPEG = _native.NOT_JPEG
+
+
+@dataclass
+class Draw:
+    """The samples of one batch, decided.
+
+    Attributes:
+        indices: Into the data set.
+        ids: What random numbers are keyed by: the index, except where a sampler
+            may repeat one, so that repeats are augmented differently.
+        epoch: The other half of the key.
+        progress: What the loader's state becomes when the batch is received.
+    """
+
+    indices: Indices
+    ids: Indices
+    epoch: int
+    progress: Any = None
+
+
+@dataclass
+class Step:
+    """A batch in the pipeline.
+
+    Attributes:
+        draw: Which samples.
+        inputs: Their compressed images and what goes with these.
+        batch: The engine's items.
+        tensors: Where the samples go.
+        uniforms: The random numbers, ``(N, num_draws)``.
+        slowly: Places of the images that are made in Python.
+        failed: Places, and what went wrong there.
+    """
+
+    draw: Draw
+    inputs: Inputs
+    batch: Any
+    tensors: list[torch.Tensor] = field(default_factory=list)
+    uniforms: Any = None
+    slowly: list[int] = field(default_factory=list)
+    failed: dict[int, Exception] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.draw.indices)
+
+
+@dataclass
+class Settings:
+    """What does not change while a loader lives.
+
+    Attributes:
+        source: The data set.
+        plan: Of its transforms.
+        dtype: Of the tensors.
+        seed: One half of the random numbers' key.
+        upright: Apply the EXIF orientation.
+        depth: Batches under way at a time.
+        limits: What larger files are refused.
+        timeout: Seconds to wait for a batch; 0: for ever.
+    """
+
+    source: Source
+    plan: Any
+    dtype: torch.dtype
+    seed: int
+    upright: bool
+    depth: int
+    limits: Limits | None = None
+    timeout: float = 0.0
+
+
+# (pipeline, step, failed places, places of unwanted files) -> places to leave out
+Repair = Callable[["Pipeline", Step, dict[int, Exception], list[int]], list[int]]
+
+
+class Pipeline:
+    """Turns draws into steps that are done, in their order. Not thread-safe."""
+
+    def __init__(
+        self,
+        engine: Any,
+        settings: Settings,
+        buffers: Buffers,
+        draws: Iterator[Draw],
+        repair: Repair,
+        stats: LoaderStats,
+    ):
+        self._engine, self._settings, self._buffers = engine, settings, buffers
+        self._plan, self._source = settings.plan, settings.source
+        self._draws, self._repair, self._stats = draws, repair, stats
+        self._reading: deque[Step] = deque()
+        self._sampling: deque[Step] = deque()
+        self._idle: list[Any] = []
+        self._pid = os.getpid()
+        self._strides = [
+            int(np.prod(shape)) * settings.dtype.itemsize for shape in self._plan.shapes
+        ]
+        # Runs when the pipeline is forgotten, or at exit: the threads must not
+        # write to memory that is gone.
+        self._end = weakref.finalize(
+            self, _drop, engine, self._pid, self._reading, self._sampling
+        )
+
+    @property
+    def seed(self) -> int:
+        """The loader's seed."""
+        return self._settings.seed
+
+    @property
+    def num_samples(self) -> int:
+        """In the data set."""
+        return len(self._source)
+
+    def close(self) -> None:
+        """Drop what is under way. Safe to call again."""
+        self._end()
+        self._draws = iter(())
+
+    def next(self, clock: Clock) -> tuple[Step, list[int]] | None:
+        """The next batch and the places to leave out; None after the last one."""
+        if os.getpid() != self._pid:
+            raise RuntimeError(
+                "this iterator was begun in another process; after a fork, call "
+                "iter() on the loader again"
+            )
+        self._advance(clock)
+        self._stats.depth = len(self._sampling)
+        if not self._sampling:
+            return None
+        step = self._sampling[0]
+        self._make_slowly(step)
+        clock.python()
+        self._wait(step)
+        clock.producer()
+        self._sampling.popleft()
+        leave_out = self._check(step)
+        self._idle.append(step.batch)
+        return step, leave_out
+
+    def next_is_done(self) -> bool:
+        """Whether the next batch could be had without waiting."""
+        if not self._sampling:
+            return False
+        return not self._engine.wait(self._sampling[0].batch, timeout=0)
+
+    def make_one(self, index: int, into: Step, place: int) -> Exception | None:
+        """Make sample ``index`` at a place of another batch; returns what failed."""
+        draw = Draw(np.array([index]), np.array([index]), into.draw.epoch)
+        step = self._begin(draw)
+        self._engine.wait(step.batch)
+        self._sample(step, [tensor[place : place + 1] for tensor in into.tensors])
+        self._make_slowly(step)
+        self._engine.wait(step.batch)
+        self._note_errors(step)
+        into.inputs.put(place, step.inputs)
+        if not step.failed and self._unwanted(step):
+            return _native.error(_NOT_JPEG, self._source.name(index))
+        return step.failed.get(0)
+
+    # ---- filling it -----------------------------------------------------------
+
+    def _advance(self, clock: Clock) -> None:
+        """At most ``depth`` batches on their way and one being read."""
+        threads = self._engine.num_threads
+        ahead = 2 if threads else 1
+        while len(self._sampling) < self._settings.depth:
+            while len(self._reading) < ahead and self._read():
+                pass
+            if not self._reading:
+                return
+            clock.python()
+            self._wait(self._reading[0])
+            clock.producer()
+            step = self._reading.popleft()
+            self._sampling.append(step)
+            self._sample(step, self._buffers.take(len(step)))
+        if threads and not self._reading:
+            self._read()
+
+    def _read(self) -> bool:
+        draw = next(self._draws, None)
+        if draw is None:
+            return False
+        self._reading.append(self._begin(draw))
+        return True
+
+    def _begin(self, draw: Draw) -> Step:
+        """Queue the reading of a batch."""
+        num = len(draw.indices)
+        inputs = self._source.fetch(draw.indices)
+        batch = self._batch(num)
+        if inputs.is_path:
+            batch.set_paths(inputs.raw)
+        else:
+            batch.set_data(inputs.raw)
+        self._engine.submit_read(batch, num, self._settings.limits)
+        return Step(draw, inputs, batch)
+
+    def _batch(self, num: int) -> Any:
+        while self._idle:
+            batch = self._idle.pop()
+            if len(batch) >= num:
+                return batch
+        return _native.Batch(num)
+
+    def _sample(self, step: Step, tensors: list[torch.Tensor]) -> None:
+        """Draw, plan, and queue the making of a batch whose headers are read."""
+        num, plan, draw = len(step), self._plan, step.draw
+        items = step.batch.items[:num]
+        step.tensors = tensors
+        step.uniforms = _native.uniforms(
+            self.seed, draw.epoch, draw.ids, plan.num_draws
+        )
+        step.slowly = self._set_apart(items)
+        if not plan.native:
+            return
+        _place(items, tensors, self._strides)
+        _fill(plan, items, step.uniforms, self._settings.upright)
+        limits = self._settings.limits
+        self._engine.submit_sample(step.batch, num, limits, 0, plan.output)
+
+    def _set_apart(self, items: Any) -> list[int]:
+        """Mark, and list, the items that the engine cannot make into samples."""
+        status, color = items["status"], items["info"]["color"]
+        # CMYK and YCCK are not linear in RGB: no operation on coefficients helps.
+        slow = (status == 0) & np.isin(color, _native.NONLINEAR_COLORS)
+        if self._source.other_formats == "convert":
+            slow |= status == _NOT_JPEG
+        if not self._plan.native:
+            slow |= status == 0
+        if not slow.any():
+            return []
+        items["skip"] = slow
+        return np.flatnonzero(slow).tolist()  # type: ignore[no-any-return]
+
+    # ---- emptying it ------------------------------------------------------------
+
+    def _wait(self, step: Step) -> None:
+        timeout = self._settings.timeout
+        if self._engine.wait(step.batch, timeout or None):
+            raise RuntimeError(f"DataLoader timed out after {timeout:g} seconds")
+
+    def _make_slowly(self, step: Step) -> None:
+        """Make in Python what the engine cannot, while it works on the rest."""
+        for place in step.slowly:
+            index = int(step.draw.indices[place])
+            native = int(step.batch.items[place]["status"]) == 0
+            try:
+                converted = sample_into(
+                    self._plan,
+                    step.batch.data(place),
+                    self._source.name(index),
+                    step.uniforms[place],
+                    [tensor[place] for tensor in step.tensors],
+                    self._settings.upright,
+                    self._settings.limits,
+                )
+            except Exception as error:
+                step.failed[place] = error
+                continue
+            self._stats.converted += converted or not native
+            self._stats.slow += not converted
+
+    def _note_errors(self, step: Step) -> None:
+        """Collect the errors of the engine's items."""
+        status = step.batch.items["status"][: len(step)]
+        for place in np.flatnonzero(status).tolist():
+            if place not in step.slowly:
+                name = self._source.name(int(step.draw.indices[place]))
+                step.failed[place] = step.batch.error(place, name)
+
+    def _unwanted(self, step: Step) -> list[int]:
+        """Places of files in other formats that are to be left out."""
+        if self._source.other_formats != "skip":
+            return []
+        status = step.batch.items["status"][: len(step)]
+        return np.flatnonzero(status == _NOT_JPEG).tolist()  # type: ignore[no-any-return]
+
+    def _check(self, step: Step) -> list[int]:
+        """Repair what failed; returns the places to leave out."""
+        if not step.slowly and not step.batch.items["status"][: len(step)].any():
+            return []
+        self._note_errors(step)
+        unwanted = self._unwanted(step)
+        failed = {
+            place: error
+            for place, error in step.failed.items()
+            if place not in unwanted
+        }
+        if not failed and not unwanted:
+            return []
+        return self._repair(self, step, failed, unwanted)
+
+
+def _place(items: Any, tensors: list[torch.Tensor], strides: list[int]) -> None:
+    """Tell each item where its sample goes."""
+    steps = np.arange(len(items), dtype=np.uintp)
+    for i, (tensor, stride) in enumerate(zip(tensors, strides, strict=True)):
+        items["out"][:, i] = steps * np.uintp(stride) + np.uintp(tensor.data_ptr())
+
+
+def _fill(plan: Any, items: Any, uniforms: Any, upright: bool) -> None:
+    """Let the plan write the geometry of the items that will be sampled."""
+    infos, geometry = items["info"], items["geometry"]
+    good = (items["status"] == 0) & (items["skip"] == 0)
+    if good.all():
+        plan.fill(infos, uniforms, geometry, upright)
+    elif good.any():
+        part = geometry[good]
+        plan.fill(infos[good], uniforms[good], part, upright)
+        geometry[good] = part
+
+
+def _drop(engine: Any, pid: int, *queues: deque[Step]) -> None:
+    """Take batches off the engine and wait for what it has begun of them."""
+    steps = [step for queue in queues for step in queue]
+    # A closed engine has ended its threads; another process never had them.
+    if os.getpid() == pid and not engine.closed:
+        for step in steps:
+            engine.cancel(step.batch)
+        for step in steps:
+            engine.abandon(step.batch)
+    for queue in queues:
+        queue.clear()

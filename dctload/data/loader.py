@@ -1,0 +1,432 @@
+"""The loader: torch's ``DataLoader`` with C threads in place of processes."""
+
+import functools
+import logging
+import os
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.utils.data
+
+from .. import _native
+from ..image import Limits
+from ._buffers import Buffers, Ring
+from ._draws import ForeignSampler, Progress, own_draws
+from ._errors import ErrorPolicy, OnError
+from ._iterator import BatchIterator, Repairs
+from ._pipeline import Pipeline, Settings
+from ._slow import compose
+from .device import Ahead
+from .sampler import InOrderSampler, Shard, ShuffledSampler, key
+from .sources import as_source
+from .sources.base import DEFAULTS, Layout, Options
+from .timing import LoaderStats
+
+log = logging.getLogger("dctload")
+
+STATE_VERSION = 1
+_DEFAULT_PREFETCH = 2
+# Images under way for each thread: two rounds of the widest decoder's lanes.
+_IMAGES_PER_THREAD = 32
+
+_default_collate = torch.utils.data.default_collate
+
+
+class DataLoader(torch.utils.data.DataLoader[Any]):
+    """Batches of DCT coefficients, with the interface of torch's loader.
+
+    Takes every argument of ``torch.utils.data.DataLoader``; these mean the same
+    but for what processes have and threads do not:
+
+    - ``num_workers`` is the number of C threads that read, decode and transform.
+      0: the iterating thread does it, when a batch is asked for.
+    - ``prefetch_factor`` is the number of batches under way in all, 2 by default,
+      and more where batches are so small that threads would run dry.
+    - ``persistent_workers``, ``worker_init_fn`` and ``multiprocessing_context``
+      change nothing: threads run no Python and are kept between epochs.
+    - ``in_order=False`` is permission, not made use of.
+
+    Batches are ``[x, target]``. ``x`` is a tensor ``(N, C, H / 8, W / 8)``, or with
+    ``layout="planes"`` a pair, luma and chroma; channel j is the frequency that
+    ``SelectFrequencies`` lists at j.
+
+    Without a sampler, order, shares and augmentation are pure functions of
+    (seed, epoch, index): every ``iter()`` is the next epoch, whatever the number of
+    workers or ranks. With torch.distributed in use each rank gets its share.
+
+    Args:
+        dataset: An ``ImageFolder``, ``Files``, ``TarShards``; torchvision's
+            ``ImageFolder``; a ``Subset`` or ``ConcatDataset`` of these; a Hugging
+            Face data set; or any whose samples are (JPEG bytes or path, target).
+        batch_size: As in torch, like all that follow up to ``in_order``.
+        shuffle: A new order each epoch.
+        sampler: Indices from elsewhere.
+        batch_sampler: Lists of indices from elsewhere.
+        num_workers: Threads.
+        collate_fn: Called with the list of samples (tensor, target).
+        pin_memory: Batches in page-locked memory, if there is CUDA.
+        drop_last: Leave out a last batch that is not full.
+        timeout: Seconds after which waiting for a batch raises ``RuntimeError``.
+        worker_init_fn: Never called.
+        multiprocessing_context: Not used.
+        generator: Its seed is the default of ``seed``.
+        prefetch_factor: Batches under way.
+        persistent_workers: Always so.
+        pin_memory_device: Not used; memory is pinned for CUDA.
+        in_order: Batches always come in order.
+        transform: A dctload transform, in place of the data set's.
+        layout: ``"concat"`` (default) or ``"planes"``, likewise, as the next three.
+        dtype: Of ``x``; default ``torch.float32``.
+        memory_format: ``torch.channels_last`` or ``torch.contiguous_format``.
+        apply_orientation: Turn images upright as their EXIF data say; default True.
+        seed: Of order and augmentation. None: from ``generator`` or torch's seed,
+            with torch.distributed that of rank 0.
+        shard: This process's share; default ``Shard.from_torch()`` if neither
+            sampler is given.
+        on_error: What to do about a file that cannot be read or decoded: ``"raise"``,
+            ``"replace"`` it by another sample, always the same one, or ``"skip"`` it,
+            which makes its batch shorter and moves no other sample.
+        max_errors: How many files may fail, as a count, or as a float a share of
+            the data set; then ``TooManyErrors``.
+        device: Where batches are put, copied while the batch before is in use.
+        reuse_buffers: A batch is overwritten some batches later. Saves memory
+            only; batches that are let go are used again anyway.
+        limits: Refuse larger images.
+
+    Attributes:
+        stats: What the loader has done and where the time went.
+
+    One thread at a time; other loaders are independent. Iterators may be left at
+    any point. After a fork, the child's ``iter()`` makes threads of its own.
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        batch_size: int | None = 1,
+        shuffle: bool | None = None,
+        sampler: Any = None,
+        batch_sampler: Any = None,
+        num_workers: int = 0,
+        collate_fn: Callable[[Any], Any] | None = None,
+        pin_memory: bool = False,
+        drop_last: bool = False,
+        timeout: float = 0,
+        worker_init_fn: Callable[[int], None] | None = None,
+        multiprocessing_context: Any = None,
+        generator: torch.Generator | None = None,
+        *,
+        prefetch_factor: int | None = None,
+        persistent_workers: bool = False,
+        pin_memory_device: str = "",
+        in_order: bool = True,
+        transform: Any = None,
+        layout: Layout | None = None,
+        dtype: torch.dtype | None = None,
+        memory_format: torch.memory_format | None = None,
+        apply_orientation: bool | None = None,
+        seed: int | None = None,
+        shard: Shard | None = None,
+        on_error: OnError = "raise",
+        max_errors: int | float | None = None,
+        device: Any = None,
+        reuse_buffers: bool = False,
+        limits: Limits | None = None,
+    ):
+        _check_order(shuffle, sampler, batch_sampler, shard)
+        source = as_source(dataset)
+        own: Any = None
+        if sampler is None and batch_sampler is None:
+            own = ShuffledSampler(source) if shuffle else InOrderSampler(source)
+            own.shard = shard or Shard.from_torch()
+        super().__init__(
+            dataset,
+            batch_size,
+            None,
+            sampler if own is None else own,
+            batch_sampler,
+            num_workers,
+            collate_fn,
+            pin_memory,
+            drop_last,
+            timeout,
+            worker_init_fn,
+            multiprocessing_context,
+            generator,
+            prefetch_factor=prefetch_factor,
+            persistent_workers=persistent_workers,
+            pin_memory_device=pin_memory_device,
+        )
+        # Under the names of the arguments: frameworks rebuild loaders by these.
+        self.in_order = in_order
+        self.transform, self.layout, self.dtype = transform, layout, dtype
+        self.memory_format, self.apply_orientation = memory_format, apply_orientation
+        self.seed, self.shard = seed, shard
+        self.on_error, self.max_errors = on_error, max_errors
+        self.device, self.reuse_buffers, self.limits = device, reuse_buffers, limits
+
+        options = Options(transform, layout, dtype, memory_format, apply_orientation)
+        self._options = options.over(source.options).over(DEFAULTS)
+        self._plan = self._make_plan()
+        if not self._plan.native:
+            log.warning(
+                "transforming in Python, many times slower: %s",
+                "; ".join(self._plan.why_not),
+            )
+        self.stats = LoaderStats(num_threads=num_workers)
+        self._policy = ErrorPolicy(on_error, max_errors, len(source), self.stats)
+        self._source, self._own = source, own
+        self._foreign = None if own is not None else self._watch_sampler()
+        self._engine: Any = None
+        self._fingerprint: str | None = None
+        self._seed: int | None = None if seed is None else int(seed)
+        if own is not None and shard is None and own.shard.world_size > 1:
+            self._resolve_seed()  # a collective call: every rank is here now
+        self._live: weakref.WeakSet[BatchIterator] = weakref.WeakSet()
+        self._progress = Progress()
+        self._start: Progress | None = None
+        self._next_epoch = 0
+
+    # ---- iterating --------------------------------------------------------------
+
+    def __iter__(self) -> Any:
+        """Begin the next epoch, or go on where a loaded state says."""
+        start = self._start or Progress(self._next_epoch)
+        self._start, self._next_epoch = None, start.epoch + 1
+        self._progress = start
+        draws, num_batches = self._draws(start)
+        engine, depth = self._get_engine(), self._depth()
+        settings = Settings(
+            self._source,
+            self._plan,
+            self._options.dtype or torch.float32,
+            self._resolve_seed(),
+            bool(self._options.apply_orientation),
+            depth,
+            self.limits,
+            self.timeout,
+        )
+        repairs = Repairs(self._policy, self.stats, self._source.name)
+        iterator = BatchIterator(
+            Pipeline(
+                engine,
+                settings,
+                self._buffers(depth),
+                draws,
+                repairs.repair,
+                self.stats,
+            ),
+            num_batches,
+            None if self._collates_by_default() else self.collate_fn,
+            self._auto_collation,
+            None if self.device is None else Ahead(torch.device(self.device)),
+            functools.partial(self._received, start.epoch),
+            self.stats,
+            engine,
+        )
+        self._live.add(iterator)
+        return iterator
+
+    def close(self) -> None:
+        """End all iterations and the threads. The loader can be used again."""
+        for iterator in list(self._live):
+            iterator.close()
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.close()
+
+    def check_worker_number_rationality(self) -> None:
+        """Nothing: torch's warning is about processes."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make the next ``iter()`` that of ``epoch``. Not needed: epochs count up."""
+        if self._foreign is not None:
+            self._foreign.set_epoch(epoch)
+        if self._start is not None and self._start.epoch == epoch:
+            return
+        self._start, self._next_epoch = None, epoch
+        if not self._is_iterating():
+            self._progress = Progress(epoch)
+
+    # ---- state --------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the consumer has received, in JSON's types, of constant size.
+
+        After an epoch's last batch it is the start of the next epoch, so no epoch
+        comes out empty.
+        """
+        progress = self._progress
+        state = {
+            "version": STATE_VERSION,
+            "seed": self._resolve_seed(),
+            "epoch": progress.epoch,
+            "position": progress.position,
+            "fingerprint": self._get_fingerprint(),
+        }
+        if self._foreign is not None:
+            state["sampler"] = progress.sampler or self._foreign.at_start()
+        return state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Let the next ``iter()`` go on where ``state_dict`` was taken.
+
+        Number of workers, batch size and number of ranks may differ; the seed
+        becomes that of the state. Nothing is read or replayed, but for a foreign
+        sampler without ``load_state_dict``, whose indices are drawn again.
+
+        Raises:
+            ValueError: The state is of another data set, order or version.
+            RuntimeError: An iteration is under way, which would not be changed.
+        """
+        if self._is_iterating():
+            raise RuntimeError(
+                "load_state_dict() while an iteration is under way: load before "
+                "iter(), or close() the iterator first"
+            )
+        version = state_dict.get("version")
+        if version != STATE_VERSION:
+            raise ValueError(f"state version must be {STATE_VERSION}, got {version}")
+        found, own = state_dict["fingerprint"], self._get_fingerprint()
+        if found != own:
+            raise ValueError(
+                "the state is of another data set or order: its fingerprint is "
+                f"{found}, this loader's {own}"
+            )
+        seed = int(state_dict["seed"])
+        if self.seed is not None and self.seed != seed:
+            log.warning("seed=%d gives way to the state's %d", self.seed, seed)
+        self._set_seed(seed)
+        start = Progress(
+            int(state_dict["epoch"]),
+            int(state_dict["position"]),
+            state_dict.get("sampler"),
+        )
+        self._start = self._progress = start
+
+    # ---- parts ----------------------------------------------------------------------
+
+    def _received(self, epoch: int, progress: Progress | None) -> None:
+        """The consumer has a batch, or, with None, has seen the end of an epoch."""
+        if progress is not None:
+            self._progress = progress
+        elif self._progress.epoch == epoch:
+            self._progress = Progress(epoch + 1)
+
+    def _make_plan(self) -> Any:
+        options = self._options
+        transforms = compose(options.transform)
+        return transforms.plan(
+            str(options.layout), options.dtype, options.memory_format
+        )
+
+    def _is_iterating(self) -> bool:
+        return any(not iterator.closed for iterator in self._live)
+
+    def _collates_by_default(self) -> bool:
+        return self._auto_collation and self.collate_fn is _default_collate
+
+    def _watch_sampler(self) -> ForeignSampler:
+        if self.batch_size is None and self._auto_collation:
+            return ForeignSampler(self.batch_sampler, None, False)
+        return ForeignSampler(self.sampler, self.batch_size or 1, self.drop_last)
+
+    def _draws(self, start: Progress) -> tuple[Any, int | None]:
+        """The batches from ``start`` on, and how many."""
+        if self._foreign is not None:
+            try:
+                length = len(self)
+            except TypeError:
+                length = None
+            return self._foreign.draws(start, self.generator), length
+        self._resolve_seed()
+        order = self._own.order(start.epoch, start.position)
+        batch_size = self.batch_size or 1
+        num, rest = divmod(order.num_samples, batch_size)
+        if rest and not self.drop_last:
+            num += 1
+        return own_draws(order, start.epoch, batch_size, num), num
+
+    def _depth(self) -> int:
+        """Batches under way: enough that no thread runs dry."""
+        if self.num_workers == 0:
+            return 1
+        size = self.batch_size or getattr(self.batch_sampler, "batch_size", None) or 1
+        enough = -(-_IMAGES_PER_THREAD * self.num_workers // size)
+        return max(self.prefetch_factor or _DEFAULT_PREFETCH, enough)
+
+    def _buffers(self, depth: int) -> Buffers:
+        """Memory for the batches under way and the one in use."""
+        wanted = self.pin_memory or torch.device(self.device or "cpu").type == "cuda"
+        kind = Ring if self.reuse_buffers else Buffers
+        options = self._options
+        return kind(
+            self._plan.shapes,
+            options.dtype or torch.float32,
+            # In use, under way, and one that is being made.
+            depth + 2,
+            pin=wanted and torch.cuda.is_available(),
+            channels_last=options.memory_format is torch.channels_last,
+        )
+
+    def _get_engine(self) -> Any:
+        """Threads of this process."""
+        if self._engine is None or self._engine.pid != os.getpid():
+            self._engine = _native.Engine(self.num_workers)
+            self.stats.new_engine(self.num_workers)
+        return self._engine
+
+    def _resolve_seed(self) -> int:
+        """The seed, decided at the latest now."""
+        if self._seed is None:
+            generator = self.generator or torch.default_generator
+            seed = key(generator.initial_seed()) >> 1
+            if self.shard is None:
+                seed = _agreed(seed)
+            self._seed = seed
+        self._set_seed(self._seed)
+        return self._seed
+
+    def _set_seed(self, seed: int) -> None:
+        self._seed = seed
+        if self._own is not None:
+            self._own.seed = seed
+
+    def _get_fingerprint(self) -> str:
+        if self._fingerprint is None:
+            order = "foreign"
+            if self._own is not None:
+                order = "shuffled" if self._own.shuffle else "in-order"
+            self._fingerprint = f"{self._source.fingerprint()}-{order}"
+        return self._fingerprint
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without threads and iterations: a copy starts where this one stands."""
+        return {**vars(self), "_engine": None, "_live": None, "_plan": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._live, self._plan = weakref.WeakSet(), self._make_plan()
+
+
+def _check_order(shuffle: Any, sampler: Any, batch_sampler: Any, shard: Any) -> None:
+    """Arguments that torch cannot check, as it gets a sampler in any case."""
+    foreign = sampler is not None or batch_sampler is not None
+    if shuffle and sampler is not None:
+        raise ValueError("sampler option is mutually exclusive with shuffle")
+    if shuffle and batch_sampler is not None:
+        raise ValueError("batch_sampler option is mutually exclusive with shuffle")
+    if foreign and shard is not None:
+        raise ValueError("shard is for the loader's own order: the sampler shares")
+
+
+def _agreed(seed: int) -> int:
+    """Rank 0's seed, if torch.distributed is in use."""
+    dist = torch.distributed
+    if not (dist.is_available() and dist.is_initialized()):
+        return seed
+    seeds = [seed]
+    dist.broadcast_object_list(seeds, src=0)
+    return seeds[0]
