@@ -82,6 +82,51 @@ def judge(data: bytes, decoder: ccore.Decoder, flags: int = 0) -> ccore.Outcome:
     return outcome
 
 
+SMALL = ["420-progressive", "restart-every-3-progressive"]
+
+
+@needs_oracle
+@pytest.mark.parametrize("name", SMALL)
+def test_no_truncation_goes_unnoticed(name):
+    """Every prefix: only the marker that ends the image may be missing."""
+    whole, decoder = corpus.good()[name], ccore.Decoder()
+    for n in range(len(whole) - 2):
+        outcome = judge(whole[:n], decoder)
+        assert outcome.status == ("TRUNCATED" if n >= 2 else "NOT_JPEG"), n
+    for n in (len(whole) - 2, len(whole) - 1):
+        assert judge(whole[:n], decoder).warnings == ("no EOI",)
+
+
+def cut_inside_segment(answer: oracle.Answer) -> bool:
+    """Whether libjpeg read its own invented EOI marker as part of a segment."""
+    return (
+        answer.error != ""
+        or "Invalid SOS parameters for sequential JPEG" in answer.warnings
+        or answer.warnings.count("Premature end of JPEG file") > 1
+    )
+
+
+@needs_oracle
+@pytest.mark.parametrize("tail", [b"", b"\xff\xd9"], ids=["cut", "EOI"])
+@pytest.mark.parametrize("name", SMALL)
+def test_what_truncation_leaves_is_what_libjpeg_makes_of_it(name, tail):
+    """With ``allow_truncated``: the data end, or EOI comes early."""
+    whole, decoder = corpus.good()[name], ccore.Decoder()
+    head = whole.index(b"\xff\xda") + 2
+    num_compared = 0
+    for n in range(head + whole[head] * 256 + whole[head + 1], len(whole) - 2):
+        data = whole[:n] + tail
+        outcome = decoder.decode(data, ccore.ALLOW_TRUNCATED)
+        answer = oracle.read(data)
+        if cut_inside_segment(answer) or (tail and whole[n - 1] == 0xFF):
+            continue
+        assert outcome.status == "OK", n
+        assert "truncated" in outcome.warnings or answer.good, n
+        assert same(outcome, answer), n
+        num_compared += 1
+    assert num_compared > 0.6 * (len(whole) - head)
+
+
 @needs_oracle
 @pytest.mark.parametrize("name", corpus.good())
 def test_allowing_truncation_changes_nothing_in_whole_files(name):

@@ -66,6 +66,13 @@ progress_is_complete(const struct progress *p, u32 num_components)
 
 /* ---- symbols ----------------------------------------------------------- */
 
+/* Whether bits that are not in the file have been used. */
+static bool
+is_past_end(const struct progressive_scan *s)
+{
+	return bits_position(&s->bits, s->start) > (u64)(s->end - s->start) * 8;
+}
+
 static enum dctload_status
 fail(struct progressive_scan *s, enum dctload_status status)
 {
@@ -74,6 +81,13 @@ fail(struct progressive_scan *s, enum dctload_status status)
 
 	s->error_position = position < end ? position : end;
 	return position > end && !s->zero_fill ? DCTLOAD_TRUNCATED : status;
+}
+
+/* Where zeros stand in for a code's missing bits, do as libjpeg does. */
+static bool
+is_forgiven(const struct progressive_scan *s)
+{
+	return s->zero_fill && is_past_end(s);
 }
 
 /* The next symbol; -1 if the bits are no code. */
@@ -87,7 +101,7 @@ next_symbol(struct progressive_scan *s, const struct huff_codes *codes)
 	if (unlikely(found == 0)) {
 		if (!s->zero_fill ||
 		    bits_position(&s->bits, s->start) + MAX_CODE_BITS <=
-			(u64)(s->end - s->start) * 8)
+			    (u64)(s->end - s->start) * 8)
 			return -1;
 		found = MAX_CODE_BITS; /* symbol 0, as in libjpeg */
 	}
@@ -159,13 +173,12 @@ decode_dc_mcu(struct progressive_scan *s, u32 mcu,
 		const u32 v = interleaved ? s->info->components[c].v : 1;
 
 		for (u32 j = 0; j < h * v; j++) {
-			s16 *const block =
-			    block_at(s, c, mcu_x * h + j % h,
-				     mcu_y * v + j / h, dummy);
+			s16 *const block = block_at(s, c, mcu_x * h + j % h,
+						    mcu_y * v + j / h, dummy);
 			const enum dctload_status status =
-			    s->header->ah == 0 ?
-				decode_dc_first(s, i, &pred[i], block) :
-				decode_dc_refine(s, block);
+				s->header->ah == 0 ?
+					decode_dc_first(s, i, &pred[i], block) :
+					decode_dc_refine(s, block);
 
 			if (unlikely(status != DCTLOAD_OK))
 				return status;
@@ -202,8 +215,11 @@ decode_ac_first(struct progressive_scan *s, s16 *block, u32 *eob_run)
 			*eob_run = next_eob_run(s, run);
 			break;
 		}
-		if (unlikely(k > se))
-			return fail(s, DCTLOAD_BAD_RUN);
+		if (unlikely(k > se)) {
+			if (!is_forgiven(s))
+				return fail(s, DCTLOAD_BAD_RUN);
+			k = min_u32(k, BLOCK_COEFS - 1);
+		}
 		value = (s32)((u32)huff_extend(s->bits.buf, size) << al);
 		bits_consume(&s->bits, size);
 		if (unlikely(value != (s16)value))
@@ -265,16 +281,19 @@ decode_ac_refine(struct progressive_scan *s, s16 *block, u32 *eob_run)
 		}
 		if (size != 0) {
 			/* libjpeg warns and takes it for 1. */
-			if (unlikely(size != 1))
+			if (unlikely(size != 1 && !is_forgiven(s)))
 				return fail(s, DCTLOAD_BAD_COEFFICIENT);
 			value = next_bits(s, 1) != 0 ? 1 : -1;
 		}
 		k = skip_zeros(s, block, k, run);
 		if (value != 0) {
-			if (unlikely(k > se))
-				return fail(s, DCTLOAD_BAD_RUN);
+			if (unlikely(k > se)) {
+				if (!is_forgiven(s))
+					return fail(s, DCTLOAD_BAD_RUN);
+				k = min_u32(k, BLOCK_COEFS - 1);
+			}
 			block[zigzag_to_natural[k]] =
-			    (s16)(value * (1 << s->header->al));
+				(s16)(value * (1 << s->header->al));
 		}
 		k++;
 	}
@@ -319,10 +338,10 @@ progressive_decode(struct progressive_scan *s, u32 mcu, u32 num_mcus)
 			status = decode_dc_mcu(s, i, pred);
 		else
 			status = decode_ac_block(
-			    s,
-			    s->grid[s->header->component[0]] +
-				(size_t)i * BLOCK_COEFS,
-			    &eob_run);
+				s,
+				s->grid[s->header->component[0]] +
+					(size_t)i * BLOCK_COEFS,
+				&eob_run);
 		if (unlikely(status != DCTLOAD_OK))
 			return status;
 		if (unlikely(bits_position(&s->bits, s->start) >
