@@ -49,10 +49,15 @@ def build(config: str, cc: str, flags: list[str], link: list[str], targets: list
     folder.mkdir(parents=True, exist_ok=True)
     flags = ["-std=gnu11", "-g", "-pthread", f"-I{ROOT / 'csrc'}", *flags]
 
+    headers = [*(ROOT / "csrc").rglob("*.h"), *HERE.glob("*.h"), Path(__file__)]
+    changed = max(path.stat().st_mtime for path in headers)
+
     def compile_one(source: Path) -> str:
         name = str(source.relative_to(ROOT)).replace("/", "_")
         target = folder / f"{name}.o"
-        run([cc, *flags, "-c", str(source), "-o", str(target)])
+        newest = max(changed, source.stat().st_mtime)
+        if not target.exists() or target.stat().st_mtime < newest:
+            run([cc, *flags, "-c", str(source), "-o", str(target)])
         return str(target)
 
     own = [HERE / "fuzz.c", *(HERE / f"fuzz_{name}.c" for name in targets)]
