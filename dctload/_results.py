@@ -70,7 +70,7 @@ class Shelf:
         "_memory",
         "_name",
         "_offsets",
-        "_stacks",
+        "_planes",
     )
 
     def __init__(
@@ -81,56 +81,78 @@ class Shelf:
         first: int,
         name: Callable[[int], str],
     ):
-        components = headers["components"]
         self._memory = memory
         self._headers = headers
+        self._offsets = addresses - np.uintp(memory.ctypes.data)
         self._first = first
         self._name = name
-        # Python integers: taken out of NumPy one by one they cost more.
-        self._offsets = (addresses - np.uintp(memory.ctypes.data)).tolist()
-        self._grids = list(
-            zip(
-                headers["num_components"].tolist(),
-                components["blocks_h"].tolist(),
-                components["blocks_w"].tolist(),
-                strict=True,
-            )
+        # Of all images, once somebody has asked for those of one.
+        self._planes: list[list[Array]] | None = None
+        self._grids: list[tuple[int, list[int], list[int], list[int]]] = []
+
+    def _is_alike(self, nbytes: int) -> bool:
+        """All images have one set of grids, and lie ``nbytes`` apart."""
+        headers, starts = self._headers, self._offsets[:, 0]
+        components = headers["components"]
+        return bool(
+            (headers["num_components"] == headers["num_components"][0]).all()
+            and (components["blocks_h"] == components["blocks_h"][0]).all()
+            and (components["blocks_w"] == components["blocks_w"][0]).all()
+            and (starts[1:] - starts[:-1] == nbytes).all()
         )
-        self._stacks = self._stack()
 
-    def _stack(self) -> list[Array] | None:
-        """Per component one array of all images, if they are all alike.
+    def _grid(self) -> tuple[list[int], list[int]]:
+        """Block rows and columns of the first image."""
+        components = self._headers[0]["components"]
+        num = self._headers[0]["num_components"]
+        rows: list[int] = components["blocks_h"][:num].tolist()
+        columns: list[int] = components["blocks_w"][:num].tolist()
+        return rows, columns
 
-        Indexing it takes a quarter of the time of making an array.
+    def _alike_planes(self) -> list[list[Array]] | None:
+        """Everybody's planes at a third of the cost of making them singly.
+
+        One array per component holds all images; going through it gives the views.
         """
-        if self._grids.count(self._grids[0]) != len(self._grids):
+        rows, columns = self._grid()
+        nbytes = 128 * sum(r * c for r, c in zip(rows, columns, strict=True))
+        if not self._is_alike(nbytes):
             return None
-        num, rows, columns = self._grids[0]
-        nbytes = 128 * sum(rows[c] * columns[c] for c in range(num))
-        first = self._offsets[0][0]
-        if [offsets[0] for offsets in self._offsets] != list(
-            range(first, first + nbytes * len(self._grids), nbytes)
-        ):
-            return None  # some image failed and has no place
-        return [
+        stacks = [
             np.ndarray(
-                (len(self._grids), rows[c], columns[c], 8, 8),
+                (len(self._headers), rows[c], columns[c], 8, 8),
                 np.int16,
                 self._memory,
-                self._offsets[0][c],
+                int(self._offsets[0, c]),
                 (nbytes, 128 * columns[c], 128, 16, 2),
             )
-            for c in range(num)
+            for c in range(len(rows))
         ]
+        return list(map(list, zip(*stacks, strict=True)))
+
+    def _list_grids(self) -> list[tuple[int, list[int], list[int], list[int]]]:
+        """Python integers: taken out of NumPy one by one they cost more."""
+        components = self._headers["components"]
+        parts = (
+            self._headers["num_components"],
+            components["blocks_h"],
+            components["blocks_w"],
+            self._offsets,
+        )
+        return list(zip(*(part.tolist() for part in parts), strict=True))
 
     def planes(self, i: int) -> list[Array]:
         """Views of the block."""
-        if self._stacks is not None:
-            return [stack[i] for stack in self._stacks]
-        num, rows, columns = self._grids[i]
-        memory, offsets = self._memory, self._offsets[i]
+        if self._planes is not None:
+            return self._planes[i]
+        if not self._grids:
+            self._planes = self._alike_planes()
+            if self._planes is not None:
+                return self._planes[i]
+            self._grids = self._list_grids()
+        num, rows, columns, offsets = self._grids[i]
         return [
-            np.ndarray((rows[c], columns[c], 8, 8), np.int16, memory, offsets[c])
+            np.ndarray((rows[c], columns[c], 8, 8), np.int16, self._memory, offsets[c])
             for c in range(num)
         ]
 
