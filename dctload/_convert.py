@@ -80,7 +80,8 @@ def _pixels(data: bytes, name: str, limits: Limits | None) -> tuple[Any, int]:
         raise
     except Exception as error:  # Pillow's plugins raise whatever they meet
         found = _native.error(_native.NOT_JPEG, name, 0, len(data))
-        found.args = (f"{found}; Pillow: {error}",)
+        # Without the address of a BytesIO object.
+        found.args = (f"{found}; Pillow: {str(error).split(' <_io')[0]}",)
         raise found from error
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from ..errors import TooManyErrors
 from ._errors import ErrorPolicy
 from ._pipeline import Draw, Pipeline, Step
 from .device import Ahead
@@ -63,7 +64,7 @@ class Repairs:
             if error is None:
                 return
             self._policy.failed(self._name(other), error)
-        raise RuntimeError(
+        raise TooManyErrors(
             f"no good sample found in place of {self._name(int(draw.indices[place]))}: "
             f"{_MAX_TRIES} others failed as well"
         ) from error

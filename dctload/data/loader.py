@@ -180,6 +180,7 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         self._source, self._own = source, own
         self._foreign = None if own is not None else self._watch_sampler()
         self._engine: Any = None
+        self._memory: Buffers | None = None
         self._fingerprint: str | None = None
         self._seed: int | None = None if seed is None else int(seed)
         if own is not None and shard is None and own.shard.world_size > 1:
@@ -358,11 +359,13 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         return max(self.prefetch_factor or _DEFAULT_PREFETCH, enough)
 
     def _buffers(self, depth: int) -> Buffers:
-        """Memory for the batches under way and the one in use."""
+        """Memory for the batches under way and the one in use, kept over epochs."""
+        if self._memory is not None:
+            return self._memory
         wanted = self.pin_memory or torch.device(self.device or "cpu").type == "cuda"
         kind = Ring if self.reuse_buffers else Buffers
         options = self._options
-        return kind(
+        memory = kind(
             self._plan.shapes,
             options.dtype or torch.float32,
             # In use, under way, and one that is being made.
@@ -370,6 +373,9 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
             pin=wanted and torch.cuda.is_available(),
             channels_last=options.memory_format is torch.channels_last,
         )
+        if not self.reuse_buffers:  # a ring is for one iteration
+            self._memory = memory
+        return memory
 
     def _get_engine(self) -> Any:
         """Threads of this process."""
@@ -404,7 +410,8 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
 
     def __getstate__(self) -> dict[str, Any]:
         """Without threads and iterations: a copy starts where this one stands."""
-        return {**vars(self), "_engine": None, "_live": None, "_plan": None}
+        gone = ("_engine", "_live", "_plan", "_memory")
+        return {**vars(self), **dict.fromkeys(gone)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)

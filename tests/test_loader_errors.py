@@ -1,0 +1,252 @@
+"""Files that cannot be decoded: raised, replaced or skipped, and always named."""
+
+import logging
+import os
+
+import numpy as np
+import pytest
+import torch
+from conftest import jpeg_bytes, picture
+
+import dctload
+from dctload import DataLoader, Files
+from dctload import transforms as T
+
+pytestmark = pytest.mark.timeout(60)
+
+NUM = 20
+BAD = {3: "truncated", 4: "missing", 5: "garbage", 17: "corrupt"}
+TRANSFORM = T.Compose([T.RandomResizedCrop(32), T.SelectFrequencies("6")])
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory):
+    """Twenty files of which four are bad, each in its own way."""
+    root = tmp_path_factory.mktemp("some-bad")
+    for i in range(NUM):
+        data = jpeg_bytes(picture(60 + i, 50, i))
+        if BAD.get(i) == "truncated":
+            data = data[: len(data) // 2]
+        elif BAD.get(i) == "garbage":
+            data = b"\x00" * 500
+        elif BAD.get(i) == "corrupt":
+            data = data[:-400] + b"\xff\xd0" + data[-398:]
+        if BAD.get(i) != "missing":
+            (root / f"{i:02}.jpg").write_bytes(data)
+    return [str(root / f"{i:02}.jpg") for i in range(NUM)]
+
+
+@pytest.fixture
+def make(paths):
+    def build(batch_size=4, **options):
+        data = Files(paths, transform=TRANSFORM)
+        return DataLoader(data, batch_size, **{"seed": 1, **options})
+
+    return build
+
+
+def test_by_default_a_bad_file_is_raised_by_name_and_byte(make, paths):
+    iterator = iter(make(1, num_workers=2))
+    errors = {}
+    for i in range(NUM):
+        try:
+            _, target = next(iterator)
+        except (dctload.DctloadError, OSError) as error:
+            errors[i] = error
+        else:
+            assert target.tolist() == [i]
+    assert set(errors) == set(BAD)
+    assert isinstance(errors[4], FileNotFoundError)
+    assert errors[4].filename == paths[4]
+    for i in (3, 5, 17):
+        assert isinstance(errors[i], dctload.CorruptJPEGError)
+        assert errors[i].name == paths[i]
+        assert str(errors[i]).startswith(paths[i] + ": ")
+    size = os.path.getsize(paths[3])
+    assert f"at byte {errors[3].offset} of {size}" in str(errors[3])
+
+
+def test_the_batches_after_a_raised_error_still_come(make):
+    iterator = iter(make())
+    next_targets = []
+    for _ in range(5):
+        try:
+            next_targets.append(next(iterator)[1].tolist())
+        except (dctload.DctloadError, OSError):
+            next_targets.append(None)
+    assert next_targets == [None, None, [8, 9, 10, 11], [12, 13, 14, 15], None]
+    assert list(iterator) == []
+
+
+@pytest.mark.parametrize("num_workers", [0, 3])
+def test_skip_shortens_its_own_batch_and_moves_no_other_sample(make, num_workers):
+    loader = make(on_error="skip", num_workers=num_workers)
+    batches = list(loader)
+    assert len(batches) == len(loader) == 5
+    assert [t.tolist() for _, t in batches] == [
+        [0, 1, 2], [6, 7], [8, 9, 10, 11], [12, 13, 14, 15], [16, 18, 19],
+    ]  # fmt: skip
+    good = {
+        t: x
+        for x, t in zip(*everything(make(on_error="skip", batch_size=1)), strict=True)
+    }
+    for x, targets in batches:
+        for i, target in enumerate(targets.tolist()):
+            assert torch.equal(x[i], good[target])
+    assert loader.stats.skipped == 4
+    assert loader.stats.images == 16
+
+
+def everything(loader):
+    batches = list(loader)
+    return (
+        [image for x, _ in batches for image in x],
+        [target for _, t in batches for target in t.tolist()],
+    )
+
+
+def test_a_batch_that_would_be_empty_gets_a_replacement(make):
+    loader = make(on_error="skip", batch_size=1)
+    batches = list(loader)
+    assert len(batches) == NUM
+    for i in BAD:
+        x, target = batches[i]
+        assert len(x) == len(target) == 1
+        assert target.item() not in BAD
+    assert loader.stats.replaced == 4
+
+
+@pytest.mark.parametrize("order", [{}, {"shuffle": True}])
+def test_replace_puts_the_same_good_sample_in_every_run(make, order):
+    loader = make(on_error="replace", num_workers=3, **order)
+    images, targets = everything(loader)
+    assert len(images) == NUM
+    assert not set(targets) & set(BAD)
+    assert loader.stats.replaced == 4
+    again = everything(make(on_error="replace", batch_size=7, **order))
+    assert again[1] == targets
+    assert all(torch.equal(a, b) for a, b in zip(images, again[0], strict=True))
+    if not order:
+        kept = [i for i in range(NUM) if i not in BAD]
+        assert [targets[i] for i in kept] == kept
+
+
+def test_replacements_differ_from_epoch_to_epoch(make):
+    loader = make(on_error="replace")
+    epochs = {tuple(everything(loader)[1]) for _ in range(5)}
+    assert len(epochs) > 1
+
+
+def test_each_bad_file_is_named_once_however_often_it_is_met(make, paths, caplog):
+    loader = make(on_error="skip", num_workers=2)
+    with caplog.at_level(logging.WARNING, "dctload"):
+        for _ in range(3):
+            list(loader)
+    assert len(caplog.messages) == 4
+    for i in BAD:
+        assert sum(paths[i] in message for message in caplog.messages) == 1
+    assert sum(" at byte " in message for message in caplog.messages) == 3
+    assert loader.stats.errors == 12
+    assert set(loader.stats.bad_files) == {paths[i] for i in BAD}
+    assert "4 bad files: 12 errors" in loader.stats.report()
+
+
+@pytest.mark.parametrize(
+    ("max_errors", "enough"),
+    [(4, True), (3, False), (0, False), (0.2, True), (0.19, False)],
+)
+def test_too_many_bad_files_end_the_run(make, max_errors, enough):
+    loader = make(on_error="skip", max_errors=max_errors)
+    if enough:
+        list(loader)
+        list(loader)
+    else:
+        with pytest.raises(dctload.TooManyErrors, match="max_errors allows") as caught:
+            list(loader)
+        assert caught.value.__cause__ is not None
+
+
+def test_a_data_set_of_nothing_but_bad_files_ends_in_an_error(tmp_path):
+    (tmp_path / "x.jpg").write_bytes(b"\x00" * 10)
+    data = Files([tmp_path / "x.jpg"] * 3, transform=TRANSFORM)
+    for on_error in ("replace", "skip"):
+        with pytest.raises(dctload.DctloadError, match="others failed as well"):
+            list(DataLoader(data, 2, on_error=on_error))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"on_error": "ignore"}, {"max_errors": -1}, {"max_errors": 1.5}],
+)
+def test_a_wrong_policy_is_refused_with_the_value_it_got(make, options):
+    with pytest.raises(ValueError, match=str(*options.values())):
+        make(**options)
+
+
+@pytest.mark.parametrize("other_formats", ["convert", "skip", "error"])
+def test_other_formats_are_converted_skipped_or_errors(tmp_path, other_formats):
+    from PIL import Image
+
+    for i in range(4):
+        pixels = picture(50, 40, i)
+        if i % 2:
+            Image.fromarray(pixels).save(tmp_path / f"{i}.jpg", "PNG")
+        else:
+            (tmp_path / f"{i}.jpg").write_bytes(jpeg_bytes(pixels))
+    paths = [tmp_path / f"{i}.jpg" for i in range(4)]
+    data = Files(paths, transform=TRANSFORM, other_formats=other_formats)
+    loader = DataLoader(data, 2)
+    if other_formats == "error":
+        with pytest.raises(dctload.CorruptJPEGError, match=r"1\.jpg: "):
+            list(loader)
+        return
+    targets = [t.tolist() for _, t in loader]
+    assert targets == ([[0, 1], [2, 3]] if other_formats == "convert" else [[0], [2]])
+    assert loader.stats.errors == 0
+
+
+def test_errors_of_conversions_follow_the_policy(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(jpeg_bytes(picture(50, 40)))
+    (tmp_path / "b.jpg").write_bytes(b"\x89PNG\r\n\x1a\n, but broken")
+    cmyk = jpeg_bytes(picture(50, 40), mode="CMYK")
+    (tmp_path / "c.jpg").write_bytes(cmyk[: len(cmyk) // 2])
+    data = Files([tmp_path / f"{n}.jpg" for n in "abc"], transform=TRANSFORM)
+    loader = DataLoader(data, 3, on_error="skip", num_workers=1)
+    ((x, target),) = loader
+    assert target.tolist() == [0]
+    assert len(x) == 1
+    assert loader.stats.errors == 2
+    with pytest.raises(dctload.CorruptJPEGError, match=r"b\.jpg: .*Pillow"):
+        list(DataLoader(data, 3))
+
+
+def test_larger_images_than_allowed_are_errors_of_their_files(paths):
+    data = Files(paths[:3], transform=TRANSFORM)
+    limits = dctload.Limits(max_pixels=61 * 50)
+    loader = DataLoader(data, 3, limits=limits, on_error="skip")
+    ((_, target),) = loader
+    assert target.tolist() == [0, 1]
+    with pytest.raises(dctload.LimitError, match=r"02\.jpg: "):
+        list(DataLoader(data, 3, limits=limits))
+
+
+def test_errors_that_are_not_about_a_file_are_never_swallowed(paths):
+    def broken(image):
+        raise ZeroDivisionError("the user's own")
+
+    data = Files(paths[:3], transform=T.Compose([T.RandomResizedCrop(32), broken]))
+    with pytest.raises(ZeroDivisionError, match="the user's own"):
+        list(DataLoader(data, 3, on_error="skip"))
+
+
+def test_resuming_gives_the_same_replacements(make):
+    loader = make(on_error="replace", shuffle=True)
+    seen = []
+    for _, target in loader:
+        seen += target.tolist()
+        if len(seen) == 8:
+            state = loader.state_dict()
+    again = make(on_error="replace", shuffle=True, batch_size=3)
+    again.load_state_dict(state)
+    assert seen[:8] + everything(again)[1] == seen
+    assert np.isin(list(BAD), seen).sum() == 0
