@@ -22,6 +22,13 @@ plan_alloc(void)
 	return calloc(1, sizeof(struct plan));
 }
 
+static void
+source_free(struct source *src)
+{
+	free(src->ring);
+	free(src->ring_nonzero);
+}
+
 void
 plan_free(struct plan *plan)
 {
@@ -31,10 +38,13 @@ plan_free(struct plan *plan)
 		axis_free(&plan->axes[k]);
 	for (u32 k = 0; k < MAX_TARGETS; k++)
 		for (u32 s = 0; s < MAX_SOURCES; s++)
-			free(plan->targets[k].sources[s].ring);
+			source_free(&plan->targets[k].sources[s]);
 	for (u32 k = 0; k < MAX_TARGETS; k++)
 		free(plan->targets[k].held);
 	free(plan->blocks);
+	free(plan->extents);
+	free(plan->lists.pieces);
+	free(plan->groups);
 	free(plan->row);
 	free(plan);
 }
@@ -63,86 +73,54 @@ plan_rows_needed(const struct plan *plan, u32 *first_ret, u32 *end_ret)
 	return *end_ret - *first_ret;
 }
 
-static float *
-ring_row(const struct target *t, const struct source *src, u32 row)
-{
-	return src->ring + (size_t)(row % src->ring_rows) * 8 * t->stride;
-}
-
-/* The weighted sum of the parts' blocks, dequantised, to plan->blocks. */
-static void
-source_dequantize(struct plan *plan, const struct source *src,
-		  const s16 *const blocks[MAX_PARTS])
-{
-	const size_t first = src->along->first_in * BLOCK_COEFS;
-	const size_t end = src->along->end_in * BLOCK_COEFS;
-
-	for (u32 n = 0; n < src->num_parts; n++) {
-		const float *const dequant = src->parts[n].dequant;
-		const s16 *const in = blocks[n];
-		float *const x = plan->blocks;
-
-		for (size_t k = first; k < end; k++)
-			x[k] = (n == 0 ? 0 : x[k]) +
-			       (float)in[k] * dequant[k % BLOCK_COEFS];
-	}
-}
-
-/* Z[row,q] = sum_j X[row,j] Mh[q,j]^T, as [8 v][q][frequency]. */
+/* Z[row,q] = sum_j X[row,j] Mh[q,j]^T, into the ring. */
 static void
 source_take_row(struct plan *plan, const struct target *t, struct source *src,
 		const s16 *const blocks[MAX_PARTS])
 {
+	const struct dct_kernels *const kernels = plan->kernels;
 	const struct axis_op *const op = src->along;
-	const u32 nf = op->key.num_freqs;
-	float *const z = ring_row(t, src, src->next_row);
+	const u32 place = src->next_row % src->ring_rows;
+	u32 nonzero;
 
-	source_dequantize(plan, src, blocks);
-	for (u32 q = 0; q < op->num_out; q++) {
-		const struct axis_span *const span = &op->out_spans[q];
-
-		for (u32 v = 0; v < 8; v++) {
-			float acc[8] = { 0 };
-
-			for (u32 j = span->first; j < span->end; j++) {
-				const float (*const m)[8] =
-					op->coefs[span->at + (j - span->first)];
-				const float *const x =
-					plan->blocks + j * BLOCK_COEFS + 8 * v;
-
-				for (u32 u = 0; u < 8; u++)
-					for (u32 f = 0; f < 8; f++)
-						acc[f] += x[u] * m[u][f];
-			}
-			memcpy(z + v * t->stride + q * nf, acc,
-			       nf * sizeof(*acc));
-		}
-	}
+	for (u32 n = 0; n < src->num_parts; n++)
+		kernels->dequantize(plan->blocks, plan->extents, blocks[n],
+				    src->parts[n].dequant, op->first_in,
+				    op->end_in, n > 0);
+	kernels->along(src->ring + place * 8 * t->stride, t->stride,
+		       plan->blocks, plan->extents, op, &plan->lists, &nonzero);
+	src->ring_nonzero[place] = (u8)nonzero;
 	src->next_row++;
 }
 
-/* Out[p,q] = sum_i Mv[p,i] Z[i,q], added to 'out'. */
-static void
-source_add_across(const struct target *t, const struct source *src, u32 p,
-		  float *out)
+/* The halves of rows of Z that make output row 'p' and are not all zero. */
+static u32
+target_groups(const struct target *t, u32 p, struct across_group *groups)
 {
-	const struct axis_op *const op = src->across;
-	const struct axis_span *const span = &op->out_spans[p];
+	u32 num = 0;
 
-	for (u32 i = span->first; i < span->end; i++) {
-		const float (*const m)[8] =
-			op->coefs[span->at + (i - span->first)];
-		const float *const z = ring_row(t, src, i);
+	for (u32 s = 0; s < t->num_sources; s++) {
+		const struct source *const src = &t->sources[s];
+		const struct axis_op *const op = src->across;
+		const struct axis_span *const span = &op->out_spans[p];
 
-		for (u32 f = 0; f < op->key.num_freqs; f++) {
-			float *const row = out + f * t->stride;
+		for (u32 i = span->first; i < span->end; i++) {
+			const u32 place = i % src->ring_rows;
+			const float (*const m)[8] =
+				op->coefs[span->at + (i - span->first)];
 
-			for (u32 v = 0; v < 8; v++)
-				for (size_t x = 0; x < t->stride; x++)
-					row[x] +=
-						m[v][f] * z[v * t->stride + x];
+			for (u32 half = 0; half < 2; half++) {
+				const size_t v = 4 * half;
+
+				if ((src->ring_nonzero[place] >> half & 1) == 0)
+					continue;
+				groups[num].z =
+					src->ring + (place * 8 + v) * t->stride;
+				groups[num++].m = m + v;
+			}
 		}
 	}
+	return num;
 }
 
 /*
@@ -188,11 +166,12 @@ target_row_ready(const struct target *t, u32 p)
 static void
 target_advance(struct plan *plan, struct target *t)
 {
-	const size_t row_size = t->num_across_freqs * t->stride;
+	const size_t row_size = 8 * t->stride;
 
 	while (t->num_done < t->num_across) {
 		const u32 p = target_row(t, t->num_done);
 		float *row = plan->row;
+		u32 num_groups;
 
 		if (!target_row_ready(t, p))
 			return;
@@ -203,21 +182,21 @@ target_advance(struct plan *plan, struct target *t)
 		}
 		if (t->mean_weight != 0)
 			row = t->held + p * row_size;
-		memset(row, 0, row_size * sizeof(*row));
-		for (u32 s = 0; s < t->num_sources; s++)
-			source_add_across(t, &t->sources[s], p, row);
+		num_groups = target_groups(t, p, plan->groups);
+		plan->kernels->across(row, t->stride, t->num_across_freqs,
+				      t->num_cols, plan->groups, num_groups);
 		target_fill(t, p, row);
 		if (t->mean_weight == 0)
-			emit_row(&t->emit, p, row, t->stride, t->num_along,
-				 t->num_along_freqs);
+			plan->kernels->emit(&t->emit, p, row, t->stride,
+					    t->num_along, t->num_along_freqs);
 	}
 }
 
 /* Emit the rows held back, now that their mean is known. */
 static void
-target_release(struct target *t)
+target_release(struct target *t, const struct dct_kernels *kernels)
 {
-	const size_t row_size = t->num_across_freqs * t->stride;
+	const size_t row_size = 8 * t->stride;
 	double sum = 0;
 
 	/* DC is wanted, so it is the first of both axes. */
@@ -229,8 +208,8 @@ target_release(struct target *t)
 		if (t->emit.row_freq[k] == 0 && t->emit.col_freq[k] == 0)
 			t->emit.offset[k] += t->mean_weight * (float)sum;
 	for (u32 p = 0; p < t->num_across; p++)
-		emit_row(&t->emit, p, t->held + p * row_size, t->stride,
-			 t->num_along, t->num_along_freqs);
+		kernels->emit(&t->emit, p, t->held + p * row_size, t->stride,
+			      t->num_along, t->num_along_freqs);
 }
 
 /* Take the block rows of one MCU row that 'src' needs. */
@@ -295,7 +274,7 @@ plan_finish(struct plan *plan)
 		if (t->num_done < t->num_across)
 			status = DCTLOAD_BAD_ARGUMENT;
 		else if (t->mean_weight != 0 && t->num_sources != 0)
-			target_release(t);
+			target_release(t, plan->kernels);
 	}
 	plan->num_targets = 0;
 	return status;

@@ -15,7 +15,7 @@ struct target_spec {
 /* The operator of 'key', kept from before or built in the oldest place. */
 static enum dctload_status
 plan_axis(struct plan *plan, const struct axis_key *key,
-	  const struct axis_op **op_ret)
+	  struct axis_op **op_ret)
 {
 	struct axis_op *oldest = &plan->axes[0];
 	enum dctload_status status;
@@ -158,6 +158,7 @@ source_set_axes(struct plan *plan, struct source *src, struct target *t,
 	const bool tr = spec->transpose;
 	enum dctload_status status;
 	struct axis_key key;
+	struct axis_op *op;
 
 	axis_key_set(&key, tr ? g->y : g->x, tr ? g->num_y : g->num_x,
 		     info->width, (struct ratio){ comp->h, info->h_max },
@@ -165,9 +166,12 @@ source_set_axes(struct plan *plan, struct source *src, struct target *t,
 	key.num_freqs =
 		wanted_freqs(spec->freqs, spec->num_freqs, tr, key.freqs);
 	t->num_along_freqs = key.num_freqs;
-	status = plan_axis(plan, &key, &src->along);
+	status = plan_axis(plan, &key, &op);
+	if (status == DCTLOAD_OK)
+		status = axis_make_columns(op);
 	if (status != DCTLOAD_OK)
 		return status;
+	src->along = op;
 
 	axis_key_set(&key, tr ? g->x : g->y, tr ? g->num_x : g->num_y,
 		     info->height, (struct ratio){ comp->v, info->v_max },
@@ -175,7 +179,9 @@ source_set_axes(struct plan *plan, struct source *src, struct target *t,
 	key.num_freqs =
 		wanted_freqs(spec->freqs, spec->num_freqs, !tr, key.freqs);
 	t->num_across_freqs = key.num_freqs;
-	return plan_axis(plan, &key, &src->across);
+	status = plan_axis(plan, &key, &op);
+	src->across = op;
+	return status;
 }
 
 /* Target 't' is the sum of the file's components with these weights. */
@@ -235,16 +241,51 @@ target_set_channels(struct target *t, const struct target_spec *spec)
 	}
 }
 
+/* Room for one row of blocks of 'src' on its way. */
+static bool
+source_grow(struct plan *plan, const struct target *t, struct source *src)
+{
+	const struct axis_op *const op = src->along;
+	const size_t num_in = op->num_in;
+	const size_t max_span = src->across->num_in;
+	size_t pieces = 0;
+
+	for (u32 j = 0; j < op->num_in; j++)
+		pieces += 2 * ceil_div_u32(op->columns[j].num_vecs, 2);
+	if (!grow((void **)&src->ring, &src->ring_capacity,
+		  src->ring_rows * 8 * t->stride, sizeof(*src->ring)) ||
+	    !grow((void **)&src->ring_nonzero, &src->nonzero_capacity,
+		  src->ring_rows, sizeof(*src->ring_nonzero)) ||
+	    !grow((void **)&plan->blocks, &plan->blocks_capacity,
+		  num_in * BLOCK_COEFS, sizeof(*plan->blocks)) ||
+	    !grow((void **)&plan->extents, &plan->extents_capacity, 2 * num_in,
+		  sizeof(*plan->extents)) ||
+	    !grow((void **)&plan->groups, &plan->groups_capacity,
+		  MAX_SOURCES * 2 * max_span, sizeof(*plan->groups)))
+		return false;
+	if (pieces > plan->lists.capacity) {
+		if (!grow((void **)&plan->lists.pieces, &plan->pieces_capacity,
+			  pieces * NUM_EXTENTS * NUM_WIDTHS,
+			  sizeof(*plan->lists.pieces)))
+			return false;
+		plan->lists.capacity = pieces;
+	}
+	return true;
+}
+
 /* Everything but the sources and the way out is known: take memory. */
 static enum dctload_status
 target_finish(struct plan *plan, struct target *t)
 {
-	u32 rows = 1;
+	u32 rows;
 
 	t->num_done = 0;
 	if (t->num_sources == 0)
 		return DCTLOAD_OK;
-	t->stride = (size_t)t->num_along * t->num_along_freqs;
+	/* along() writes whole vectors, past the last column too. */
+	t->num_cols = t->num_along * t->num_along_freqs;
+	t->num_cols = ceil_div_u32(t->num_cols, VEC_FLOATS) * VEC_FLOATS;
+	t->stride = t->num_cols + VEC_FLOATS;
 	t->backwards = is_backwards(t->sources[0].across);
 	rows = t->num_sources == 1 ? ring_rows_needed(t) : rows_of_all(t);
 	for (u32 s = 0; s < t->num_sources; s++) {
@@ -252,12 +293,7 @@ target_finish(struct plan *plan, struct target *t)
 
 		src->ring_rows = rows;
 		src->next_row = src->across->first_in;
-		if (!grow((void **)&src->ring, &src->ring_capacity,
-			  rows * 8 * t->stride, sizeof(*src->ring)))
-			return DCTLOAD_NO_MEMORY;
-		if (!grow((void **)&plan->blocks, &plan->blocks_capacity,
-			  (size_t)src->along->num_in * BLOCK_COEFS,
-			  sizeof(*plan->blocks)))
+		if (!source_grow(plan, t, src))
 			return DCTLOAD_NO_MEMORY;
 	}
 	if (!grow((void **)&plan->row, &plan->row_capacity, 8 * t->stride,
@@ -265,8 +301,7 @@ target_finish(struct plan *plan, struct target *t)
 		return DCTLOAD_NO_MEMORY;
 	if (t->mean_weight != 0 &&
 	    !grow((void **)&t->held, &t->held_capacity,
-		  t->num_across * t->num_across_freqs * t->stride,
-		  sizeof(*t->held)))
+		  t->num_across * 8 * t->stride, sizeof(*t->held)))
 		return DCTLOAD_NO_MEMORY;
 	return DCTLOAD_OK;
 }
@@ -468,6 +503,7 @@ plan_begin(struct plan *plan, const struct dctload_info *info,
 		return DCTLOAD_COLOR;
 	plan->info = *info;
 	plan->num_begun++;
+	plan->kernels = dct_kernels();
 	for (u32 c = 0; c < 3; c++) {
 		status = plan_add_target(plan, g, output, c, out);
 		if (status != DCTLOAD_OK)
@@ -513,6 +549,7 @@ plan_begin_resample(struct plan *plan, const struct dctload_info *info,
 		return status;
 	plan->info = *info;
 	plan->num_begun++;
+	plan->kernels = dct_kernels();
 	for (u8 k = 0; k < BLOCK_COEFS; k++)
 		all[k] = k;
 	along = steps_out_size(tr ? g->y : g->x, tr ? g->num_y : g->num_x,

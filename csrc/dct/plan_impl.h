@@ -4,6 +4,7 @@
 #define DCTLOAD_PLAN_IMPL_H
 
 #include "emit.h"
+#include "kernels.h"
 #include "plan.h"
 #include "resample.h"
 
@@ -25,7 +26,9 @@ struct source {
 	u32 num_parts;
 	struct part parts[MAX_PARTS];
 	const struct axis_op *along, *across;
-	float *ring; /* [ring_rows][8][stride] */
+	float *ring;      /* [ring_rows][8][stride] */
+	u8 *ring_nonzero; /* [ring_rows], as from along() */
+	size_t nonzero_capacity;
 	size_t ring_capacity;
 	u32 ring_rows;
 	u32 next_row; /* the block row to come */
@@ -38,7 +41,8 @@ struct target {
 	u32 num_sources;
 	struct source sources[MAX_SOURCES];
 	u32 num_along_freqs, num_across_freqs;
-	size_t stride;  /* floats of a row of one frequency */
+	u32 num_cols;   /* floats of a row of one frequency, in whole vectors */
+	size_t stride;  /* from one such row to the next */
 	float fill;     /* level of what lies outside */
 	bool backwards; /* output rows end last first */
 	u32 num_done;   /* output rows that are complete */
@@ -48,7 +52,7 @@ struct target {
 	 * 'mean_weight' is what the offset of DC takes from the mean amplitude.
 	 */
 	float mean_weight;
-	float *held; /* [num_across][num_across_freqs][stride] */
+	float *held; /* [num_across][8][stride] */
 	size_t held_capacity;
 };
 
@@ -57,9 +61,16 @@ struct plan {
 	u32 num_targets;
 	struct target targets[MAX_TARGETS];
 	struct axis_op axes[NUM_AXES];
+	const struct dct_kernels *kernels;
 	u64 num_begun; /* images, the clock of 'axes' */
 	float *blocks; /* one dequantised row of blocks */
 	size_t blocks_capacity;
+	u8 *extents; /* of its halves of blocks */
+	size_t extents_capacity;
+	struct along_lists lists;
+	size_t pieces_capacity;
+	struct across_group *groups;
+	size_t groups_capacity;
 	float *row; /* one output row */
 	size_t row_capacity;
 };

@@ -4,26 +4,26 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "resample.h"
+#include "kernels.h"
 
 /* D[u][k] = c(u) cos(pi (2 k + 1) u / 16), c(0) = sqrt(1/8), else 1/2. */
-#define C1 0.49039264020161522
-#define C2 0.46193976625564337
-#define C3 0.41573480615127262
-#define C4 0.35355339059327376
-#define C5 0.27778511650980111
-#define C6 0.19134171618254489
-#define C7 0.09754516100806413
+#define C1 0.49039264020161522f
+#define C2 0.46193976625564337f
+#define C3 0.41573480615127262f
+#define C4 0.35355339059327376f
+#define C5 0.27778511650980111f
+#define C6 0.19134171618254489f
+#define C7 0.09754516100806413f
 
-static const double dct_matrix[8][8] = {
-	{ C4, C4, C4, C4, C4, C4, C4, C4 },
-	{ C1, C3, C5, C7, -C7, -C5, -C3, -C1 },
-	{ C2, C6, -C6, -C2, -C2, -C6, C6, C2 },
-	{ C3, -C7, -C1, -C5, C5, C1, C7, -C3 },
-	{ C4, -C4, -C4, C4, C4, -C4, -C4, C4 },
-	{ C5, -C1, C7, C3, -C3, -C7, C1, -C5 },
-	{ C6, -C2, C2, -C6, -C6, C2, -C2, C6 },
-	{ C7, -C5, C3, -C1, C1, -C3, C5, -C7 },
+const float dct_matrix_t_f32[8][8] = {
+	{ C4, C1, C2, C3, C4, C5, C6, C7 },
+	{ C4, C3, C6, -C7, -C4, -C1, -C2, -C5 },
+	{ C4, C5, -C6, -C1, -C4, C7, C2, C3 },
+	{ C4, C7, -C2, -C5, C4, C3, -C6, -C1 },
+	{ C4, -C7, -C2, C5, C4, -C3, -C6, C1 },
+	{ C4, -C5, -C6, C1, -C4, -C7, C2, -C3 },
+	{ C4, -C3, C6, C7, -C4, C1, -C2, C5 },
+	{ C4, -C1, C2, -C3, C4, -C5, C6, -C7 },
 };
 
 /* The rows of a resampling matrix: row t is weights[at[t]..] from first[t]. */
@@ -373,16 +373,26 @@ block_copies(const struct taps *t, u32 o, u32 i)
 	return same ? 1 : reversed ? -1 : 0;
 }
 
+/* The wanted rows of D as [sample][frequency], zero past them. */
+static void
+wanted_dct(const struct axis_key *key, float dt[8][8])
+{
+	memset(dt, 0, 8 * sizeof(dt[0]));
+	for (u32 k = 0; k < 8; k++)
+		for (u32 f = 0; f < key->num_freqs; f++)
+			dt[k][f] = dct_matrix_t_f32[k][key->freqs[f]];
+}
+
 /* M[o,i] = D (R[o,i] D^T), as [in frequency][out frequency]. */
 static void
 block_matrix(const struct taps *t, const struct axis_key *key, u32 o, u32 i,
-	     float m[8][8])
+	     const float dt[8][8], float m[8][8])
 {
 	const int copies = block_copies(t, o, i);
-	double half[8][8] = { 0 }; /* R D^T: [out sample][in frequency] */
+	float r[8][8] = { 0 };
 
-	memset(m, 0, 8 * sizeof(m[0]));
 	if (copies != 0) {
+		memset(m, 0, 8 * sizeof(m[0]));
 		for (u32 f = 0; f < key->num_freqs; f++) {
 			const u32 u = key->freqs[f];
 
@@ -392,27 +402,14 @@ block_matrix(const struct taps *t, const struct axis_key *key, u32 o, u32 i,
 	}
 	for (u32 k = 0; k < 8; k++) {
 		const u32 row = block_row(t, o, k);
+		const double *const w = t->weights + t->at[row];
 		const u32 first = max_u32(t->first[row], 8 * i);
 		const u32 end = min_u32(t->first[row] + t->num[row], 8 * i + 8);
 
-		for (u32 s = first; s < end; s++) {
-			const double w =
-				t->weights[t->at[row] + (s - t->first[row])];
-
-			for (u32 u = 0; u < 8; u++)
-				half[k][u] += w * dct_matrix[u][s % 8];
-		}
+		for (u32 s = first; s < end; s++)
+			r[k][s % 8] = (float)w[s - t->first[row]];
 	}
-	for (u32 u = 0; u < 8; u++) {
-		for (u32 f = 0; f < key->num_freqs; f++) {
-			double sum = 0;
-
-			for (u32 k = 0; k < 8; k++)
-				sum += dct_matrix[key->freqs[f]][k] *
-				       half[k][u];
-			m[u][f] = (float)sum;
-		}
-	}
+	dct_kernels()->matrix(m, (const float (*)[8])r, dt);
 }
 
 enum dctload_status
@@ -436,6 +433,7 @@ static enum dctload_status
 axis_build_blocks(struct axis_op *op, const struct taps *t)
 {
 	size_t num_coefs = 0;
+	float dt[8][8];
 
 	op->num_in = ceil_div_u32(op->key.in_size, 8);
 	op->num_out = ceil_div_u32(op->key.out_size, 8);
@@ -461,11 +459,12 @@ axis_build_blocks(struct axis_op *op, const struct taps *t)
 	if (!grow((void **)&op->coefs, &op->coefs_capacity, num_coefs + 1,
 		  sizeof(*op->coefs)))
 		return DCTLOAD_NO_MEMORY;
+	wanted_dct(&op->key, dt);
 	for (u32 o = 0; o < op->num_out; o++) {
 		const struct axis_span *const span = &op->out_spans[o];
 
 		for (u32 i = span->first; i < span->end; i++)
-			block_matrix(t, &op->key, o, i,
+			block_matrix(t, &op->key, o, i, (const float (*)[8])dt,
 				     op->coefs[span->at + (i - span->first)]);
 	}
 	return DCTLOAD_OK;
@@ -493,8 +492,8 @@ axis_build_cover(struct axis_op *op, const struct taps *t)
 			double sum = 0;
 
 			for (u32 k = 0; k < 8 && f < op->key.num_freqs; k++)
-				sum += dct_matrix[op->key.freqs[f]][k] *
-				       ones[k];
+				sum += ones[k] *
+				       dct_matrix_t_f32[k][op->key.freqs[f]];
 			op->cover[o][f] = (float)sum;
 		}
 	}
@@ -508,6 +507,7 @@ axis_build(struct axis_op *op, const struct axis_key *key)
 	struct taps t = { 0 };
 
 	op->valid = false;
+	op->has_columns = false;
 	op->key = *key;
 	if (key->num_steps == 0) {
 		/* Keep the axis: one step that copies it. */
@@ -532,11 +532,76 @@ axis_build(struct axis_op *op, const struct axis_key *key)
 	return status;
 }
 
+/* How far each input block reaches, as output blocks in 'first', 'num_vecs'. */
+static void
+columns_reach(struct axis_op *op)
+{
+	for (u32 j = 0; j < op->num_in; j++)
+		op->columns[j] = (struct axis_column){ .first = UINT32_MAX };
+	for (u32 o = 0; o < op->num_out; o++)
+		for (u32 j = op->out_spans[o].first; j < op->out_spans[o].end;
+		     j++) {
+			struct axis_column *const col = &op->columns[j];
+
+			col->first = min_u32(col->first, o);
+			col->num_vecs = max_u32(col->num_vecs, o + 1);
+		}
+}
+
+enum dctload_status
+axis_make_columns(struct axis_op *op)
+{
+	const u32 nf = op->key.num_freqs;
+	size_t at = 0;
+
+	if (op->has_columns)
+		return DCTLOAD_OK;
+	if (!grow((void **)&op->columns, &op->columns_capacity, op->num_in,
+		  sizeof(*op->columns)))
+		return DCTLOAD_NO_MEMORY;
+	columns_reach(op);
+	for (u32 j = 0; j < op->num_in; j++) {
+		struct axis_column *const col = &op->columns[j];
+		const u32 reach = col->num_vecs > col->first ?
+					  col->num_vecs - col->first :
+					  0;
+
+		col->first = reach == 0 ? 0 : col->first * nf;
+		col->num_vecs = ceil_div_u32(reach * nf, VEC_FLOATS);
+		col->at = at;
+		at += (size_t)col->num_vecs * VEC_FLOATS * 8;
+	}
+	/* A row is written 8 floats at a time, past its end too. */
+	if (!grow((void **)&op->rows, &op->rows_capacity, at + 8,
+		  sizeof(*op->rows)))
+		return DCTLOAD_NO_MEMORY;
+	memset(op->rows, 0, (at + 8) * sizeof(*op->rows));
+	for (u32 o = 0; o < op->num_out; o++) {
+		const struct axis_span *const span = &op->out_spans[o];
+
+		for (u32 j = span->first; j < span->end; j++) {
+			const struct axis_column *const col = &op->columns[j];
+			const float (*const m)[8] =
+				op->coefs[span->at + (j - span->first)];
+			float *const row =
+				op->rows + col->at + o * nf - col->first;
+
+			for (u32 u = 0; u < 8; u++)
+				memcpy(row + u * VEC_FLOATS * col->num_vecs,
+				       m[u], nf * sizeof(float));
+		}
+	}
+	op->has_columns = true;
+	return DCTLOAD_OK;
+}
+
 void
 axis_free(struct axis_op *op)
 {
 	free(op->out_spans);
 	free(op->coefs);
 	free(op->cover);
+	free(op->columns);
+	free(op->rows);
 	memset(op, 0, sizeof(*op));
 }

@@ -42,10 +42,21 @@ struct axis_span {
 	size_t at; /* index of the first of them in 'coefs' */
 };
 
+/* Where the matrices of one input block lie side by side, see axis_op. */
+struct axis_column {
+	u32 first;    /* the first float of a row of results */
+	u32 num_vecs; /* floats, in units of 8 */
+	size_t at;    /* into 'rows' */
+};
+
 /*
  * out_spans[o] lists the input blocks that output block o depends on; the
  * k-th of them has its matrix at coefs[at + k], indexed [in frequency][out
  * frequency]; past 'num_freqs' an entry is zero.
+ *
+ * columns[j] has the same from the side of input block j: row u of the matrices
+ * of all output blocks that it reaches, 'num_freqs' floats each, then zeros, is
+ * at rows + at + u * 8 * num_vecs.  Made by axis_make_columns().
  */
 struct axis_op {
 	struct axis_key key;
@@ -59,6 +70,10 @@ struct axis_op {
 	float (*coefs)[8][8];
 	size_t num_coefs;
 
+	bool has_columns;
+	struct axis_column *columns;
+	float *rows;
+	size_t columns_capacity, rows_capacity;
 	size_t spans_capacity, coefs_capacity, cover_capacity;
 };
 
@@ -75,6 +90,9 @@ axis_check_steps(const struct dctload_step *steps, u32 num_steps);
 
 /* Build the operator of 'key', which has passed axis_check_steps(). */
 enum dctload_status axis_build(struct axis_op *op, const struct axis_key *key);
+
+/* Make 'columns', if they are not there. */
+enum dctload_status axis_make_columns(struct axis_op *op);
 
 void axis_free(struct axis_op *op);
 
