@@ -41,7 +41,8 @@ def pixels_and_coefficients(size, batch=2, seed=0):
     ("kernel", "stride", "padding"),
     [
         (7, 2, 3), (3, 2, 1), (4, 4, 0), (3, 1, 1), (16, 16, 0), (8, 8, 0), (11, 4, 2),
-        (32, 32, 0), (7, 4, 3), (6, 2, 2), (1, 1, 0), (19, 8, 6), (20, 16, 2), (3, 1, 0),
+        (32, 32, 0), (7, 4, 3), (6, 2, 2), (1, 1, 0), (19, 8, 6), (20, 16, 2),
+        (3, 1, 0),
     ],
 )  # fmt: skip
 def test_any_first_convolution_is_folded_exactly(kernel, stride, padding):
@@ -59,9 +60,9 @@ def test_any_first_convolution_is_folded_exactly(kernel, stride, padding):
     [
         (tv.resnet18, 64),
         (tv.mobilenet_v3_small, 64),
-        (tv.convnext_tiny, 64),
-        (tv.swin_t, 64),
-        (tv.vit_b_16, 224),
+        pytest.param(tv.convnext_tiny, 64, marks=pytest.mark.slow),
+        pytest.param(tv.swin_t, 64, marks=pytest.mark.slow),
+        pytest.param(tv.vit_b_16, 224, marks=pytest.mark.slow),
     ],
 )
 def test_whole_networks_keep_their_function(make, size):

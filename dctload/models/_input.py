@@ -148,7 +148,7 @@ def transforms_for(spec: InputSpec, train: bool, size: int | None = None) -> Com
     if size != spec.size and not spec.any_size:
         raise ValueError(f"this model reads {spec.size} samples only, got {size}")
     small = size <= 64
-    steps: list[object] = []
+    steps: list[T.Transform] = []
     if train:
         # The usual ImageNet crop; a tiny image does not bear to lose as much.
         steps.append(T.RandomResizedCrop(size, scale=(0.35 if small else 0.08, 1.0)))
