@@ -424,5 +424,6 @@ def test_every_name_is_counted_without_computing():
     for name in list_models():
         with torch.device("meta"):
             model = create_model(name, num_classes=10)
+        assert isinstance(model.input_spec, InputSpec)
         assert count_macs(model) > 1e6
         assert model.input_spec.frequencies.num_channels <= ALL.num_channels

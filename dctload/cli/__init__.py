@@ -20,6 +20,7 @@ COMMANDS = {
     "info": "what JPEG files hold: size, subsampling, kind, tables",
     "verify": "decode every file of a folder and name each bad one",
     "bench": "how fast decoding and loading are, on your own files",
+    "train": "train a network on a folder of JPEG files",
 }
 
 

@@ -151,7 +151,7 @@ def transforms_for(spec: InputSpec, train: bool, size: int | None = None) -> Com
     steps: list[T.Transform] = []
     if train:
         # The usual ImageNet crop; a tiny image does not bear to lose as much.
-        steps.append(T.RandomResizedCrop(size, scale=(0.35 if small else 0.08, 1.0)))
+        steps.append(T.RandomResizedCrop(size, scale=(0.7 if small else 0.08, 1.0)))
         steps.append(T.RandomHorizontalFlip())
     else:
         # 256 for 224, as everybody has evaluated since AlexNet.

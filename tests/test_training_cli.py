@@ -1,0 +1,127 @@
+"""``dctload train``: a folder of files in, weights and a report out."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from dctload import from_rgb
+from dctload.cli import main
+from dctload.models import create_model
+from dctload.training import load_checkpoint
+
+CLASSES = ("lying", "standing")
+QUICK = ["--epochs", "1", "--batch-size", "8", "--precision", "float32", "--json"]
+
+
+def write_images(folder, num, seed, size=(40, 32)):
+    """Stripes along one axis or the other, with noise, as JPEG files."""
+    rng = np.random.default_rng(seed)
+    for k, name in enumerate(CLASSES):
+        (folder / name).mkdir(parents=True)
+        for i in range(num):
+            phase, period = rng.uniform(0, 7), rng.uniform(4, 9)
+            along = np.arange(size[k])[:, None] if k == 0 else np.arange(size[1])
+            wave = np.sin(2 * np.pi * (along + phase) / period) * 90
+            image = np.broadcast_to(128 + wave, (size[0], size[1]))[..., None]
+            image = image + rng.normal(0, 10, (*size, 3))
+            pixels = np.clip(image, 0, 255).astype(np.uint8)
+            from_rgb(pixels).save(folder / name / f"{i}.jpg")
+
+
+@pytest.fixture(scope="module")
+def stripes(tmp_path_factory):
+    root = tmp_path_factory.mktemp("stripes")
+    write_images(root / "train", 20, seed=0)
+    write_images(root / "validation", 6, seed=1)
+    write_images(root / "test", 5, seed=2)
+    return root
+
+
+def report(capsys):
+    return json.loads(capsys.readouterr().out)
+
+
+def test_training_a_folder_learns_and_reports(stripes, tmp_path, capsys):
+    args = [*QUICK, "--output", str(tmp_path), "--epochs", "8", "--lr", "0.05"]
+    assert main(["train", str(stripes), *args]) == 0
+    result = report(capsys)
+    assert result["classes"] == list(CLASSES)
+    assert result["model"] == "small_resnet"
+    assert len(result["epochs"]) == 8
+    assert result["epochs"][-1]["train"]["loss"] < result["epochs"][0]["train"]["loss"]
+    assert result["best"]["val"]["top1"] >= 0.9
+    assert 0 <= result["test"]["top1"] <= 1
+    model = create_model("small_resnet", 2, pretrained=tmp_path / "best.pt")
+    assert load_checkpoint(tmp_path / "last.pt")["meta"]["classes"] == list(CLASSES)
+    assert isinstance(model, torch.nn.Module)
+
+
+def test_same_seed_gives_the_same_weights(stripes, tmp_path, capsys):
+    losses = []
+    for seed in ("5", "5", "6"):
+        args = [*QUICK, "--output", str(tmp_path / seed), "--seed", seed]
+        assert main(["train", str(stripes), *args]) == 0
+        losses.append(report(capsys)["epochs"][0]["train"]["loss"])
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_resumed_run_equals_one_that_was_not_stopped(stripes, tmp_path, capsys):
+    def run(name, *more):
+        args = [*QUICK, "--output", str(tmp_path / name), *more]
+        assert main(["train", str(stripes), *args]) == 0
+        return report(capsys)["epochs"]
+
+    whole = run("whole", "--epochs", "3")
+    run("stopped", "--epochs", "3", "--stop-after", "1")
+    resumed = run("stopped", "--epochs", "3", "--resume")
+    assert [e["train"] for e in resumed] == [e["train"] for e in whole]
+    assert [e["val"] for e in resumed] == [e["val"] for e in whole]
+
+
+def test_folder_without_validation_set_is_split(stripes, tmp_path, capsys):
+    args = [*QUICK, "--output", str(tmp_path), "--val-fraction", "0.3"]
+    assert main(["train", str(stripes / "train"), *args]) == 0
+    result = report(capsys)
+    assert result["classes"] == list(CLASSES)
+    assert "test" not in result
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--resume"], "no last.pt"),
+        (["--model", "fca_resnet18"], "reads pixels"),
+        (["--model", "resnet"], "no model is called"),
+        (["--size", "20"], "multiple"),
+        (["--lr", "0"], "lr must be > 0"),
+        (["--val-fraction", "2"], "fraction must be in"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(stripes, tmp_path, capsys, args, message):
+    where = stripes / "train" if args[0] == "--val-fraction" else stripes
+    status = main(["train", str(where), *QUICK, "--output", str(tmp_path), *args])
+    assert status == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+def test_other_classes_in_the_validation_set_are_refused(stripes, tmp_path, capsys):
+    root = tmp_path / "data"
+    write_images(root / "train", 2, seed=0)
+    write_images(root / "val", 2, seed=0)
+    (root / "val" / CLASSES[0]).rename(root / "val" / "another")
+    assert main(["train", str(root), *QUICK, "--output", str(tmp_path)]) == 2
+    assert "other classes" in capsys.readouterr().err
+
+
+def test_progress_is_a_line_an_epoch_where_there_is_no_terminal(
+    stripes, tmp_path, capsys
+):
+    args = [a for a in QUICK if a != "--json"]
+    assert main(["train", str(stripes), *args, "--output", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("epoch 1/1, loss ")
+    assert lines[-1].startswith("best: epoch 1, val ")
