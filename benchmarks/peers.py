@@ -20,6 +20,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 Pass = Callable[[], object]
+# name: (makes a pass of files' bytes and paths, the package whose version is told)
+Registry = dict[str, tuple[Callable[[list[bytes], list[str]], Pass], str]]
 HERE = Path(__file__).resolve().parent
 
 
@@ -183,21 +185,20 @@ def pillow(files: list[bytes], paths: list[str]) -> Pass:
     return lambda: [Image.open(io.BytesIO(data)).convert("RGB") for data in files]
 
 
-# name: (function, the package whose version is told)
-OURS: dict[str, tuple[Callable[[list[bytes], list[str]], Pass], str]] = {
+OURS: Registry = {
     "dctload decode_many": (dctload_many, "dctload"),
     "dctload decode": (dctload_one, "dctload"),
     "dctload C core": (dctload_core, "dctload"),
     "dctload crop": (dctload_crop, "dctload"),
     "dctload whole": (dctload_whole, "dctload"),
 }
-COEFFICIENTS = {
+COEFFICIENTS: Registry = {
     "torchjpeg": (torchjpeg, "torchjpeg"),
     "jpeglib": (jpeglib, "jpeglib"),
     "jpegio": (jpegio, "jpegio"),
     "jpeg2dct": (jpeg2dct, "jpeg2dct"),
 }
-PIXELS = {
+PIXELS: Registry = {
     "simplejpeg": (simplejpeg, "simplejpeg"),
     "PyTurboJPEG": (turbojpeg, "PyTurboJPEG"),
     "torchvision": (torchvision, "torchvision"),
@@ -269,9 +270,11 @@ def write_list(paths: Sequence[Path]) -> Path:
     return Path(file.name)
 
 
-def python_peer(name: str, list_: Path, **environment: str) -> Process:
-    """One of ``ALL``."""
-    return Process([sys.executable, __file__, name, list_], "go", environment)
+def python_peer(
+    name: str, list_: Path, script: str = __file__, **environment: str
+) -> Process:
+    """One of ``ALL``, or of another script's."""
+    return Process([sys.executable, script, name, list_], "go", environment)
 
 
 def build_libjpeg_peer(folder: Path) -> Path | None:
@@ -285,11 +288,12 @@ def build_libjpeg_peer(folder: Path) -> Path | None:
     return program if done.returncode == 0 else None
 
 
-def _serve(name: str, list_: str) -> None:
+def serve(registry: Registry, name: str, list_: str) -> None:
+    """Do a pass for every line on stdin."""
     with open(list_) as file:
         paths = file.read().splitlines()
     files = [Path(path).read_bytes() for path in paths]
-    one_pass = ALL[name][0](files, paths)
+    one_pass = registry[name][0](files, paths)
     gc.collect()
     gc.disable()
     for _ in sys.stdin:
@@ -299,4 +303,4 @@ def _serve(name: str, list_: str) -> None:
 
 
 if __name__ == "__main__":
-    _serve(*sys.argv[1:])
+    serve(ALL, *sys.argv[1:])
