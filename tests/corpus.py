@@ -418,53 +418,51 @@ def good() -> dict[str, bytes]:
 # ---- tolerated files ---------------------------------------------------------
 
 
-@functools.cache
-def tolerated() -> dict[str, tuple[bytes, tuple[str, ...]]]:
-    """Return files with harmless damage, and the warnings they deserve."""
+def _odd_ends() -> dict[str, bytes]:
+    image, grey = random_image(30, 21, S420), random_image(30, 21, GREY)
+    whole = encode_image(image, interleaved(image))
+    done = [Scan((0,), 0, 0), Scan((0,), 1, 63)]
+    return {
+        "no-eoi": whole[:-2],
+        "no-eoi-half-marker": whole[:-1],
+        "no-eoi-but-fill": whole[:-2] + b"\xff\xff",
+        "no-eoi-progressive": encode_image(grey, done, sof=SOF2, eoi=b""),
+        "no-eoi-not-interleaved": encode_image(image, one_each(image), eoi=b""),
+        "trailing-byte": whole + b"\0",
+        "trailing-file": whole + whole,
+        "trailing-zeros": whole + bytes(1000),
+        "junk-after-scan": whole[:-2] + b"junk" + whole[-2:],
+    }
+
+
+def _odd_middles() -> dict[str, bytes]:
     image = random_image(30, 21, S420)
     scans, plan = interleaved(image), one_each(image)
-    whole = encode_image(image, scans)
-    grey = random_image(30, 21, GREY)
-    done = [Scan((0,), 0, 0), Scan((0,), 1, 63)]
-    complete = encode_image(grey, done, sof=SOF2, eoi=b"")
-    odd_params = {
-        "ss": Scan((0, 1, 2), ss=1),
-        "se": Scan((0, 1, 2), se=5),
-        "ah-al": Scan((0, 1, 2), ah=1, al=3),
+    empty = segment(COM, b"", length=0)
+    return {
+        "junk-at-head": encode_image(image, scans, head=b"junk"),
+        "junk-stuffed": encode_image(image, scans, head=b"\xff\0j"),
+        "junk-before-tables": encode_image(image, scans, before={0: b"\0\1"}),
+        "junk-between-scans": encode_image(image, plan, before={2: b"\0\1\2"}),
+        "segment-comment-of-length-0": encode_image(image, scans, head=empty),
+        "segment-app-of-length-1": encode_image(
+            image, scans, head=segment(APP1, b"", length=1)
+        ),
+        "scan-parameters-ss": encode_image(image, [Scan((0, 1, 2), ss=1)]),
+        "scan-parameters-se": encode_image(image, [Scan((0, 1, 2), se=5)]),
+        "scan-parameters-ah-al": encode_image(image, [Scan((0, 1, 2), ah=1, al=3)]),
     }
-    files = {
-        "no-eoi": (whole[:-2], ("no EOI",)),
-        "no-eoi-half-marker": (whole[:-1], ("no EOI",)),
-        "no-eoi-but-fill": (whole[:-2] + b"\xff\xff", ("no EOI",)),
-        "no-eoi-progressive": (complete, ("no EOI",)),
-        "trailing-byte": (whole + b"\0", ("trailing",)),
-        "trailing-file": (whole + whole, ("trailing",)),
-        "trailing-zeros": (whole + bytes(1000), ("trailing",)),
-        "junk-at-head": (encode_image(image, scans, head=b"junk"), ("junk",)),
-        "junk-stuffed": (encode_image(image, scans, head=b"\xff\0j"), ("junk",)),
-        "junk-before-tables": (
-            encode_image(image, scans, before={0: b"\0\1"}),
-            ("junk",),
-        ),
-        "junk-after-scan": (whole[:-2] + b"junk" + whole[-2:], ("junk",)),
-        "junk-between-scans": (
-            encode_image(image, plan, before={2: b"\0\1\2"}),
-            ("junk",),
-        ),
-        "short-comment": (
-            encode_image(image, scans, head=segment(COM, b"", length=0)),
-            ("segment",),
-        ),
-        "short-app": (
-            encode_image(image, scans, head=segment(APP1, b"", length=1)),
-            ("segment",),
-        ),
-        "no-eoi-not-interleaved": (
-            encode_image(image, plan, eoi=b""),
-            ("no EOI",),
-        ),
-    }
-    for name, scan in odd_params.items():
-        data = encode_image(image, [scan])
-        files[f"scan-parameters-{name}"] = (data, ("scan parameters",))
+
+
+@functools.cache
+def tolerated() -> dict[str, tuple[bytes, tuple[str, ...]]]:
+    """Return files with harmless damage, and the warnings they deserve.
+
+    A file's name begins with its warning.
+    """
+    words = ("no EOI", "trailing", "junk", "segment", "scan parameters")
+    files = {}
+    for name, data in {**_odd_ends(), **_odd_middles()}.items():
+        (word,) = (w for w in words if name.startswith(w.lower().replace(" ", "-")))
+        files[name] = (data, (word,))
     return files

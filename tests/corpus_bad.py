@@ -206,6 +206,8 @@ def _scan_headers(files: Files) -> None:
     big = random_image(20, 20, [(4, 2), (2, 1), (1, 1)])
     files["eleven-blocks-an-mcu"] = encode_image(big, interleaved(big))
 
+
+def _progression_orders(files: Files) -> None:
     dc: list[Event] = [NO_DIFF] * 4
     end: list[Event] = [END] * 4
     first = (Scan((0,), 0, 0, 0, 1), dc)
@@ -239,6 +241,12 @@ def _scan_headers(files: Files) -> None:
     }
     for name, scans in orders.items():
         files[f"progressive-{name}"] = progressive(*scans)
+    files["no-eoi-incomplete-progression"] = progressive(first, eoi=b"")
+
+
+def _progressions(files: Files) -> None:
+    dc: list[Event] = [NO_DIFF] * 4
+    end: list[Event] = [END] * 4
     pair = random_image(16, 16, S444)
     data = encode_image(pair, [Scan((0, 1, 2), 0, 0)], sof=SOF2, eoi=b"")
     data += part("dht", TABLES) + part("sos", [(1, 0, 0), (2, 0, 0)], 1, 63)
@@ -250,7 +258,6 @@ def _scan_headers(files: Files) -> None:
     for al in range(7, -1, -1):
         many += [(Scan((0,), k, k, al + 1, al), end) for k in range(1, 64)]
     files["progressive-505-scans"] = progressive((Scan((0,), 0, 0), dc), *many)
-    files["no-eoi-incomplete-progression"] = progressive(first, eoi=b"")
 
 
 # ---- entropy-coded data ------------------------------------------------------
@@ -259,7 +266,7 @@ def _scan_headers(files: Files) -> None:
 def _codes(files: Files) -> None:
     ok = list(BLOCK)
 
-    def scan(*events: Event, pad: str = "1") -> bytes:
+    def scan(*events: Event) -> bytes:
         return file(data=entropy_bytes([[*ok, *events]], TABLES))
 
     bad_dc: Event = (None, 0, 0x1FF, 9)  # nine ones: no code of table K.3
@@ -274,6 +281,10 @@ def _codes(files: Files) -> None:
     files["run-past-the-end-by-15"] = scan(
         ok[0], *[(AC, ZRL, 0, 0)] * 3, (AC, 0xD1, 1, 1), (AC, 0xF1, 1, 1), *after
     )
+
+
+def _values(files: Files) -> None:
+    """Values that 16 bits cannot hold, runs that lead past a band."""
     dc15 = {DC: Huffman((0, 2) + (0,) * 14, (0, 15)), AC: STD[AC]}
     up: Event = (DC, 15, 0x7FFF, 15)
     down: Event = (DC, 15, 0, 15)
@@ -283,31 +294,18 @@ def _codes(files: Files) -> None:
         ("dc-back-in-range", [up, END, up, END, down, END, down, END]),
     ]:
         files[name] = sequential_file(events, (8 * len(events) // 2, 8), dc15)
-    scans = [
-        ([[(DC, 15, 0x7FFF, 15)]], Scan((0,), 0, 0, 0, 13)),
-    ]
-    files["progressive-dc-shifted-out"] = scans_file(scans, sof=SOF2)
-    scans = [
-        ([[NO_DIFF]], Scan((0,), 0, 0)),
-        ([[(AC, 0x0F, 0x7FFF, 15), END]], Scan((0,), 1, 63, 0, 1)),
-    ]
-    files["progressive-ac-shifted-out"] = scans_file(scans, sof=SOF2)
-    scans = [
-        ([[NO_DIFF]], Scan((0,), 0, 0)),
-        ([[(AC, 0x51, 1, 1), END]], Scan((0,), 1, 5)),
-    ]
-    files["progressive-run-past-the-band"] = scans_file(scans, sof=SOF2)
-    scans = [
-        ([[NO_DIFF]], Scan((0,), 0, 0)),
-        ([[END]], Scan((0,), 1, 63, 0, 1)),
-        ([[(AC, 0x02, 3, 2), END]], Scan((0,), 1, 63, 1, 0)),
-    ]
-    files["progressive-refinement-of-size-2"] = scans_file(scans, sof=SOF2)
-    scans[2] = (
-        [[(AC, ZRL, 0, 0)] * 3 + [(AC, 0xF1, 1, 1)]],
-        Scan((0,), 1, 63, 1, 0),
-    )
-    files["progressive-refinement-past-the-end"] = scans_file(scans, sof=SOF2)
+    dc, one = ([[NO_DIFF]], Scan((0,), 0, 0)), Scan((0,), 1, 63, 1, 0)
+    blank = ([[END]], Scan((0,), 1, 63, 0, 1))
+    far = [(AC, ZRL, 0, 0)] * 3 + [(AC, 0xF1, 1, 1)]
+    scans: dict[str, list[tuple[list[list[Event]], Scan]]] = {
+        "dc-shifted-out": [([[(DC, 15, 0x7FFF, 15)]], Scan((0,), 0, 0, 0, 13))],
+        "ac-shifted-out": [dc, ([[(AC, 15, 0x7FFF, 15), END]], blank[1])],
+        "run-past-the-band": [dc, ([[(AC, 0x51, 1, 1), END]], Scan((0,), 1, 5))],
+        "refinement-of-size-2": [dc, blank, ([[(AC, 0x02, 3, 2), END]], one)],
+        "refinement-past-the-end": [dc, blank, ([far], one)],
+    }
+    for name, plan in scans.items():
+        files[f"progressive-{name}"] = scans_file(plan, sof=SOF2)
 
 
 def _ends(files: Files) -> None:
@@ -366,7 +364,10 @@ _BAD: list[Callable[[Files], None]] = [
     _tables,
     _frames,
     _scan_headers,
+    _progression_orders,
+    _progressions,
     _codes,
+    _values,
     _ends,
     _restarts,
 ]

@@ -21,9 +21,9 @@ def digests(
     files: Iterable[tuple[str, Path]], disable: str, folder: Path
 ) -> dict[str, dict[str, str]]:
     """Decode files singly and in batches; returns way -> name -> digest."""
-    todo = [(name, str(path)) for name, path in files]
+    listed = [(name, str(path)) for name, path in files]
     listing = folder / "files.json"
-    listing.write_text(json.dumps(todo))
+    listing.write_text(json.dumps(listed))
     environment = {**os.environ, "DCTLOAD_DISABLE_CPU": disable}
     path = os.pathsep.join([str(HERE), str(HERE.parent), *sys.path[1:]])
     done = subprocess.run(
