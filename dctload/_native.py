@@ -208,10 +208,11 @@ class Scratch:
         flags: int,
         name: str,
         take: Callable[[int], np.ndarray],
-    ) -> tuple[list[np.ndarray], np.ndarray]:
+    ) -> tuple[list[np.ndarray], bytes]:
         """Decode ``data`` into memory that ``take(nbytes)`` gives.
 
-        Returns the planes, views of that memory, and the ``INFO_DTYPE`` header.
+        Returns the planes, views of that memory, and the bytes of the header, an
+        ``INFO_DTYPE``.
         """
         buffer = ffi.from_buffer("uint8_t[]", data)
         info, offset, limits_ = self._info, self._offset, limits(limits_)
@@ -235,8 +236,7 @@ class Scratch:
         )
         if status != OK:
             raise error(status, name, offset[0], nbytes)
-        header = np.frombuffer(ffi.buffer(info), INFO_DTYPE).copy()
-        return views, header
+        return views, ffi.buffer(info)[:]
 
 
 _local = threading.local()
@@ -492,6 +492,11 @@ class Batch:
         self.items: np.ndarray = np.frombuffer(
             ffi.buffer(memory, nbytes), ITEM_DTYPE, num_items
         )
+        # For copies: NumPy copies a record field by field.
+        rows = np.frombuffer(ffi.buffer(memory, nbytes), np.uint8)
+        rows = rows.reshape(num_items, ITEM_DTYPE.itemsize)
+        start = ITEM_DTYPE.fields["info"][1]
+        self._info_bytes = rows[:, start : start + INFO_DTYPE.itemsize]
         self._keep: Any = None
 
     def __len__(self) -> int:
@@ -524,6 +529,10 @@ class Batch:
             items["in_nbytes"] = [len(buffer) for buffer in keep]
         items["path"] = 0
         items["skip"] = 0
+
+    def copy_infos(self, first: int, end: int) -> np.ndarray:
+        """Headers that do not change with the batch: ``INFO_DTYPE``."""
+        return self._info_bytes[first:end].copy().view(INFO_DTYPE)[:, 0]
 
     def data(self, i: int) -> bytes:
         """A copy of the bytes of item ``i``, as given or as read from its path."""

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from . import _native
+
 Array = npt.NDArray[Any]
 
 
@@ -28,11 +30,14 @@ class Source(Protocol):
 
 
 class Single:
-    """One image whose planes are at hand."""
+    """One image whose planes are at hand.
+
+    ``header`` is an ``INFO_DTYPE`` array or its bytes.
+    """
 
     __slots__ = ("_header", "_name", "_planes")
 
-    def __init__(self, planes: list[Array], header: Array, name: str):
+    def __init__(self, planes: list[Array], header: Array | bytes, name: str):
         self._planes = planes
         self._header = header
         self._name = name
@@ -43,6 +48,8 @@ class Single:
 
     def header(self, i: int) -> Array:
         """The C struct."""
+        if isinstance(self._header, bytes):
+            self._header = np.frombuffer(self._header, _native.INFO_DTYPE)
         return self._header
 
     def name(self, i: int) -> str:

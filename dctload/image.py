@@ -375,8 +375,7 @@ class DctImage:
 def _restore(
     planes: list[Array], header: bytes, name: str, pending: Any, emission: Any
 ) -> DctImage:
-    record = np.frombuffer(header, _native.INFO_DTYPE).copy()
-    out = DctImage(Single(planes, record, name))
+    out = DctImage(Single(planes, header, name))
     out._pending = pending
     out._emission = emission
     return out
@@ -531,7 +530,8 @@ def _collect(
     for memory, end in shelves:
         first = len(out)
         items = batch.items[first:end]
-        shelf = Shelf(memory, items["info"].copy(), items["planes"], first, name)
+        infos = batch.copy_infos(first, end)
+        shelf = Shelf(memory, infos, items["planes"], first, name)
         out += [DctImage(shelf, i) for i in range(end - first)]
     for i, error in errors.items():
         out[i] = error
