@@ -21,6 +21,7 @@ COMMANDS = {
     "verify": "decode every file of a folder and name each bad one",
     "bench": "how fast decoding and loading are, on your own files",
     "train": "train a network on a folder of JPEG files",
+    "demo": "a small data set, loaded, trained on and plotted",
 }
 
 
@@ -40,9 +41,11 @@ def _parser(chosen: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def _run(args: argparse.Namespace) -> int:
-    """Run the subcommand; its errors become one line."""
+def _run(argv: list[str]) -> int:
+    """Import, parse and run the subcommand; errors become one line."""
+    chosen = next((word for word in argv if not word.startswith("-")), None)
     try:
+        args = _parser(chosen).parse_args(argv)
         status: int = args.run(args)
         sys.stdout.flush()
         return status
@@ -74,6 +77,4 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         The exit status.
     """
-    argv = sys.argv[1:] if argv is None else argv
-    chosen = next((word for word in argv if not word.startswith("-")), None)
-    return _run(_parser(chosen).parse_args(argv))
+    return _run(sys.argv[1:] if argv is None else argv)
