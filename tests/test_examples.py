@@ -1,0 +1,58 @@
+"""Every script in examples/ runs, and says what it should."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import jpeg_bytes, picture
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "examples"
+
+# Script: arguments, and words of what it prints.
+RUNS = {
+    "energy.py": (["photos"], "24 files,"),
+    "resume.py": (["photos/train"], "the other 2 batches are the same"),
+    "serve.py": (
+        ["-", "photos/val/cat/0.jpg", "broken.jpg"],
+        "broken.jpg: <bytes 1>: ",
+    ),
+    "train_classifier.py": (
+        ["photos/train", "photos/val", "--epochs=1", "--batch-size=4", "--threads=1"],
+        "epoch 1: loss ",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("examples")
+    for part, num in (("train", 8), ("val", 4)):
+        for name in ("cat", "dog"):
+            (root / "photos" / part / name).mkdir(parents=True)
+            for i in range(num):
+                data = jpeg_bytes(picture(120 + i, 96, seed=i + num))
+                (root / "photos" / part / name / f"{i}.jpg").write_bytes(data)
+    (root / "broken.jpg").write_bytes(data[:1000])
+    return root
+
+
+def test_every_example_is_run_here():
+    assert {path.name for path in EXAMPLES.glob("*.py")} == RUNS.keys()
+
+
+@pytest.mark.parametrize("script", RUNS)
+def test_example(script, folder):
+    arguments, expected = RUNS[script]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / script), *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    assert expected in done.stdout
