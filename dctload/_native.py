@@ -471,6 +471,11 @@ _BYTES_IN_OBJECT = id(_probe) + _BYTES_OFFSET == int(
 )
 
 
+def address_of(data: bytes) -> int:
+    """Where the content of ``data`` lies, as long as the object lives."""
+    return int(ffi.cast("uintptr_t", ffi.from_buffer(data)))
+
+
 class Batch:
     """Items that are worked on and waited for together.
 
@@ -513,6 +518,15 @@ class Batch:
         self._keep = self._keep, keep
         addresses = [int(ffi.cast("uintptr_t", path)) for path in keep]
         self.items["path"][list(paths)] = addresses
+
+    def set_path_addresses(self, addresses: np.ndarray, keep: Any) -> None:
+        """Items are to be read from files; C strings at ``addresses`` in ``keep``."""
+        items = self.items[: len(addresses)]
+        self._keep = keep
+        items["path"] = addresses
+        items["in"] = 0
+        items["in_nbytes"] = 0
+        items["skip"] = 0
 
     def set_data(self, data: Sequence[Any]) -> None:
         """Items are these buffers, which the batch keeps until the next set."""

@@ -1,5 +1,6 @@
 """The memory that batches are written to, and given away in."""
 
+import math
 import weakref
 from collections import deque
 from collections.abc import Sequence
@@ -10,6 +11,24 @@ import torch
 
 # NumPy dtypes of the same width: addresses and lifetimes are NumPy's business.
 _CARRIER: dict[int, Any] = {1: np.int8, 2: np.int16, 4: np.int32}
+
+
+class _Watch(weakref.ref[np.ndarray]):
+    """Knows where memory goes when its lease ends."""
+
+    __slots__ = ("free", "memory")
+
+    memory: np.ndarray
+    free: deque[np.ndarray]
+
+
+# A third of the time of weakref.finalize, which also runs at exit.
+_watches: dict[int, _Watch] = {}
+
+
+def _give_back(watch: weakref.ref[np.ndarray]) -> None:
+    ended = _watches.pop(id(watch))
+    ended.free.append(ended.memory)
 
 
 class Buffers:
@@ -54,12 +73,17 @@ class Buffers:
         return torch.empty(shape, dtype=self._dtype, pin_memory=True)
 
     def _lease(self, shape: tuple[int, ...]) -> torch.Tensor:
-        size = int(np.prod(shape))
+        size = math.prod(shape)
         memory = self._memory(size)
         # A new array object, for its death tells that all tensors are gone.
         lease = memory[:size]
-        weakref.finalize(lease, self._free.append, memory).atexit = False
-        return torch.from_numpy(lease).view(self._dtype).view(shape)
+        watch = _Watch(lease, _give_back)
+        watch.memory, watch.free = memory, self._free
+        _watches[id(watch)] = watch
+        tensor = torch.from_numpy(lease)
+        if tensor.dtype != self._dtype:
+            tensor = tensor.view(self._dtype)
+        return tensor.view(shape)
 
     def _memory(self, size: int) -> np.ndarray:
         """Free memory that fits and is not much too large, else new."""

@@ -39,6 +39,7 @@ from ._buffers import Buffers
 from ._slow import sample_into
 from .sampler import Indices
 from .sources.base import Inputs, Source
+from .sources.paths import Paths
 from .timing import Clock, LoaderStats
 
 _NOT_JPEG = _native.NOT_JPEG
@@ -233,7 +234,9 @@ class Pipeline:
         num = len(draw.indices)
         inputs = self._source.fetch(draw.indices)
         batch = self._batch(num)
-        if inputs.is_path:
+        if isinstance(inputs.raw, Paths):
+            batch.set_path_addresses(inputs.raw.addresses, inputs.raw.table)
+        elif inputs.is_path:
             batch.set_paths(inputs.raw)
         else:
             batch.set_data(inputs.raw)
@@ -267,7 +270,9 @@ class Pipeline:
         """Mark, and list, the items that the engine cannot make into samples."""
         status, color = items["status"], items["info"]["color"]
         # CMYK and YCCK are not linear in RGB: no operation on coefficients helps.
-        slow = (status == 0) & np.isin(color, _native.NONLINEAR_COLORS)
+        slow = color == _native.NONLINEAR_COLORS[0]
+        slow |= color == _native.NONLINEAR_COLORS[1]
+        slow &= status == 0
         if self._source.other_formats == "convert":
             slow |= status == _NOT_JPEG
         if not self._plan.native:
@@ -338,15 +343,16 @@ class Pipeline:
 
 def _place(items: Any, tensors: list[torch.Tensor], strides: list[int]) -> None:
     """Tell each item where its sample goes."""
-    steps = np.arange(len(items), dtype=np.uintp)
     for i, (tensor, stride) in enumerate(zip(tensors, strides, strict=True)):
-        items["out"][:, i] = steps * np.uintp(stride) + np.uintp(tensor.data_ptr())
+        start = tensor.data_ptr()
+        stop = start + stride * len(items)
+        items["out"][:, i] = np.arange(start, stop, stride, dtype=np.uintp)
 
 
 def _fill(plan: Any, items: Any, uniforms: Any, upright: bool) -> None:
     """Let the plan write the geometry of the items that will be sampled."""
     infos, geometry = items["info"], items["geometry"]
-    good = (items["status"] == 0) & (items["skip"] == 0)
+    good = (items["status"] | items["skip"]) == 0
     if good.all():
         plan.fill(infos, uniforms, geometry, upright)
     elif good.any():

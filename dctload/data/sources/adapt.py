@@ -127,7 +127,7 @@ def _joined(pieces: list[Inputs], places: Indices) -> Inputs:
         if piece.is_path and not all(other.is_path for other in pieces):
             raw += [_read(path) for path in piece.raw]
         else:
-            raw += piece.raw
+            raw += list(piece.raw)
     result = Inputs([raw[i] for i in places.tolist()], pieces[0].is_path)
     result.is_path = all(piece.is_path for piece in pieces)
     if all(piece.targets is not None for piece in pieces):

@@ -110,7 +110,7 @@ class Inputs:
         slot: Where the image belongs in a sample.
     """
 
-    raw: list[Raw]
+    raw: Sequence[Raw]
     is_path: bool
     targets: Indices | None = None
     samples: list[Any] | None = None
@@ -214,7 +214,7 @@ class _Given(Source):
             target = self._other_targets[index]
         return self.target_transform(target) if self.target_transform else target
 
-    def _inputs(self, raw: list[Raw], is_path: bool, indices: Indices) -> Inputs:
+    def _inputs(self, raw: Sequence[Raw], is_path: bool, indices: Indices) -> Inputs:
         if self._targets is not None and self.target_transform is None:
             return Inputs(raw, is_path, targets=self._targets[indices])
         samples = [(None, self._target(i)) for i in indices.tolist()]

@@ -2,11 +2,13 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
-from typing import overload
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, overload
 
 import numpy as np
+import numpy.typing as npt
 
+from ..._native import address_of
 from ..sampler import Indices
 
 
@@ -24,16 +26,32 @@ class PathTable:
         self._text = b"\0".join(encoded) + b"\0"
         if self._text.count(b"\0") != max(len(encoded), 1):
             raise ValueError("a path contains a zero byte")
+        self._address: int | None = None
 
     def __len__(self) -> int:
         return len(self._starts) - 1
 
-    def take(self, indices: Indices) -> list[bytes]:
+    def take(self, indices: Indices) -> "Paths":
         """The paths at ``indices``, encoded for the operating system."""
+        return Paths(self, indices)
+
+    def encoded(self, indices: Indices) -> list[bytes]:
+        """The same as a list."""
         text = self._text
         starts = self._starts[indices].tolist()
         ends = self._starts[indices + 1].tolist()
         return [text[a : b - 1] for a, b in zip(starts, ends, strict=True)]
+
+    def addresses(self, indices: Indices) -> npt.NDArray[np.uintp]:
+        """Where the paths at ``indices`` lie, valid as long as the table lives."""
+        if self._address is None:
+            self._address = address_of(self._text)
+        found = self._starts[indices].astype(np.uintp)
+        found += np.uintp(self._address)
+        return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_address": None}
 
     def __getitem__(self, index: int) -> str:
         start, end = self._starts[index], self._starts[index + 1]
@@ -44,9 +62,39 @@ class PathTable:
         result = hashlib.blake2b(digest_size=16)
         for start in range(0, len(self), 1 << 16):
             indices = np.arange(start, min(start + (1 << 16), len(self)))
-            result.update(b"\0".join(path[skip:] for path in self.take(indices)))
+            result.update(b"\0".join(path[skip:] for path in self.encoded(indices)))
             result.update(b"\0")
         return result.digest()
+
+
+class Paths(Sequence[bytes]):
+    """Some paths of a table; no object is made of any until it is looked at."""
+
+    def __init__(self, table: PathTable, indices: Indices):
+        self.table, self.indices = table, indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @overload
+    def __getitem__(self, place: int) -> bytes: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[bytes]: ...
+    def __getitem__(self, place: int | slice) -> bytes | list[bytes]:
+        return self.table.encoded(self.indices)[place]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.table.encoded(self.indices))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def addresses(self) -> npt.NDArray[np.uintp]:
+        """Where they lie as C strings, as long as the table lives."""
+        return self.table.addresses(self.indices)
 
 
 class Samples(Sequence[tuple[str, int]]):
