@@ -4,6 +4,8 @@
     python tests/fuzz/run.py fuzz decode --memory           the same under MSan
     python tests/fuzz/run.py replay                         every target on the seeds,
                                                             with any compiler
+    python tests/fuzz/run.py replay --arch aarch64          the same, cross-compiled,
+                                                            under qemu-user
     python tests/fuzz/run.py coverage --corpus build/fuzz/corpus/decode
 
 Fuzzing needs clang with compiler-rt (Debian: clang libclang-rt-14-dev); what is found
@@ -23,9 +25,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 OUT = ROOT / "build" / "fuzz"
-TARGETS = ["decode", "header", "variants", "roundtrip", "libjpeg"]
+TARGETS = ["decode", "header", "variants", "roundtrip", "sample", "libjpeg"]
 NEEDS_ORACLE = {"libjpeg"}
 MAX_LEN = 20000
+SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
 def run(command: list[str], **options) -> subprocess.CompletedProcess:
@@ -119,15 +122,19 @@ def fuzz(args) -> int:
 
 
 def replay(args) -> int:
-    """Run every target on stored files under ASan and UBSan."""
-    cc = os.environ.get("CC", "cc")
-    flags = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    programs = build("replay", cc, flags, flags, args.targets)
+    """Run targets on stored files: under ASan and UBSan, or for another CPU."""
+    cc, flags = os.environ.get("CC", "cc"), ["-O1", *SANITIZE]
+    config, emulator, targets = "replay", [], args.targets
+    if args.arch:
+        cc, flags, config = f"{args.arch}-linux-gnu-gcc", ["-O2"], f"replay-{args.arch}"
+        emulator = [f"qemu-{args.arch}", "-L", f"/usr/{args.arch}-linux-gnu"]
+        targets = [name for name in targets if name not in NEEDS_ORACLE]
+    programs = build(config, cc, flags, flags, targets)
     seeds = write_seeds(OUT / "seeds")
     for name, program in programs.items():
-        done = subprocess.run([str(program), str(seeds), *args.paths])
-        if done.returncode != 0:
-            print(f"{name} failed; REPLAY_NAMES=1 {program} {seeds} names the file")
+        command = [*emulator, str(program), str(seeds), *args.paths]
+        if subprocess.run(command).returncode != 0:
+            print(f"{name} failed; REPLAY_NAMES=1 {' '.join(command)} names the file")
             return 1
     return 0
 
@@ -165,6 +172,7 @@ def main() -> int:
     sub = commands.add_parser("replay")
     sub.add_argument("paths", nargs="*", help="more files or folders")
     sub.add_argument("--targets", nargs="+", choices=TARGETS, default=TARGETS)
+    sub.add_argument("--arch", help="another CPU, by qemu-user, e.g. aarch64")
     sub.set_defaults(run=replay)
     sub = commands.add_parser("coverage")
     sub.add_argument("--corpus", nargs="*", default=[], help="more files or folders")

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fuzz_sample.c - file to tensor, rows passed on as they are decoded
+ *
+ * Proves: no access outside input and tensors whatever the file's geometry and
+ * the crop are; every byte written; the same bits as decoding whole planes and
+ * transforming them, with every CPU feature that dctload_transform() may use.
+ * The end of the input chooses crop, sizes, layout and type.
+ */
+
+#include "fuzz.h"
+
+#define NUM_CHOICES 12
+
+/* One step that takes a part of the axis to 'out_size' samples. */
+static void
+make_step(const u8 choice[3], u32 size, u32 out_size, struct dctload_step *step)
+{
+	const double lo = choice[0] / 256.0 * size;
+	const double length = (choice[1] + 1) / 256.0 * (size - lo);
+
+	step->lo = lo;
+	step->hi = lo + length;
+	step->step = length / out_size;
+	step->start = lo + step->step / 2 - 0.5;
+	if (choice[2] & 1) { /* a mirror */
+		step->start += step->step * (out_size - 1);
+		step->step = -step->step;
+	}
+	step->out_size = out_size;
+	step->filter = choice[2] >> 1 & 3;
+}
+
+static void
+make_output(const u8 choice[4], struct dctload_output *output)
+{
+	memset(output, 0, sizeof(*output));
+	output->width = 16u * (1 + (choice[0] & 3));
+	output->height = 16u * (1 + (choice[0] >> 2 & 3));
+	output->layout = choice[0] >> 4 & 1;
+	output->channels_last = choice[0] >> 5 & 1;
+	output->dtype = choice[1] % 5;
+	for (u32 c = 0; c < 3; c++) {
+		const u32 n = 1 + 7u * (choice[2] >> (2 * c) & 3);
+
+		output->num_freqs[c] = n;
+		for (u32 j = 0; j < n; j++) {
+			output->freqs[c][j] = (u8)(j + (choice[3] & 31));
+			output->scale[c][j] = 0.25f;
+		}
+	}
+}
+
+static void
+make_geometry(const u8 choice[6], const struct dctload_info *info,
+	      const struct dctload_output *output, struct dctload_geometry *g)
+{
+	memset(g, 0, sizeof(*g));
+	g->transpose = choice[5] >> 7;
+	g->num_x = g->num_y = 1;
+	make_step(choice, g->transpose ? info->height : info->width,
+		  output->width, &g->x[0]);
+	make_step(choice + 3, g->transpose ? info->width : info->height,
+		  output->height, &g->y[0]);
+}
+
+/* Straight from the file to 'out', as the loader does. */
+static enum dctload_status
+sample(const u8 *in, size_t in_nbytes, const struct dctload_geometry *geometry,
+       const struct dctload_output *output, void *const out[2])
+{
+	static struct dctload_engine *engine;
+	struct dctload_batch *const batch = dctload_alloc_batch(1);
+	struct dctload_limits limits;
+	enum dctload_status status;
+	struct dctload_item *item;
+
+	if (engine == NULL)
+		engine = dctload_alloc_engine(0);
+	REQUIRE(engine != NULL && batch != NULL);
+	fuzz_limits(&limits);
+	item = dctload_batch_items(batch);
+	item->in = in;
+	item->in_nbytes = in_nbytes;
+	REQUIRE(dctload_submit_read(engine, batch, 1, &limits) == 0);
+	REQUIRE(dctload_wait(engine, batch, -1) == 0);
+	item->geometry = *geometry;
+	item->out[0] = out[0];
+	item->out[1] = out[1];
+	REQUIRE(dctload_submit_sample(engine, batch, 1, &limits, 0, output) ==
+		0);
+	REQUIRE(dctload_wait(engine, batch, -1) == 0);
+	status = item->status;
+	dctload_free_batch(batch);
+	return status;
+}
+
+int
+LLVMFuzzerTestOneInput(const u8 *in, size_t in_nbytes)
+{
+	static struct dctload_decoder *decoder;
+	struct dctload_geometry geometry;
+	struct dctload_output output;
+	enum dctload_status status;
+	struct outcome o;
+	void *got[2], *want[2];
+	size_t nbytes[2];
+	const u8 *choice;
+
+	if (in_nbytes < NUM_CHOICES)
+		return 0;
+	if (decoder == NULL)
+		decoder = dctload_alloc_decoder();
+	REQUIRE(decoder != NULL);
+	choice = in + in_nbytes - NUM_CHOICES;
+	in = guard_copy(GUARD_IN, in, in_nbytes);
+	fuzz_decode(in, in_nbytes, 0, 0, &o);
+	if (o.info.num_components == 0 || o.info.h_max == 0 ||
+	    o.planes[0] == NULL)
+		return 0;
+
+	make_output(choice, &output);
+	make_geometry(choice + 4, &o.info, &output, &geometry);
+	dctload_output_nbytes(&output, nbytes);
+	for (u32 i = 0; i < 2; i++) {
+		const u32 slot = GUARD_PLANES + DCTLOAD_MAX_COMPONENTS + 2 * i;
+
+		got[i] = guard_alloc(slot, nbytes[i]);
+		want[i] = guard_alloc(slot + 1, nbytes[i]);
+	}
+	status = sample(in, in_nbytes, &geometry, &output, got);
+	if (o.status == DCTLOAD_OK) {
+		REQUIRE(status ==
+			dctload_transform(decoder, &o.info,
+					  (const s16 *const *)o.planes,
+					  &geometry, &output, want));
+	} else {
+		REQUIRE(status != DCTLOAD_OK);
+	}
+	if (status != DCTLOAD_OK)
+		return 0;
+	for (u32 i = 0; i < 2; i++) {
+		touch(got[i], nbytes[i]);
+		REQUIRE(nbytes[i] == 0 ||
+			memcmp(got[i], want[i], nbytes[i]) == 0);
+	}
+	return 0;
+}
