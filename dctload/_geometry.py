@@ -58,14 +58,14 @@ class Axis:
         """A copy of each image's last step; without one, that which copies it."""
         rows = np.arange(len(self.size))
         last: Array = self.steps[rows, np.maximum(self.num - 1, 0)]
-        return np.where(self.num > 0, last, _copy_steps(self.size))
+        return _copying(self.num == 0, last, self.size)
 
     def _set_last(self, last: Array, size: Array, append: Array, mask: Array) -> "Axis":
         """Replace the last step, or put another behind it, where ``mask``."""
         num = np.where(mask, np.maximum(self.num + append, 1), self.num)
         if num.max(initial=0) > MAX_STEPS:
             raise ValueError(f"more than {MAX_STEPS} resamplings of one axis")
-        rows = np.flatnonzero(mask)
+        rows = mask.nonzero()[0]
         steps = self.steps.copy()
         steps[rows, num[rows] - 1] = last[rows]
         return Axis(np.where(mask, size, self.size), num, steps)
@@ -76,7 +76,7 @@ class Axis:
         whole = _copies(last)
         outside = (left < 0) | (left + size > self.size)
         append = outside & ~whole
-        last = np.where(append, _copy_steps(self.size), last)
+        last = _copying(append, last, self.size)
         last["start"] += last["step"] * left
         last["out_size"] = size
         # A crop of a crop sees less; a crop of a resized axis had seen all.
@@ -93,7 +93,7 @@ class Axis:
         a, b = _extent(last)
         inside = (a >= last["lo"]) & (b <= last["hi"])
         append = ~(_copies(last) & inside)
-        last = np.where(append, _copy_steps(self.size), last)
+        last = _copying(append, last, self.size)
         last["step"] *= self.size / size
         last["out_size"] = size
         last["filter"] = filter_
@@ -115,6 +115,16 @@ def _copy_steps(size: Array) -> Array:
     out["out_size"] = size
     out["filter"] = FILTERS["bilinear"]
     return out
+
+
+def _copying(mask: Array, steps: Array, size: Array) -> Array:
+    """``steps``, changed where ``mask`` to steps that copy an axis of ``size``.
+
+    Done in place: ``np.where`` on records takes ten times as long.
+    """
+    if mask.any():
+        steps[mask] = _copy_steps(size[mask])
+    return steps
 
 
 def _copies(step: Array) -> Array:
@@ -144,6 +154,11 @@ def _swap(a: Axis, b: Axis, mask: Array) -> tuple[Axis, Axis]:
             np.where(column, a.steps, b.steps),
         ),
     )
+
+
+def _spread(values: Array, num: int) -> Array:
+    """One value for each of ``num`` images; quicker than ``broadcast_to``."""
+    return values if values.shape == (num,) else np.full(num, values)
 
 
 # One entry of a log: what was done, and its arguments as arrays over the images.
@@ -186,12 +201,10 @@ class Geometry:
         return self.y.size
 
     def _ints(self, *values: npt.ArrayLike) -> tuple[Array, ...]:
-        return tuple(
-            np.broadcast_to(np.asarray(v, np.int64), (len(self),)) for v in values
-        )
+        return tuple(_spread(np.asarray(v, np.int64), len(self)) for v in values)
 
     def _mask(self, mask: npt.ArrayLike | None) -> Array:
-        return np.broadcast_to(np.asarray(True if mask is None else mask), (len(self),))
+        return _spread(np.asarray(True if mask is None else mask), len(self))
 
     def crop(
         self,

@@ -514,10 +514,14 @@ class Batch:
 
     def set_some_paths(self, paths: Mapping[int, bytes]) -> None:
         """The items with these numbers are to be read from files."""
-        keep = [ffi.from_buffer(path + b"\0") for path in paths.values()]
-        self._keep = self._keep, keep
-        addresses = [int(ffi.cast("uintptr_t", path)) for path in keep]
-        self.items["path"][list(paths)] = addresses
+        # One string that holds all, so that one object is asked for its address.
+        joined = ffi.from_buffer(b"\0".join(paths.values()) + b"\0")
+        self._keep = self._keep, joined
+        lengths = np.fromiter(map(len, paths.values()), np.uintp, len(paths))
+        starts = np.cumsum(lengths + np.uintp(1)) - lengths - np.uintp(1)
+        self.items["path"][list(paths)] = starts + np.uintp(
+            int(ffi.cast("uintptr_t", joined))
+        )
 
     def set_path_addresses(self, addresses: np.ndarray, keep: Any) -> None:
         """Items are to be read from files; C strings at ``addresses`` in ``keep``."""
