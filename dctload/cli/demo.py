@@ -152,6 +152,14 @@ def _accuracy(result: "EpochResult") -> float:
     return result.val["top1"] if result.val is not None else float("nan")
 
 
+def _draw(out: str, trained: Trained, speed: "Speed") -> list[str]:
+    from dctload.cli import _demo_plots
+
+    return _demo_plots.draw(
+        Path(out), trained.model, trained.validation, speed, trained.results
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     """Data, race, training, pictures."""
     out = sys.stderr if args.json else sys.stdout
@@ -165,37 +173,22 @@ def run(args: argparse.Namespace) -> int:
         print(f"Data: {source}", file=out)
         speed = race(folders, out)
         trained = train(folders, args, out)
-        pictures = []
-        if not args.no_plots:
-            from dctload.cli import _demo_plots
-
-            pictures = _demo_plots.draw(
-                Path(args.out),
-                trained.model,
-                trained.validation,
-                speed,
-                trained.results,
-            )
-    accuracy = _accuracy(trained.results[-1])
-    chance = 1 / len(trained.validation.classes)
-    seconds = time.monotonic() - begin
+        pictures = [] if args.no_plots else _draw(args.out, trained, speed)
+    summary = {
+        "images_per_second": speed._asdict(),
+        "accuracy": _accuracy(trained.results[-1]),
+        "chance": 1 / len(trained.validation.classes),
+        "epochs": args.epochs,
+        "seconds": time.monotonic() - begin,
+        "pictures": pictures,
+    }
     print(
-        f"\n{accuracy:.1%} of the validation images are recognised (by chance: "
-        f"{chance:.1%}). {seconds:.0f} seconds in all.",
+        "\n{accuracy:.1%} of the validation images are recognised (by chance: "
+        "{chance:.1%}). {seconds:.0f} seconds in all.".format(**summary),
         *pictures,
         sep="\n",
         file=out,
     )
     if args.json:
-        _common.print_json(
-            {
-                "images_per_second": speed._asdict(),
-                "accuracy": accuracy,
-                "chance": chance,
-                "epochs": args.epochs,
-                "seconds": seconds,
-                "pictures": pictures,
-            },
-            indent=2,
-        )
+        _common.print_json(summary, indent=2)
     return 0
