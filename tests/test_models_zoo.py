@@ -13,6 +13,8 @@ from dctload.models._input import ALL
 from dctload.models._profile import count_macs, num_parameters
 from dctload.models.dctnet import SQUARE_24, DctResNet
 from dctload.models.fcanet import add_frequency_attention
+from dctload.models.gueguen_pixels import BlockTransform
+from dctload.models.layers.blocks import Bottleneck
 from dctload.models.layers.frequency_attention import (
     TABLES,
     FrequencyChannelAttention,
@@ -70,7 +72,14 @@ def test_published_stride_costs_three_times_the_usual_one():
 
 
 # What the quick run looks at; the others take seconds each.
-QUICK = ("dctnet_mobilenet_v2", "efun_s_plus", "fca_resnet18", "small_resnet")
+QUICK = (
+    "after_ulicny",
+    "after_compcnn",
+    "dctnet_mobilenet_v2",
+    "efun_s_plus",
+    "fca_resnet18",
+    "small_resnet",
+)
 
 
 def quick_and_slow(names):
@@ -94,6 +103,10 @@ SMALL_SIZES = {
     "jpeg_vit_tiny": None,
     "jpeg_swin_v2_tiny": None,
     "efun_s_plus": 64,
+    "dct_learn": 64,
+    "dct_frozen_x2": 64,
+    "after_ulicny": 32,
+    "after_compcnn": 64,
     "small_resnet": 32,
 }
 
@@ -138,6 +151,62 @@ def test_fixed_size_network_refuses_another():
     model = create_model("jpeg_vit_tiny", num_classes=3)
     with pytest.raises(ValueError, match=r"\(N, 64, 28, 28\)"):
         model(inputs_of(model.input_spec, size=256))
+
+
+# ---- Gueguen et al., on pixels ---------------------------------------------
+
+
+def test_rgb_baseline_costs_what_the_table_says():
+    """3.86 G is of maps of 56 x 56; the diagram's unpadded pool gives 55 x 55."""
+    model = create_model("rgb_resnet50")
+    stage2 = model.stages[0]
+    with_55 = count_macs(model)
+    ours = count_macs(stage2, torch.zeros(1, 64, 55, 55, device="meta"))
+    theirs = count_macs(stage2, torch.zeros(1, 64, 56, 56, device="meta"))
+    assert round((with_55 - ours + theirs) / 1e9, 2) == 3.86
+    assert round(num_parameters(model) / 1e6, 1) == 25.6
+
+
+@pytest.mark.parametrize(
+    ("shorter", "blocks"), [(0, 16), (2, 14), (3, 13), (4, 12), (5, 11), (6, 10)]
+)
+def test_shorter_networks_lack_blocks_from_the_input_side(shorter, blocks):
+    model = create_model("rgb_resnet50", 2, shorter=shorter)
+    assert sum(isinstance(m, Bottleneck) for m in model.modules()) == blocks
+
+
+@pytest.mark.parametrize(
+    ("divisor", "widths"),
+    [(2, (32, 128)), (2**0.5, (45, 181)), (1.1, (58, 232))],
+)
+def test_thinner_networks_have_the_published_widths(divisor, widths):
+    model = create_model("rgb_resnet50", 2, divisor=divisor)
+    block = model.stages[0][0]
+    assert (block.body[0][0].out_channels, block.body[2][0].out_channels) == widths
+
+
+def test_frozen_transform_is_the_dct_of_each_block():
+    transform = BlockTransform("frozen")
+    x = torch.randn(1, 1, 16, 8)
+    matrix = dct_matrix(8).float()
+    want = (matrix @ x[0, 0, 8:] @ matrix.T).flatten()
+    torch.testing.assert_close(transform(x)[0, :, 1, 0], want, atol=1e-4, rtol=1e-4)
+    assert not any(p.requires_grad for p in transform.parameters())
+    assert transform.penalty() < 1e-8
+
+
+def test_orthonormality_penalty_brings_learned_kernels_back():
+    torch.manual_seed(0)
+    transform = BlockTransform("ortho")
+    with torch.no_grad():
+        transform.conv.weight += 0.05 * torch.randn_like(transform.conv.weight)
+    optimizer = torch.optim.SGD(transform.parameters(), 0.02)
+    before = float(transform.penalty())
+    for _ in range(50):
+        optimizer.zero_grad()
+        transform.penalty().backward()
+        optimizer.step()
+    assert transform.penalty() < before / 100
 
 
 # ---- Xu et al. -------------------------------------------------------------

@@ -29,6 +29,15 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "late_concat_rfa",
         "late_concat_rfa_thinner",
     ),
+    "gueguen_pixels": (
+        "dct_learn",
+        "dct_ortho",
+        "dct_frozen",
+        "dct_frozen_x2",
+        "rgb_resnet50",
+        "rgb_resnet50_shorter3",
+        "rgb_resnet50_thinner",
+    ),
     "dctnet": (
         "dctnet_resnet50",
         "dctnet_resnet50_stride1",
@@ -47,6 +56,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "rgb_no_more": ("jpeg_vit_tiny", "jpeg_vit_small", "jpeg_vit_base"),
     "jpeg_swin": ("jpeg_swin_v2_tiny",),
     "efun": ("efun", "efun_l", "efun_s", "efun_s_plus"),
+    "after": ("after_ulicny", "after_compcnn"),
     "small": ("small_resnet",),
 }
 
