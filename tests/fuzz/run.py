@@ -91,9 +91,14 @@ def write_seeds(folder: Path) -> Path:
     import corpus_bad
 
     folder.mkdir(parents=True, exist_ok=True)
+    files = {}
     for name, data in corpus_bad.seeds().items():
-        digest = hashlib.sha1(data).hexdigest()[:8]
-        (folder / f"{name}-{digest}").write_bytes(data)
+        files[f"{name}-{hashlib.sha1(data).hexdigest()[:8]}"] = data
+    for path in folder.iterdir():
+        if path.name not in files:
+            path.unlink(missing_ok=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
     return folder
 
 
