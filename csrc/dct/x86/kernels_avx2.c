@@ -147,6 +147,8 @@ along_avx2(float *z, size_t stride, const float *x, const u8 *extents,
 
 	memset(z, 0, 8 * stride * sizeof(*z));
 	*nonzero_ret = along_sort(lists, stride, extents, op);
+	if (p == NULL)
+		return; /* a row of zeros, and no list was ever needed */
 #define RUN(class, width)                                   \
 	along_pieces(z, stride, x, op->rows,                \
 		     p + (2 * (class) + (width) - 1) * cap, \
