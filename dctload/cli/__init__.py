@@ -21,6 +21,7 @@ COMMANDS = {
     "verify": "decode every file of a folder and name each bad one",
     "bench": "how fast decoding and loading are, on your own files",
     "train": "train a network on a folder of JPEG files",
+    "models": "the networks, and what they cost beside RGB ones",
     "demo": "a small data set, loaded, trained on and plotted",
 }
 
