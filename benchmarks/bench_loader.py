@@ -14,6 +14,8 @@ from loader_peers import OURS, PEERS, is_installed
 from measure import Section, compare, record, row
 from peers import python_peer, write_list
 
+from dctload import transforms
+
 pytestmark = pytest.mark.usefixtures("one_core")
 
 # The least that was promised: for either layout, and for files' own bytes.
@@ -31,9 +33,14 @@ def test_loader(name):
     paths = paths[: len(paths) // loader_peers.BATCH * loader_peers.BATCH]
     list_ = write_list(paths)
     names = [*OURS, *filter(is_installed, PEERS)]
-    times = compare(
-        {peer: python_peer(peer, list_, loader_peers.__file__) for peer in names}
-    )
+    candidates = {
+        peer: python_peer(peer, list_, loader_peers.__file__) for peer in names
+    }
+    if hasattr(transforms, "RandAugment"):
+        candidates["with RandAugment"] = python_peer(
+            "dctload planes, half", list_, loader_peers.__file__, BENCH_AUGMENT="rand"
+        )
+    times = compare(candidates)
     rows = [
         row(
             ours,
@@ -47,6 +54,17 @@ def test_loader(name):
         for peer in PEERS
         if peer in times
     ]
+    if "with RandAugment" in times:
+        rows.append(
+            row(
+                "planes, half, with RandAugment",
+                times,
+                "with RandAugment",
+                "dctload planes, half",
+                len(paths),
+                0.8,
+            )
+        )
     section = Section(
         f"Loading: {name}" + (" (generated)" if generated else ""),
         "One core, batches of 64 random crops of 224 px, decoded from the original "

@@ -30,20 +30,26 @@ def _consume(batches: object) -> None:
 # ---- ours ------------------------------------------------------------------------
 
 
-def _dctload(paths: list[str], layout: str, dtype: str, workers: int) -> Pass:
+def _transform() -> object:
     import numpy as np
+
+    from dctload import transforms as T
+
+    parts = [T.RandomResizedCrop(SIZE), T.RandomHorizontalFlip()]
+    if os.environ.get("BENCH_AUGMENT") == "rand":
+        parts.append(T.RandAugment())
+    normalize = T.Normalize(mean=np.zeros((3, 64)), std=np.full((3, 64), 50.0))
+    return T.Compose([*parts, normalize])
+
+
+def _dctload(paths: list[str], layout: str, dtype: str, workers: int) -> Pass:
     import torch
 
     from dctload import DataLoader, Files
-    from dctload import transforms as T
 
     torch.set_num_threads(1)
-    crop = [T.RandomResizedCrop(SIZE), T.RandomHorizontalFlip()]
-    if os.environ.get("BENCH_AUGMENT") == "rand":
-        crop.append(T.RandAugment())
-    normalize = T.Normalize(mean=np.zeros((3, 64)), std=np.full((3, 64), 50.0))
     loader = DataLoader(
-        Files(paths, transform=T.Compose([*crop, normalize])),
+        Files(paths, transform=_transform()),
         BATCH,
         shuffle=True,
         num_workers=workers,
@@ -51,6 +57,46 @@ def _dctload(paths: list[str], layout: str, dtype: str, workers: int) -> Pass:
         dtype=getattr(torch, dtype),
     )
     return lambda: _consume(loader)
+
+
+def c_alone(files: list[bytes], paths: list[str]) -> Pass:
+    """The ideal loader: the same work queued at once, decided long ago."""
+    import numpy as np
+    import torch
+
+    from dctload import _native as native
+
+    workers, num = int(os.environ.get("BENCH_THREADS", "0")), len(paths)
+    plan = _transform().plan("planes", torch.float16)
+    engine, batch = native.Engine(workers), native.Batch(num)
+    batch.set_paths([os.fsencode(path) for path in paths])
+    engine.submit_read(batch, num)
+    engine.wait(batch)
+    uniforms = native.uniforms(0, 0, np.arange(num), plan.num_draws)
+    plan.fill(batch.items["info"], uniforms, batch.items["geometry"], True)
+    # Batches come and go: what is written is not in the cache when it comes back.
+    out = [
+        np.zeros((4 * BATCH, n), np.uint8) for n in native.output_nbytes(plan.output)
+    ]
+    for k, array in enumerate(out):
+        rows = np.arange(num, dtype=np.uintp) % np.uintp(len(array))
+        start = np.uintp(array.ctypes.data)
+        batch.items["out"][:, k] = start + rows * np.uintp(array.shape[1])
+
+    def run(keep: object = out) -> None:
+        engine.submit_read(batch, num)
+        engine.wait(batch)
+        engine.submit_sample(batch, num, output=plan.output)
+        engine.wait(batch)
+        if batch.items["status"].any():
+            raise RuntimeError("a sample failed")
+
+    return run
+
+
+def loader_threads(files: list[bytes], paths: list[str]) -> Pass:
+    workers = int(os.environ.get("BENCH_THREADS", "0"))
+    return _dctload(paths, "planes", "float16", workers)
 
 
 def planes(files: list[bytes], paths: list[str]) -> Pass:
@@ -249,6 +295,10 @@ OURS = {
     "dctload concat, float": (concat, "dctload"),
     "dctload planes, half, num_workers=1": (planes_1, "dctload"),
 }
+IDEAL = {
+    "C alone": (c_alone, "dctload"),
+    "dctload loader": (loader_threads, "dctload"),
+}
 PEERS = {
     "DataLoader, Pillow-SIMD, torchvision": (pillow, "pillow-simd"),
     "DataLoader, torchvision v2": (torchvision, "torchvision"),
@@ -269,4 +319,4 @@ def is_installed(name: str) -> bool:
 
 
 if __name__ == "__main__":
-    serve(OURS | PEERS, *sys.argv[1:])
+    serve(OURS | IDEAL | PEERS, *sys.argv[1:])
