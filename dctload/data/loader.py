@@ -251,6 +251,32 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         if not self._is_iterating():
             self._progress = Progress(epoch)
 
+    @property
+    def num_shares(self) -> int:
+        """How many ranks share an epoch, as far as the loader knows."""
+        return 1 if self._own is None else int(self._own.shard.world_size)
+
+    def reshard(self, shard: Shard) -> None:
+        """Take another share from the next ``iter()`` on.
+
+        With several shares every rank has to call this, as they agree on a seed.
+        """
+        if self._own is None:
+            raise ValueError("the order is a sampler's, which has to share it out")
+        self._own.shard = shard
+        if self.seed is None:
+            self._set_seed(_agreed(self._resolve_seed()))
+
+    @property
+    def _is_accelerate_prepared(self) -> bool:
+        """Asked for by ``accelerator.prepare``, which would rebuild the loader."""
+        raise RuntimeError(
+            "accelerator.prepare() would turn this loader into a plain torch loader, "
+            "which decodes in Python, one image at a time. Use "
+            "dctload.accelerate.prepare(accelerator, loader) for it, and "
+            "accelerator.prepare() for the rest."
+        )
+
     # ---- state --------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
