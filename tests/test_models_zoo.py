@@ -8,7 +8,13 @@ from torch import nn
 from torchvision.models import resnet18
 from torchvision.ops import SqueezeExcitation
 
-from dctload.models import InputSpec, create_model, list_models, select_frequencies
+from dctload.models import (
+    InputSpec,
+    create_model,
+    fuse,
+    list_models,
+    select_frequencies,
+)
 from dctload.models._input import ALL
 from dctload.models._profile import count_macs, num_parameters
 from dctload.models.dctnet import SQUARE_24, DctResNet
@@ -107,6 +113,7 @@ SMALL_SIZES = {
     "dct_frozen_x2": 64,
     "after_ulicny": 32,
     "after_compcnn": 64,
+    "lean": 64,
     "small_resnet": 32,
 }
 
@@ -433,6 +440,36 @@ def test_amplitudes_are_mapped_to_the_unit_range():
 def test_networks_that_merge_blocks_need_every_coefficient(name):
     with pytest.raises(ValueError, match="all 192"):
         create_model(name, frequencies=SQUARE_24)
+
+
+# ---- our own ---------------------------------------------------------------
+
+
+def test_lean_network_reads_little_and_has_no_thin_layer():
+    """Every convolution is dense: a depthwise one costs more than its MACs say."""
+    model = create_model("lean")
+    assert model.input_spec.frequencies.num_channels == 33
+    assert model.input_spec.nbytes() < 4 * 3 * 224 * 224 / 7
+    assert all(m.groups == 1 for m in model.modules() if isinstance(m, nn.Conv2d))
+    assert count_macs(create_model("lean_small")) < count_macs(model) / 2 < 150e6
+
+
+@pytest.mark.parametrize("name", ["lean", "dctnet_mobilenet_v2", "fca_resnet18"])
+def test_fused_network_is_the_same_function(name):
+    torch.manual_seed(0)
+    model = create_model(name, 4)
+    x = inputs_of(model.input_spec, size=SMALL_SIZES[name], batch=8)
+    for _ in range(5):
+        model(x)  # so that the running statistics are not the initial ones
+    model.eval()
+    fused = fuse(model)
+    with torch.no_grad():
+        torch.testing.assert_close(fused(x), model(x), atol=1e-3, rtol=1e-3)
+    norms = [
+        sum(isinstance(m, nn.BatchNorm2d) for m in net.modules())
+        for net in (model, fused)
+    ]
+    assert norms[1] <= 2 < norms[0]
 
 
 # ---- leaving PyTorch -------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ._fuse import fuse
 from ._input import Frequencies, InputSpec
 from ._input import transforms_for as _transforms_for
 from ._registry import create_model, list_models
@@ -33,6 +34,7 @@ __all__ = [
     "InputSpec",
     "convert_rgb_model",
     "create_model",
+    "fuse",
     "input_spec",
     "list_models",
     "select_frequencies",

@@ -35,6 +35,7 @@ def count_macs(model: nn.Module, x: Inputs | None = None) -> int:
         if not isinstance(spec, InputSpec):
             raise ValueError("a model without input_spec needs an example input")
         x = example_input(spec, device="meta")
+    x = x.to("meta") if isinstance(x, Tensor) else tuple(t.to("meta") for t in x)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(x)
     flops: int = counter.get_total_flops()

@@ -57,6 +57,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "jpeg_swin": ("jpeg_swin_v2_tiny",),
     "efun": ("efun", "efun_l", "efun_s", "efun_s_plus"),
     "after": ("after_ulicny", "after_compcnn"),
+    "lean": ("lean", "lean_small"),
     "small": ("small_resnet",),
 }
 
