@@ -17,17 +17,10 @@ Interpolation = Literal["bilinear", "bicubic", "box", "lanczos"]
 MAX_STEPS = 4
 FILTERS = {"box": 0, "bilinear": 1, "bicubic": 2, "lanczos": 3}
 
-# struct dctload_step
-STEP_DTYPE = np.dtype(
-    [
-        ("lo", "f8"),
-        ("hi", "f8"),
-        ("start", "f8"),
-        ("step", "f8"),
-        ("out_size", "u4"),
-        ("filter", "u4"),
-    ]
-)
+# struct dctload_step. Many steps are kept as an array of floats, field by field
+# (the whole numbers in it are exact): NumPy is many times slower on records.
+STEP_FIELDS = ("lo", "hi", "start", "step", "out_size", "filter")
+LO, HI, START, STEP, OUT_SIZE, FILTER = range(len(STEP_FIELDS))
 
 
 @dataclass(frozen=True)
@@ -37,27 +30,31 @@ class Axis:
     Attributes:
         size: Current size in luma samples, (N,).
         num: Steps so far, (N,).
-        steps: (N, MAX_STEPS) of ``STEP_DTYPE``.
+        table: The steps, (fields, N, MAX_STEPS); fields as in ``STEP_FIELDS``.
     """
 
     size: Array
     num: Array
-    steps: Array
+    table: Array
 
     @staticmethod
     def of_size(size: Array) -> "Axis":
         """An axis that nothing has been done to."""
         size = np.asarray(size, np.int64)
-        return Axis(
-            size,
-            np.zeros(len(size), np.int64),
-            np.zeros((len(size), MAX_STEPS), STEP_DTYPE),
-        )
+        num = len(size)
+        table = np.zeros((len(STEP_FIELDS), num, MAX_STEPS))
+        return Axis(size, np.zeros(num, np.int64), table)
+
+    def step(self, i: int, k: int) -> dict[str, float]:
+        """Step ``k`` of image ``i``."""
+        return dict(zip(STEP_FIELDS, self.table[:, i, k].tolist(), strict=True))
 
     def _last(self) -> Array:
         """A copy of each image's last step; without one, that which copies it."""
+        if not self.num.any():
+            return _copy_steps(self.size)
         rows = np.arange(len(self.size))
-        last: Array = self.steps[rows, np.maximum(self.num - 1, 0)]
+        last: Array = self.table[:, rows, np.maximum(self.num - 1, 0)]
         return _copying(self.num == 0, last, self.size)
 
     def _set_last(self, last: Array, size: Array, append: Array, mask: Array) -> "Axis":
@@ -66,9 +63,9 @@ class Axis:
         if num.max(initial=0) > MAX_STEPS:
             raise ValueError(f"more than {MAX_STEPS} resamplings of one axis")
         rows = mask.nonzero()[0]
-        steps = self.steps.copy()
-        steps[rows, num[rows] - 1] = last[rows]
-        return Axis(np.where(mask, size, self.size), num, steps)
+        table = self.table.copy()
+        table[:, rows, num[rows] - 1] = last[:, rows]
+        return Axis(np.where(mask, size, self.size), num, table)
 
     def crop(self, left: Array, size: Array, mask: Array) -> "Axis":
         """Keep [left, left + size), which may reach outside."""
@@ -77,13 +74,13 @@ class Axis:
         outside = (left < 0) | (left + size > self.size)
         append = outside & ~whole
         last = _copying(append, last, self.size)
-        last["start"] += last["step"] * left
-        last["out_size"] = size
+        last[START] += last[STEP] * left
+        last[OUT_SIZE] = size
         # A crop of a crop sees less; a crop of a resized axis had seen all.
         whole |= append
         a, b = _extent(last)
-        last["lo"] = np.where(whole, np.maximum(last["lo"], a), last["lo"])
-        last["hi"] = np.where(whole, np.minimum(last["hi"], b), last["hi"])
+        np.maximum(last[LO], a, out=last[LO], where=whole)
+        np.minimum(last[HI], b, out=last[HI], where=whole)
         return self._set_last(last, size, append, mask)
 
     def resize(self, size: Array, filter_: int, mask: Array) -> "Axis":
@@ -91,52 +88,54 @@ class Axis:
         mask = mask & (size != self.size)
         last = self._last()
         a, b = _extent(last)
-        inside = (a >= last["lo"]) & (b <= last["hi"])
+        inside = (a >= last[LO]) & (b <= last[HI])
         append = ~(_copies(last) & inside)
         last = _copying(append, last, self.size)
-        last["step"] *= self.size / size
-        last["out_size"] = size
-        last["filter"] = filter_
+        last[STEP] *= self.size / size
+        last[OUT_SIZE] = size
+        last[FILTER] = filter_
         return self._set_last(last, size, append, mask)
 
     def flip(self, mask: Array) -> "Axis":
         """Mirror."""
         last = self._last()
-        last["start"] += last["step"] * last["out_size"]
-        last["step"] *= -1
+        last[START] += last[STEP] * last[OUT_SIZE]
+        last[STEP] *= -1
         return self._set_last(last, self.size, np.zeros(len(mask), bool), mask)
+
+    def write(self, records: Array) -> None:
+        """Fill the steps of N records of ``struct dctload_geometry``."""
+        used = self.num.max(initial=0)
+        for field, values in zip(STEP_FIELDS, self.table, strict=True):
+            records[field][:, :used] = values[:, :used]
 
 
 def _copy_steps(size: Array) -> Array:
     """Steps that copy an axis of ``size``."""
-    out = np.zeros(len(size), STEP_DTYPE)
-    out["hi"] = size
-    out["step"] = 1
-    out["out_size"] = size
-    out["filter"] = FILTERS["bilinear"]
+    out = np.zeros((len(STEP_FIELDS), len(size)))
+    out[HI] = out[OUT_SIZE] = size
+    out[STEP] = 1
+    out[FILTER] = FILTERS["bilinear"]
     return out
 
 
 def _copying(mask: Array, steps: Array, size: Array) -> Array:
-    """``steps``, changed where ``mask`` to steps that copy an axis of ``size``.
-
-    Done in place: ``np.where`` on records takes ten times as long.
-    """
+    """``steps``, changed in place where ``mask`` to steps that copy an axis."""
     if mask.any():
-        steps[mask] = _copy_steps(size[mask])
+        steps[:, mask] = _copy_steps(size[mask])
     return steps
 
 
 def _copies(step: Array) -> Array:
     """Whether a step moves samples without mixing them."""
-    copies: Array = np.abs(step["step"]) == 1
-    return copies & (step["start"] == np.rint(step["start"]))
+    copies: Array = np.abs(step[STEP]) == 1
+    return copies & (step[START] == np.rint(step[START]))
 
 
 def _extent(step: Array) -> tuple[Array, Array]:
     """The positions between which a step looks, ascending."""
-    end = step["start"] + step["step"] * step["out_size"]
-    return np.minimum(step["start"], end), np.maximum(step["start"], end)
+    end = step[START] + step[STEP] * step[OUT_SIZE]
+    return np.minimum(step[START], end), np.maximum(step[START], end)
 
 
 def _swap(a: Axis, b: Axis, mask: Array) -> tuple[Axis, Axis]:
@@ -146,12 +145,12 @@ def _swap(a: Axis, b: Axis, mask: Array) -> tuple[Axis, Axis]:
         Axis(
             np.where(mask, b.size, a.size),
             np.where(mask, b.num, a.num),
-            np.where(column, b.steps, a.steps),
+            np.where(column, b.table, a.table),
         ),
         Axis(
             np.where(mask, a.size, b.size),
             np.where(mask, a.num, b.num),
-            np.where(column, a.steps, b.steps),
+            np.where(column, a.table, b.table),
         ),
     )
 
@@ -302,8 +301,7 @@ class Geometry:
         view["fill"] = self.fill
         for name, axis in (("x", self.x), ("y", self.y)):
             view["num_" + name] = axis.num
-            for field in STEP_DTYPE.names or ():
-                view[name][field] = axis.steps[field]
+            axis.write(view[name])
 
     def same_size(self) -> tuple[int, int] | None:
         """The size that all images have, or None."""

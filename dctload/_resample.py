@@ -76,7 +76,7 @@ def axis_matrix(
     num = int(axis.num[i])
     for k in range(num):
         last = k == num - 1
-        step = axis.steps[i, k]
+        step = axis.step(i, k)
         ratio = ratio_out if last else ratio_in
         out_size = ceil_size(int(step["out_size"]), ratio)
         matrix = _step_matrix(step, ratio_in, ratio, size, out_size) @ matrix

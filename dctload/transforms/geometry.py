@@ -161,27 +161,26 @@ class RandomResizedCrop(GeometryTransform):
         self, width: Array, height: Array, u: Array
     ) -> tuple[Array, Array, Array, Array]:
         """Left, top, width and height of what is kept."""
-        w, h = self._fallback(width, height)
-        left = (width - w) // 2
-        top = (height - h) // 2
-        todo = np.arange(len(width))
-        area = width * height
+        columns = slice(0, 2 * self.ATTEMPTS, 2), slice(1, 2 * self.ATTEMPTS, 2)
         low, high = (math.log(r) for r in self.ratio)
-        for k in range(self.ATTEMPTS):
-            share = self.scale[0] + (self.scale[1] - self.scale[0]) * u[todo, 2 * k]
-            aspect = np.exp(low + (high - low) * u[todo, 2 * k + 1])
-            target = area[todo] * share
-            w_try = np.rint(np.sqrt(target * aspect)).astype(np.int64)
-            h_try = np.rint(np.sqrt(target / aspect)).astype(np.int64)
-            fits = (w_try > 0) & (w_try <= width[todo])
-            fits &= (h_try > 0) & (h_try <= height[todo])
-            done = todo[fits]
-            w[done], h[done] = w_try[fits], h_try[fits]
-            top[done] = u[done, -2] * (height[done] - h[done] + 1)
-            left[done] = u[done, -1] * (width[done] - w[done] + 1)
-            todo = todo[~fits]
-            if len(todo) == 0:
-                break
+        least, most = self.scale
+        # All attempts at once: a loop over those that failed takes longer.
+        target = (width * height)[:, None] * (least + (most - least) * u[:, columns[0]])
+        aspect = np.exp(low + (high - low) * u[:, columns[1]])
+        w_try = np.rint(np.sqrt(target * aspect))
+        h_try = np.rint(np.sqrt(target / aspect))
+        fits = (w_try > 0) & (w_try <= width[:, None])
+        fits &= (h_try > 0) & (h_try <= height[:, None])
+        rows, first = np.arange(len(width)), fits.argmax(axis=1)
+        w = w_try[rows, first].astype(np.int64)
+        h = h_try[rows, first].astype(np.int64)
+        left = (u[:, -1] * (width - w + 1)).astype(np.int64)
+        top = (u[:, -2] * (height - h + 1)).astype(np.int64)
+        none = ~fits[rows, first]
+        if none.any():
+            w[none], h[none] = self._fallback(width[none], height[none])
+            left[none] = (width[none] - w[none]) // 2
+            top[none] = (height[none] - h[none]) // 2
         return left, top, w, h
 
     def _fallback(self, width: Array, height: Array) -> tuple[Array, Array]:
