@@ -15,14 +15,14 @@
  *          they may be peeked at but never counted.
  *   next   the byte that follows the countable bits
  *
- * It counts bits used, not bits left, so that the scan's hot loop can add to it
- * with the same instruction that advances the coefficient (see
- * scan_template.h).  The plain form of bits_refill() would be
+ * The plain form would be
  *
  *   while (left <= 56) { buf |= (u64)*next++ << (56 - left); left += 8; }
  *
- * Eight bytes are ORed in at once instead; only whole bytes of them count, which
- * rounds 'left' up to 56..63, that is, it clears bits 3..5 of 'used'.
+ * bits_refill() ORs in eight bytes at once; only whole bytes of them count, which
+ * rounds 'left' up to 56..63, that is, it clears bits 3..5 of 'used'.  The bytes
+ * can be loaded before it is known how many bits are left, and that is why it is
+ * done this way: whoever waits for 'buf' waits three cycles, not ten.
  *
  * Reading past the segment's end gives zeros: SEGMENT_SLACK bytes of them follow
  * it.  They are noticed afterwards, by bits_position().
@@ -30,7 +30,7 @@
 struct bitreader {
 	u64 buf;
 	const u8 *next;
-	u32 used;
+	u64 used;
 };
 
 #define REFILL_MIN_BITS 56
@@ -45,6 +45,7 @@ STATIC_ASSERT(REFILL_MIN_BITS >= MAX_CODE_BITS + MAX_EXTRA_BITS);
 #define SEGMENT_SLACK \
 	(MAX_MCU_BLOCKS * 64 * (MAX_CODE_BITS + MAX_EXTRA_BITS) / 8 + 16)
 
+/* Let REFILL_MIN_BITS be in 'buf'. */
 static ALWAYS_INLINE void
 bits_refill(struct bitreader *br)
 {
@@ -68,7 +69,7 @@ bits_position(const struct bitreader *br, const u8 *start)
 }
 
 /* Go to bit 'position' of the segment that begins at 'start'. */
-static inline void
+static ALWAYS_INLINE void
 bits_seek(struct bitreader *br, const u8 *start, u64 position)
 {
 	const u32 bit = position & 7;

@@ -60,91 +60,162 @@ make_codes(struct huff_codes *codes, const struct huff_table *table)
 
 /* ---- runs -------------------------------------------------------------- */
 
-/* An entry of the run table, taken apart. */
+/*
+ * An entry in the making: its bytes as a little-endian number, and how many
+ * values it has.
+ */
 struct run {
-	u32 nbits, advance, first, num_values;
-	s32 values[RUN_NUM_VALUES];
-	bool ended; /* nothing may follow */
+	u64 entry;
+	u32 num_values;
 };
 
-static u64
-pack_run(const struct run *run)
-{
-	u64 entry = run->nbits | run->advance << 8 | run->first << 16;
+#define IN_BYTE(x, place) ((u64)(u8)(x) << (8 * (place)))
 
-	for (u32 i = 0; i < run->num_values; i++)
-		entry |= (u64)(u8)run->values[i] << (32 + 8 * i);
-	return entry;
-}
-
-static u64
-pack_miss(u32 code_nbits, u32 run, u32 size)
+/* Let the 'n' entries from 'entries' on be 'entry'. */
+static void
+fill_entries(huff_run_entry *entries, u32 n, u64 entry)
 {
-	return (u64)RUN_MISS << 8 | (u64)run << 16 | (u64)code_nbits << 32 |
-	       (u64)run << 40 | (u64)size << 48;
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+	entry = __builtin_bswap64(entry);
+#endif
+	for (u32 i = 0; i < n; i++)
+		memcpy(entries[i], &entry, sizeof(entry));
 }
 
 /*
- * Add the symbol that 'bits' begin with, of which 'limit' are known, to 'run'.
- * False if it does not fit.
+ * 'run' with one more symbol and the value of its extra bits; false if there is
+ * no place for it.
  */
 static bool
-append_symbol(struct run *run, const struct huff_codes *codes, u64 bits,
-	      u32 limit)
+append_value(const struct run *run, u32 skip, u32 nbits, s32 value,
+	     struct run *longer_ret)
 {
-	const u32 found = huff_find(codes, bits);
-	const u32 code_nbits = found & 0xFF;
-	const u32 skip = found >> 12, size = found >> 8 & 15;
-	u32 place;
-	s32 value;
+	const u32 place = run->num_values == 0 ? 0 : run->num_values + skip;
 
-	if (found == 0 || code_nbits + size > limit)
+	if (place >= RUN_NUM_VALUES || value != (s8)value)
 		return false;
-	run->nbits += code_nbits + size;
-	if (size == 0) {
-		run->advance += found >> 8 == ZRL_SYMBOL ? 16 : RUN_EOB;
-		run->ended = true;
-		return true;
-	}
-	value = huff_extend(bits << code_nbits, size);
-	place = run->num_values == 0 ? 0 : run->num_values + skip;
-	if (value != (s8)value || place >= RUN_NUM_VALUES) {
-		run->nbits -= code_nbits + size;
-		return false;
-	}
+	longer_ret->num_values = place + 1;
+	longer_ret->entry = run->entry + IN_BYTE(nbits, RUN_NBITS) +
+			    IN_BYTE((skip + 1) * sizeof(s16), RUN_ADVANCE) +
+			    IN_BYTE(value, RUN_VALUES + place);
 	if (run->num_values == 0)
-		run->first = skip;
-	run->values[place] = value;
-	run->num_values = place + 1;
-	run->advance += skip + 1;
+		longer_ret->entry += IN_BYTE(skip * sizeof(s16), RUN_FIRST);
 	return true;
 }
 
 static u64
-make_entry(const struct huff_codes *codes, u32 x)
+append_zeros(const struct run *run, u32 symbol, u32 nbits)
 {
-	const u64 bits = (u64)x << (64 - RUN_TABLE_BITS);
-	struct run run = { .nbits = 0 };
-	u32 found;
+	const u32 advance =
+	    symbol == ZRL_SYMBOL ? 16 * sizeof(s16) : RUN_EOB;
 
-	while (!run.ended && append_symbol(&run, codes, bits << run.nbits,
-					   RUN_TABLE_BITS - run.nbits))
-		;
-	if (run.nbits != 0)
-		return pack_run(&run);
-	found = huff_find(codes, bits);
-	if (found == 0 || (found & 0xFF) > RUN_TABLE_BITS)
-		return pack_miss(0, 0, 0);
-	return pack_miss(found & 0xFF, found >> 12, found >> 8 & 15);
+	return run->entry + IN_BYTE(nbits, RUN_NBITS) +
+	       IN_BYTE(advance, RUN_ADVANCE);
+}
+
+/* What to store where not even one symbol fits. */
+static u64
+miss_entry(u32 symbol, u32 code_nbits)
+{
+	return IN_BYTE(RUN_MISS, RUN_ADVANCE) +
+	       IN_BYTE((symbol >> 4) * sizeof(s16), RUN_FIRST) +
+	       IN_BYTE(code_nbits, RUN_CODE_NBITS) +
+	       IN_BYTE(symbol & 15, RUN_SIZE);
+}
+
+static void make_runs(const struct huff_table *table, const struct run *run,
+		      huff_run_entry *entries, u32 room);
+
+/*
+ * The entries that begin with 'run' and a symbol whose code has been read; the
+ * next 'room' bits are free.
+ */
+static void
+make_runs_of_symbol(const struct huff_table *table, const struct run *run,
+		    u32 symbol, u32 code_nbits, huff_run_entry *entries,
+		    u32 room)
+{
+	const u32 size = symbol & 15;
+	const u64 as_is = (u8)run->entry != 0 ? run->entry :
+						miss_entry(symbol, code_nbits);
+
+	if (size == 0) {
+		fill_entries(entries, 1u << room,
+			     append_zeros(run, symbol, code_nbits));
+		return;
+	}
+	if (size > room) {
+		fill_entries(entries, 1u << room, as_is);
+		return;
+	}
+	room -= size;
+	for (u32 x = 0; x < 1u << size; x++, entries += 1u << room) {
+		const s32 value = huff_extend((u64)x << (64 - size), size);
+		struct run longer;
+
+		if (append_value(run, symbol >> 4, code_nbits + size, value,
+				 &longer))
+			make_runs(table, &longer, entries, room);
+		else
+			fill_entries(entries, 1u << room, as_is);
+	}
+}
+
+/*
+ * The entries that begin with 'run', when 'room' bits are left: all the codes
+ * that fit in them, in order, and what those bits can hold besides.  An entry is
+ * written once, which is why this walks the codes and not the entries; a file
+ * with tables of its own waits for it.
+ */
+static void
+make_runs(const struct huff_table *table, const struct run *run,
+	  huff_run_entry *entries, u32 room)
+{
+	huff_run_entry *const end = entries + (1u << room);
+	u32 place = 0;
+
+	for (u32 len = 1; len <= room; len++) {
+		for (u32 i = 0; i < table->counts[len - 1]; i++, place++) {
+			make_runs_of_symbol(table, run, table->symbols[place],
+					    len, entries, room - len);
+			entries += 1u << (room - len);
+		}
+	}
+	fill_entries(entries, (u32)(end - entries),
+		     (u8)run->entry != 0 ? run->entry : miss_entry(0, 0));
+}
+
+/* A DC symbol is alone in its entry. */
+static void
+make_dc_runs(struct huff_table *table)
+{
+	const struct run none = { 0 };
+
+	for (u32 x = 0; x < ARRAY_LEN(table->runs); x++) {
+		const u64 bits = (u64)x << (64 - RUN_TABLE_BITS);
+		const u32 found = huff_find(&table->codes, bits);
+		const u32 code_nbits = found & 0xFF, size = found >> 8;
+		const s32 value = huff_extend(bits << code_nbits, size);
+		struct run run;
+
+		if (found == 0 || code_nbits + size > RUN_TABLE_BITS ||
+		    !append_value(&none, 0, code_nbits + size, value, &run))
+			run.entry = miss_entry(0, 0);
+		fill_entries(&table->runs[x], 1, run.entry);
+	}
 }
 
 void
 huff_need_runs(struct huff_table *table)
 {
+	const struct run none = { 0 };
+
 	if (table->has_runs)
 		return;
-	for (u32 x = 0; x < ARRAY_LEN(table->runs.entries); x++)
-		table->runs.entries[x] = make_entry(&table->codes, x);
+	if (table->is_dc)
+		make_dc_runs(table);
+	else
+		make_runs(table, &none, table->runs, RUN_TABLE_BITS);
 	table->has_runs = true;
 }
 

@@ -25,30 +25,39 @@ struct huff_codes {
 };
 
 /*
- * Whole AC coefficients, several to an entry: as many symbols, with their extra
+ * Whole coefficients, several to an entry: as many symbols, with their extra
  * bits, as RUN_TABLE_BITS bits hold.  The bytes of an entry:
  *
- *   0      bits to consume
- *   1      coefficients to advance; RUN_EOB more if the block ends here;
- *          RUN_MISS if there is nothing to consume: see below
- *   2      coefficients from the current one to the first of the values
- *   3      0
- *   4..7   four consecutive coefficients, most often with zeros at the end;
- *          whatever lies behind the last is written again later
+ *   RUN_NBITS     bits to consume
+ *   RUN_FIRST     from the current coefficient to the first of the values
+ *   RUN_ADVANCE   from the current coefficient to the next; RUN_EOB more if the
+ *                 block ends here
+ *   RUN_VALUES    four consecutive coefficients, most often with zeros at the
+ *                 end; whatever lies behind the last is written again later
  *
  * So one step stores four coefficients in zigzag order, in one instruction.
+ * Distances are in bytes, which makes them even and leaves room for a flag.
  *
- * If the code is known but the whole does not fit, bytes 4, 5 and 6 of a miss
- * are code length, run and size, and byte 2 is the run.  They are 0 if the code
- * is longer than the table or none.
+ * What does not fit is a miss: nothing is consumed, and the advance is RUN_MISS.
+ * If the code at least is known, RUN_FIRST is its run, and in place of values
+ * are its length and its size; else they are 0.
+ *
+ * A DC table has one value in each entry, the difference.
  */
-#define RUN_TABLE_BITS 10
+#define RUN_TABLE_BITS 11
 #define RUN_NUM_VALUES 4
-#define RUN_EOB 128
+#define RUN_EOB 1
 #define RUN_MISS 255
-struct huff_runs {
-	u64 entries[1 << RUN_TABLE_BITS];
+enum {
+	RUN_NBITS = 0,
+	RUN_FIRST = 1,
+	RUN_ADVANCE = 2,
+	RUN_VALUES = 4,
+	RUN_CODE_NBITS = 4,
+	RUN_SIZE = 5
 };
+#define RUN_ENTRY_NBYTES 8
+typedef u8 huff_run_entry[RUN_ENTRY_NBYTES];
 
 /* symbol << 8 | code length of the code that 'bits' begin with; 0 if none. */
 u32 huff_find_long(const struct huff_codes *codes, u32 bits16);
@@ -87,7 +96,7 @@ struct huff_table {
 	u32 num_users;		/* images being decoded with it */
 	bool is_dc, has_runs;
 	struct huff_codes codes;
-	struct huff_runs runs;	/* AC only, made by huff_need_runs() */
+	huff_run_entry runs[1 << RUN_TABLE_BITS]; /* see huff_need_runs() */
 };
 
 #define HUFF_CACHE_LEN 48

@@ -99,7 +99,6 @@ begin_segment(struct image *im)
 	lane->start = im->segment;
 	lane->end = im->segment + nbytes;
 	lane->zero_fill = may_be_cut_short(im);
-	scan_set_limit(lane, lane->end);
 	memset(lane->dc_pred, 0, sizeof(lane->dc_pred));
 	bits_seek(&lane->bits, lane->start, 0);
 }
@@ -166,19 +165,16 @@ next_segment(struct image *im, const struct bitreader *bits)
 static void
 begin_run(struct image *im)
 {
-	struct reorder *const r = &im->reorder;
 	u32 n = min_u32(im->mcus_w - im->mcu_x, im->segment_mcus_left);
 
-	n = min_u32(n, WINDOW_BLOCKS / r->num_slots);
-	r->num_mcus = n;
-	im->lane.block = im->lane.window;
-	im->lane.slot = im->lane.slots;
-	im->lane.blocks_left = n * r->num_slots;
-	scan_begin_run(&im->lane);
+	n = min_u32(n, scan_max_run(&im->lane));
+	scan_begin_run(&im->lane, n);
+	im->reorder.num_mcus = n;
+	im->reorder.blocks = im->lane.run_begin;
 }
 
-/* Where the blocks of the run that has just been decoded go. */
-static void
+/* Move the blocks of a run to where they go; false if a DC left 16 bits. */
+static bool
 flush_run(struct image *im)
 {
 	const struct dctload_info *const info = &im->header.info;
@@ -205,7 +201,7 @@ flush_run(struct image *im)
 			    ((size_t)row * comp->blocks_w + x) * BLOCK_COEFS;
 		r->step[i] = h * BLOCK_COEFS;
 	}
-	reorder_window(r);
+	return reorder_blocks(r);
 }
 
 /* A row of MCUs is whole: pass it on if somebody waits for it. */
@@ -246,16 +242,16 @@ step_over_run(struct image *im)
 	return status;
 }
 
-/* The rest of the scan is missing: its blocks are zero. */
+/* The rest of the scan is missing: its blocks are zero, DC too. */
 static enum dctload_status
 fill_up_scan(struct image *im)
 {
+	memset(im->lane.dc_pred, 0, sizeof(im->lane.dc_pred));
 	while (im->mcu_y != im->mcus_h) {
 		enum dctload_status status;
 
-		im->reorder.num_mcus =
-		    min_u32(im->mcus_w - im->mcu_x,
-			    WINDOW_BLOCKS / im->reorder.num_slots);
+		im->segment_mcus_left = im->mcus_w;
+		begin_run(im);
 		flush_run(im);
 		status = step_over_run(im);
 		if (status != DCTLOAD_OK)
@@ -265,35 +261,26 @@ fill_up_scan(struct image *im)
 }
 
 /*
- * The lane met the segment's end inside a run.  As libjpeg does, complete the
- * MCU with zero bits and leave those after it zero.
+ * Something is wrong with the run.  If it is only that data are missing, and
+ * they may be, what there is has been decoded when this returns.
  */
 static enum dctload_status
-finish_cut_run(struct image *im)
+finish_bad_run(struct image *im)
 {
 	struct scan_lane *const lane = &im->lane;
-	struct scan_lane *const lanes[SCAN_MAX_LANES] = { lane };
-	const u32 num_slots = im->reorder.num_slots;
-	u32 num_done = (u32)((lane->block - lane->window) / BLOCK_COEFS);
-	enum dctload_status status;
+	u32 num_mcus;
+	enum dctload_status status = scan_redo_run(lane, &num_mcus);
 
-	lane->status = DCTLOAD_OK;
-	if (num_done % num_slots != 0) {
-		lane->slot = &lane->slots[num_done % num_slots];
-		lane->blocks_left = num_slots - num_done % num_slots;
-		scan_set_limit(lane, NULL);
-		scan_begin_run(lane);
-		if (lane->status == DCTLOAD_OK)
-			scan_run(lanes, 1);
-		if (lane->status != DCTLOAD_OK)
-			return fail_at_bit(im, lane->error_position,
-					   lane->status);
-		num_done += num_slots - num_done % num_slots;
-	}
-	im->cut_short = true;
+	if (status == DCTLOAD_TRUNCATED && !lane->zero_fill)
+		return fail_early_end(im);
+	if (status != DCTLOAD_TRUNCATED)
+		return fail_at_bit(im, lane->error_position, status);
 	im->header.info.warnings |= DCTLOAD_WARN_TRUNCATED;
-	im->reorder.num_mcus = num_done / num_slots;
+	im->reorder.num_mcus = num_mcus;
+	im->reorder.blocks =
+	    lane->run_end - (size_t)num_mcus * lane->num_slots;
 	flush_run(im);
+	memset(lane->window, 0, sizeof(lane->window));
 	status = step_over_run(im);
 	if (status == DCTLOAD_OK)
 		status = fill_up_scan(im);
@@ -305,14 +292,16 @@ static enum dctload_status
 finish_run(struct image *im)
 {
 	struct scan_lane *const lane = &im->lane;
+	s32 dc_pred[DCTLOAD_MAX_COMPONENTS];
 	enum dctload_status status;
 
-	if (lane->status == DCTLOAD_TRUNCATED)
-		return may_be_cut_short(im) ? finish_cut_run(im) :
-					      fail_early_end(im);
-	if (lane->status != DCTLOAD_OK)
-		return fail_at_bit(im, lane->error_position, lane->status);
-	flush_run(im);
+	if (lane->failed || scan_is_past_end(lane))
+		return finish_bad_run(im);
+	memcpy(dc_pred, lane->dc_pred, sizeof(dc_pred));
+	if (!flush_run(im)) {
+		memcpy(lane->dc_pred, dc_pred, sizeof(dc_pred));
+		return finish_bad_run(im);
+	}
 	status = step_over_run(im);
 	if (status != DCTLOAD_OK)
 		return status;
@@ -365,7 +354,6 @@ static void
 lay_out_mcu(struct image *im)
 {
 	const struct scan_header *const scan = &im->header.scan;
-	struct scan_slot *const slots = im->lane.slots;
 	u32 n = 0;
 
 	for (u32 i = 0; i < scan->num_components; i++) {
@@ -375,22 +363,21 @@ lay_out_mcu(struct image *im)
 		const u32 h = scan_is_interleaved(scan) ? comp->h : 1;
 		const u32 v = scan_is_interleaved(scan) ? comp->v : 1;
 
-		huff_need_runs(im->tables[2 * i + 1]);
 		for (u32 j = 0; j < h * v; j++) {
-			slots[n].dc = &im->tables[2 * i]->codes;
-			slots[n].ac = &im->tables[2 * i + 1]->codes;
-			slots[n].runs = im->tables[2 * i + 1]->runs.entries;
-			slots[n].dc_pred = &im->lane.dc_pred[i];
-			slots[n].next = &slots[n + 1];
+			im->lane.slots[n] = (struct scan_slot){
+				.dc = im->tables[2 * i],
+				.ac = im->tables[2 * i + 1],
+				.component = i,
+			};
+			im->reorder.dc_pred[n] = &im->lane.dc_pred[i];
 			im->slot_component[n] = (u8)c;
 			im->slot_x[n] = (u8)(j % h);
 			im->slot_y[n] = (u8)(j / h);
 			n++;
 		}
 	}
-	slots[n - 1].next = slots;
-	im->reorder.num_slots = n;
-	im->reorder.window = im->lane.window;
+	im->lane.num_slots = im->reorder.num_slots = n;
+	scan_begin(&im->lane);
 }
 
 static enum dctload_status
@@ -407,8 +394,6 @@ begin_sequential_scan(struct image *im)
 	    scan->al != 0)
 		im->header.info.warnings |= DCTLOAD_WARN_SCAN_PARAMS;
 	lay_out_mcu(im);
-	memset(im->lane.window, 0, sizeof(im->lane.window));
-	im->lane.status = DCTLOAD_OK;
 	return DCTLOAD_OK;
 }
 
@@ -529,6 +514,17 @@ allocate_grids(struct image *im)
 	return true;
 }
 
+/* Stores that bypass the cache need whole, aligned cache lines. */
+static bool
+can_bypass_cache(const struct image *im)
+{
+	bool aligned = im->job->bypass_cache;
+
+	for (u32 c = 0; c < im->header.info.num_components; c++)
+		aligned &= (uintptr_t)im->grid[c] % 64 == 0;
+	return aligned;
+}
+
 /*
  * Decide at the first scan.  Rows can be passed on as they come if this scan has
  * all components and is the only one.
@@ -541,12 +537,14 @@ choose_grids(struct image *im)
 	    !info->progressive &&
 	    im->header.scan.num_components == info->num_components;
 
+	im->reorder.bypass_cache = false;
 	im->first_row = 0;
 	im->end_row = info_mcus_h(info);
 	im->streaming = im->job->planes == NULL && single_scan;
 	if (im->job->planes != NULL) {
 		memcpy(im->grid, im->job->planes,
 		       info->num_components * sizeof(im->grid[0]));
+		im->reorder.bypass_cache = can_bypass_cache(im);
 	} else {
 		plan_rows_needed(im->plan, &im->first_row, &im->end_row);
 		if (!allocate_grids(im))
@@ -705,13 +703,10 @@ finish_job(struct image *im, enum dctload_status status)
 static enum image_state
 go_on(struct image *im, enum dctload_status status)
 {
-	while (status == DCTLOAD_OK && !im->finished) {
-		begin_run(im);
-		if (im->lane.status == DCTLOAD_OK)
-			return IMAGE_OPEN;
-		status = finish_run(im);
-	}
-	return finish_job(im, status);
+	if (status != DCTLOAD_OK || im->finished)
+		return finish_job(im, status);
+	begin_run(im);
+	return IMAGE_OPEN;
 }
 
 enum image_state

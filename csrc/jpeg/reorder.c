@@ -15,40 +15,46 @@
 #include <immintrin.h>
 #endif
 
-typedef void (*move_block_fn)(s16 *dst, s16 *src);
+typedef void (*move_block_fn)(s16 *dst, s16 *src, s32 dc);
 
-/* The loop over a window; 'move' and its target are known when this is inlined. */
-static ALWAYS_INLINE void
+/* The loop over blocks; 'move' is known when this is inlined. */
+static ALWAYS_INLINE bool
 reorder_with(const struct reorder *r, move_block_fn move)
 {
-	s16 *src = r->window;
+	struct scan_block *block = r->blocks;
+	bool fits = true;
 
 	for (u32 mcu = 0; mcu < r->num_mcus; mcu++) {
-		for (u32 slot = 0; slot < r->num_slots; slot++) {
-			s16 *const dst =
-			    r->dst[slot] + (size_t)mcu * r->step[slot];
+		for (u32 slot = 0; slot < r->num_slots; slot++, block++) {
+			s16 *const src = block->coefs;
+			const s32 dc = *r->dc_pred[slot] + src[0];
 
+			*r->dc_pred[slot] = dc;
+			fits &= dc == (s16)dc;
 			if (likely(mcu < r->num_wanted[slot]))
-				move(dst, src);
+				move(r->dst[slot] +
+					 (size_t)mcu * r->step[slot],
+				     src, dc);
 			else
 				memset(src, 0, BLOCK_NBYTES);
-			src += BLOCK_COEFS;
 		}
 	}
+	return fits;
 }
 
 static ALWAYS_INLINE void
-move_portable(s16 *dst, s16 *src)
+move_portable(s16 *dst, s16 *src, s32 dc)
 {
-	for (u32 k = 0; k < BLOCK_COEFS; k++)
+	dst[0] = (s16)dc;
+	for (u32 k = 1; k < BLOCK_COEFS; k++)
 		dst[zigzag_to_natural[k]] = src[k];
 	memset(src, 0, BLOCK_NBYTES);
 }
 
-static void
+static bool
 reorder_portable(const struct reorder *r)
 {
-	reorder_with(r, move_portable);
+	return reorder_with(r, move_portable);
 }
 
 #if ARCH_X86_64
@@ -60,37 +66,62 @@ static const _Alignas(64) u16 natural_to_zigzag[BLOCK_COEFS] = {
 	21, 34, 37, 47, 50, 56, 59, 61, 35, 36, 48, 49, 57, 58, 62, 63,
 };
 
+#define TARGET_AVX512 TARGET("avx512f,avx512bw")
+
 /* A whole block is two registers, and one instruction picks from both. */
-static ALWAYS_INLINE TARGET("avx512f,avx512bw") void
-move_avx512(s16 *dst, s16 *src)
+static ALWAYS_INLINE TARGET_AVX512 void
+move_avx512(s16 *dst, s16 *src, s32 dc, bool bypass_cache)
 {
-	const __m512i lo = _mm512_load_si512(src);
+	const __m512i lo = _mm512_mask_set1_epi16(_mm512_load_si512(src), 1,
+						  (s16)dc);
 	const __m512i hi = _mm512_load_si512(src + 32);
 	const __m512i pick_lo = _mm512_load_si512(natural_to_zigzag);
 	const __m512i pick_hi = _mm512_load_si512(natural_to_zigzag + 32);
+	const __m512i out_lo = _mm512_permutex2var_epi16(lo, pick_lo, hi);
+	const __m512i out_hi = _mm512_permutex2var_epi16(lo, pick_hi, hi);
 
-	_mm512_storeu_si512(dst, _mm512_permutex2var_epi16(lo, pick_lo, hi));
-	_mm512_storeu_si512(dst + 32,
-			    _mm512_permutex2var_epi16(lo, pick_hi, hi));
+	if (bypass_cache) {
+		_mm512_stream_si512((void *)dst, out_lo);
+		_mm512_stream_si512((void *)(dst + 32), out_hi);
+	} else {
+		_mm512_storeu_si512(dst, out_lo);
+		_mm512_storeu_si512(dst + 32, out_hi);
+	}
 	_mm512_store_si512(src, _mm512_setzero_si512());
 	_mm512_store_si512(src + 32, _mm512_setzero_si512());
 }
 
-static TARGET("avx512f,avx512bw") void
+static ALWAYS_INLINE TARGET_AVX512 void
+move_cached_avx512(s16 *dst, s16 *src, s32 dc)
+{
+	move_avx512(dst, src, dc, false);
+}
+
+static ALWAYS_INLINE TARGET_AVX512 void
+move_past_cache_avx512(s16 *dst, s16 *src, s32 dc)
+{
+	move_avx512(dst, src, dc, true);
+}
+
+static TARGET_AVX512 bool
 reorder_avx512(const struct reorder *r)
 {
-	reorder_with(r, move_avx512);
+	bool fits;
+
+	if (!r->bypass_cache)
+		return reorder_with(r, move_cached_avx512);
+	fits = reorder_with(r, move_past_cache_avx512);
+	_mm_sfence(); /* other threads may be told that the data are there */
+	return fits;
 }
 #endif
 
-void
-reorder_window(const struct reorder *r)
+bool
+reorder_blocks(const struct reorder *r)
 {
 #if ARCH_X86_64
-	if (cpu_has(CPU_AVX512)) {
-		reorder_avx512(r);
-		return;
-	}
+	if (cpu_has(CPU_AVX512))
+		return reorder_avx512(r);
 #endif
-	reorder_portable(r);
+	return reorder_portable(r);
 }

@@ -4,22 +4,27 @@
 #define DCTLOAD_REORDER_H
 
 #include "../common.h"
-#include "markers.h"
+#include "scan.h"
 
 /*
- * A window holds 'num_mcus' MCUs of 'num_slots' blocks each.  Block 'slot' of MCU
- * m goes to dst[slot] + m * step[slot] coefficients, if m < num_wanted[slot]; the
+ * 'blocks' are 'num_mcus' MCUs of 'num_slots' blocks each.  Block 'slot' of MCU m
+ * goes to dst[slot] + m * step[slot] coefficients, if m < num_wanted[slot]; the
  * others only pad MCUs beyond the grid, or are not asked for.
  */
 struct reorder {
-	s16 *window;
+	struct scan_block *blocks;
 	u32 num_mcus, num_slots;
 	s16 *dst[MAX_MCU_BLOCKS];
 	u32 step[MAX_MCU_BLOCKS];
 	u32 num_wanted[MAX_MCU_BLOCKS];
+	s32 *dc_pred[MAX_MCU_BLOCKS];	/* the same for a component's blocks */
+	bool bypass_cache;	/* nobody reads 'dst' soon */
 };
 
-/* Move the blocks, from zigzag to natural order, and leave the window zero. */
-void reorder_window(const struct reorder *r);
+/*
+ * Add up the DC differences, move the blocks from zigzag to natural order, and
+ * leave their coefficients zero.  False if a DC coefficient left 16 bits.
+ */
+bool reorder_blocks(const struct reorder *r);
 
 #endif /* DCTLOAD_REORDER_H */

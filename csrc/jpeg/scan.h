@@ -9,84 +9,97 @@
 
 /*
  * Why lanes.  Decoding one stream is bound by latency: each table lookup waits
- * for the shift that waits for the lookup before it, some seven cycles in which
- * a CPU could run thirty instructions.  Two images in turn fill the gaps.
+ * for the one before it, some nine cycles in which a CPU could run forty
+ * instructions.  Two images in turn fill the gaps.
  *
- * A lane decodes a run of blocks into a window, in the order of the file, each
- * block 64 coefficients in zigzag order.  So a step may store several
- * coefficients at once: whatever it writes beyond those that count is written
- * again later.  The window must be zero before.
+ * A lane decodes a run of blocks into a window, in the order of the file, the
+ * coefficients of a block in zigzag order, DC as the difference that is coded.
  */
 
-/* One block of an MCU. */
+/*
+ * A block of a window and its tables.  A step stores four coefficients from
+ * anywhere in the block on, so it may spill over its end, into the next block's
+ * 'spill'; nobody reads that.
+ */
+struct scan_block {
+	u8 spill[48];
+	const huff_run_entry *ac, *next_dc;	/* this AC's, the next DC's */
+	s16 coefs[BLOCK_COEFS];
+};
+STATIC_ASSERT(sizeof(struct scan_block) % 64 == 0);
+STATIC_ASSERT(sizeof(((struct scan_block *)0)->spill) >=
+	      (15 + RUN_NUM_VALUES) * sizeof(s16));
+
+/* One block of an MCU: its tables. */
 struct scan_slot {
-	const u64 *runs;
-	const struct huff_codes *dc, *ac;
-	s32 *dc_pred;
-	const struct scan_slot *next;	/* circular */
+	struct huff_table *dc, *ac;
+	u32 component;		/* of the scan */
 };
 
-#define WINDOW_BLOCKS 64
-
-/* A step writes at most this far beyond its block: a run, then four values. */
-#define WINDOW_SLACK_COEFS BLOCK_COEFS
-STATIC_ASSERT(WINDOW_SLACK_COEFS >= 15 + RUN_NUM_VALUES);
+#define WINDOW_BLOCKS 40
+STATIC_ASSERT(WINDOW_BLOCKS >= MAX_MCU_BLOCKS);
 
 /* How many images to interleave: more need more registers than there are. */
 #define SCAN_MAX_LANES 2
 
 struct scan_lane {
 	struct bitreader bits;
-	u32 k;			/* the next coefficient, in zigzag order */
-	s16 *block;		/* the one being decoded, in 'window' */
-	const struct scan_slot *slot;	/* its tables */
-	u32 blocks_left;	/* of the run, this one included */
+	struct scan_block *block;
+	u32 offset;		/* of the next coefficient in it, in bytes */
+	const huff_run_entry *table;	/* of the next symbol */
+	struct scan_block *run_begin, *run_end;
 
 	const u8 *start, *end;	/* the segment, without stuffing */
-	u64 limit;		/* see scan_set_limit() */
+	u64 run_position;	/* where in it the run begins, in bits */
+	bool failed;		/* scan_redo_run() tells why */
 	bool zero_fill;		/* missing data are zeros, not an error */
-
-	enum dctload_status status;
 	u64 error_position;	/* in bits from 'start' */
 
-	s32 dc_pred[DCTLOAD_MAX_COMPONENTS];
+	s32 dc_pred[DCTLOAD_MAX_COMPONENTS];	/* before the run */
 	struct scan_slot slots[MAX_MCU_BLOCKS];
-	_Alignas(64) s16 window[WINDOW_BLOCKS * BLOCK_COEFS +
-				WINDOW_SLACK_COEFS];
+	u32 num_slots;
+	_Alignas(64) struct scan_block window[WINDOW_BLOCKS + 1];
 };
 
-/* A block that ends past 'end' stops the run; 'end' NULL: none does. */
-static inline void
-scan_set_limit(struct scan_lane *lane, const u8 *end)
-{
-	lane->limit = end == NULL ? UINT64_MAX : (u64)(uintptr_t)end * 8 + 63;
-}
+/* Set up the window for the MCUs that 'slots' describe. */
+void scan_begin(struct scan_lane *lane);
 
 /*
- * Begin the run's first block: 'block', 'slot' and 'blocks_left' say which.  On
- * failure 'status' is set.
+ * Begin a run of 'num_mcus', as many as fit the window at most.  Its blocks are
+ * the last ones of the window, so that every run ends at the same place.
  */
-void scan_begin_run(struct scan_lane *lane);
+u32 scan_max_run(const struct scan_lane *lane);
+void scan_begin_run(struct scan_lane *lane, u32 num_mcus);
 
 /*
- * Decode until a lane has finished its run or cannot go on, and return which.
- * Either 'blocks_left' is 0, or 'status' is not OK: TRUNCATED if data are
- * missing (with 'zero_fill' only between two blocks; 'block' is the second), else
- * what 'error_position' is about.
+ * Decode until a lane has finished its run, or has 'failed', and return which.
  */
 u32 scan_run(struct scan_lane *const lanes[SCAN_MAX_LANES], u32 num_lanes);
 
-/* ---- for scan_template.h ----------------------------------------------- */
-
-enum scan_outcome { SCAN_BLOCK_GOES_ON, SCAN_BLOCK_DONE, SCAN_FAILED };
+/* The run took bits from behind the segment's end. */
+static inline bool
+scan_is_past_end(const struct scan_lane *lane)
+{
+	return bits_position(&lane->bits, lane->start) >
+	       (u64)(lane->end - lane->start) * 8;
+}
 
 /*
- * What the hot loop leaves: a symbol that is not in the run table, or an entry
- * that leads past the block's end.  'entry' is its low half, already taken.
+ * Decode the run again, slowly, block by block, to see what is wrong.
+ *
+ * TRUNCATED if data are missing.  With 'zero_fill' the MCU in which they end is
+ * completed with zero bits, as libjpeg does, and '*num_mcus_ret' is the number
+ * of MCUs that the run has then.  Else 'error_position' is set.
  */
-enum scan_outcome scan_finish_step(struct scan_lane *lane, u32 entry);
+enum dctload_status scan_redo_run(struct scan_lane *lane, u32 *num_mcus_ret);
 
-/* The DC coefficient at 'bits', in all cases; false on failure. */
-bool scan_decode_dc(struct scan_lane *lane);
+/* ---- for scan_template.h ----------------------------------------------- */
+
+/*
+ * What the hot loop leaves: a symbol that is not in a table, or an entry that
+ * led past the block's end; 'offset' is where.  False if the bits are no code or
+ * lead past the end indeed; else the lane is ready for its next step.
+ */
+bool scan_finish_step(struct scan_lane *lane, const huff_run_entry entry);
 
 #endif /* DCTLOAD_SCAN_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scan_sequential.c - sequential scans (T.81 F.2): the rare cases, step by step,
- * and the choice among the variants of the hot loop
+ * scan_sequential.c - sequential scans (T.81 F.2): runs, the rare cases, and the
+ * choice among the variants of the hot loop
  */
 
 #include "scan.h"
@@ -14,17 +14,56 @@
 
 #define ZRL_SYMBOL 0xF0
 
-static bool
-fail(struct scan_lane *lane, enum dctload_status status)
-{
-	const u64 position = bits_position(&lane->bits, lane->start);
-	const u64 end = (u64)(lane->end - lane->start) * 8;
+/* ---- runs -------------------------------------------------------------- */
 
-	/* Nonsense made of the zeros behind the data only means their end. */
-	lane->status = position > end && !lane->zero_fill ? DCTLOAD_TRUNCATED :
-							   status;
-	lane->error_position = position < end ? position : end;
-	return false;
+/* What every lookup misses: the run is over. */
+static const huff_run_entry stop_table[1 << RUN_TABLE_BITS] = {
+	[0 ...(1 << RUN_TABLE_BITS) - 1] = { [RUN_ADVANCE] = RUN_MISS }
+};
+
+u32
+scan_max_run(const struct scan_lane *lane)
+{
+	return WINDOW_BLOCKS / lane->num_slots;
+}
+
+void
+scan_begin(struct scan_lane *lane)
+{
+	const u32 n = lane->num_slots;
+	const u32 len = scan_max_run(lane) * n;
+
+	memset(lane->window, 0, sizeof(lane->window));
+	for (u32 i = 0; i < n; i++) {
+		huff_need_runs(lane->slots[i].dc);
+		huff_need_runs(lane->slots[i].ac);
+	}
+	for (u32 i = 0; i < len; i++) {
+		lane->window[i].ac = lane->slots[i % n].ac->runs;
+		lane->window[i].next_dc = lane->slots[(i + 1) % n].dc->runs;
+	}
+	lane->run_end = &lane->window[len];
+	lane->run_end[-1].next_dc = stop_table;
+	lane->run_end[0].ac = lane->run_end[0].next_dc = stop_table;
+}
+
+void
+scan_begin_run(struct scan_lane *lane, u32 num_mcus)
+{
+	lane->run_begin = lane->run_end - (size_t)num_mcus * lane->num_slots;
+	lane->run_position = bits_position(&lane->bits, lane->start);
+	lane->block = lane->run_begin;
+	lane->offset = 0;
+	lane->table = lane->slots[0].dc->runs;
+	lane->failed = false;
+}
+
+/* ---- symbol by symbol -------------------------------------------------- */
+
+static const struct scan_slot *
+slot_of(const struct scan_lane *lane, const struct scan_block *block)
+{
+	return &lane->slots[(u32)(block - lane->window) % lane->num_slots];
 }
 
 /* Whether the next code may be made of zeros that are not in the file. */
@@ -51,114 +90,201 @@ next_symbol(struct scan_lane *lane, const struct huff_codes *codes)
 	return found;
 }
 
-bool
-scan_decode_dc(struct scan_lane *lane)
+/* The DC difference of the current block. */
+static enum dctload_status
+decode_dc(struct scan_lane *lane)
 {
-	const struct scan_slot *const slot = lane->slot;
-	const u32 found = next_symbol(lane, slot->dc);
+	const struct scan_slot *const slot = slot_of(lane, lane->block);
+	const u32 found = next_symbol(lane, &slot->dc->codes);
 	const u32 size = found >> 8;
-	s32 dc;
 
 	if (unlikely(found == 0))
-		return fail(lane, DCTLOAD_BAD_CODE);
+		return DCTLOAD_BAD_CODE;
 	bits_consume(&lane->bits, found & 0xFF);
-	dc = *slot->dc_pred + huff_extend(lane->bits.buf, size);
-	/* libjpeg lets it wrap around. */
-	if (unlikely(dc != (s16)dc))
-		return fail(lane, DCTLOAD_BAD_COEFFICIENT);
+	lane->block->coefs[0] = (s16)huff_extend(lane->bits.buf, size);
 	bits_consume(&lane->bits, size);
-	*slot->dc_pred = dc;
-	lane->block[0] = (s16)dc;
-	lane->k = 1;
-	return true;
+	lane->offset = sizeof(s16);
+	return DCTLOAD_OK;
 }
 
-/* One AC symbol (T.81 figure F.13). */
-static enum scan_outcome
+/*
+ * One AC symbol of the current block (T.81 figure F.13).  The block is complete
+ * if 'offset' is its size then.
+ */
+static enum dctload_status
 decode_ac_symbol(struct scan_lane *lane)
 {
-	const u32 found = next_symbol(lane, lane->slot->ac);
+	const struct scan_slot *const slot = slot_of(lane, lane->block);
+	const u32 found = next_symbol(lane, &slot->ac->codes);
 	const u32 run = found >> 12, size = found >> 8 & 15;
-	s32 value;
+	u32 k = lane->offset / sizeof(s16);
 
-	if (unlikely(found == 0)) {
-		fail(lane, DCTLOAD_BAD_CODE);
-		return SCAN_FAILED;
-	}
+	if (unlikely(found == 0))
+		return DCTLOAD_BAD_CODE;
 	if (size == 0) {
 		bits_consume(&lane->bits, found & 0xFF);
-		/* Any other (run, 0) ends the block, as in libjpeg. */
-		if (found >> 8 != ZRL_SYMBOL)
-			return SCAN_BLOCK_DONE;
-		lane->k += 16;
-		return lane->k < BLOCK_COEFS ? SCAN_BLOCK_GOES_ON :
-					       SCAN_BLOCK_DONE;
+		/*
+		 * Any (run, 0) but ZRL ends the block, and a ZRL may lead past
+		 * its end, as in libjpeg.
+		 */
+		k = found >> 8 == ZRL_SYMBOL ? min_u32(k + 16, BLOCK_COEFS) :
+					       BLOCK_COEFS;
+		lane->offset = k * sizeof(s16);
+		return DCTLOAD_OK;
 	}
-	lane->k += run;
+	k += run;
 	/* libjpeg would store it in the last place. */
-	if (unlikely(lane->k >= BLOCK_COEFS)) {
-		fail(lane, DCTLOAD_BAD_RUN);
-		return SCAN_FAILED;
-	}
+	if (unlikely(k >= BLOCK_COEFS))
+		return DCTLOAD_BAD_RUN;
 	bits_consume(&lane->bits, found & 0xFF);
-	value = huff_extend(lane->bits.buf, size);
+	lane->block->coefs[k] = (s16)huff_extend(lane->bits.buf, size);
 	bits_consume(&lane->bits, size);
-	memset(&lane->block[lane->k], 0, RUN_NUM_VALUES * sizeof(s16));
-	lane->block[lane->k++] = (s16)value;
-	return lane->k < BLOCK_COEFS ? SCAN_BLOCK_GOES_ON : SCAN_BLOCK_DONE;
+	lane->offset = (k + 1) * sizeof(s16);
+	return DCTLOAD_OK;
 }
 
-/* Symbol by symbol to the block's end. */
-static enum scan_outcome
+static enum dctload_status
 finish_block(struct scan_lane *lane)
 {
-	enum scan_outcome outcome;
+	enum dctload_status status = DCTLOAD_OK;
 
-	do {
-		outcome = decode_ac_symbol(lane);
-	} while (outcome == SCAN_BLOCK_GOES_ON);
-	return outcome;
+	while (status == DCTLOAD_OK && lane->offset != BLOCK_NBYTES)
+		status = decode_ac_symbol(lane);
+	return status;
 }
 
-enum scan_outcome
-scan_finish_step(struct scan_lane *lane, u32 entry)
+/* Zero the current block from 'offset' on. */
+static void
+clear_rest(struct scan_lane *lane)
 {
-	const u32 nbits = entry & 0xFF, advance = entry >> 8;
-	u64 position;
-
-	lane->k -= advance;
-	if (advance == RUN_MISS)
-		return decode_ac_symbol(lane);
-
-	/* The entry's symbols belong to two blocks: take it back. */
-	memset(&lane->block[BLOCK_COEFS], 0,
-	       WINDOW_SLACK_COEFS * sizeof(s16));
-	memset(&lane->block[lane->k], 0,
-	       (BLOCK_COEFS - lane->k) * sizeof(s16));
-	position = bits_position(&lane->bits, lane->start) - nbits;
-	bits_seek(&lane->bits, lane->start, position);
-	return finish_block(lane);
+	memset((u8 *)lane->block->coefs + lane->offset, 0,
+	       BLOCK_NBYTES - lane->offset);
 }
 
-void
-scan_begin_run(struct scan_lane *lane)
+/* What the conditional moves of a step do. */
+static void
+choose_table(struct scan_lane *lane)
 {
-	scan_decode_dc(lane);
+	if (lane->offset != BLOCK_NBYTES) {
+		lane->table = lane->block->ac;
+		return;
+	}
+	lane->table = lane->block->next_dc;
+	lane->block++;
+	lane->offset = 0;
+}
+
+bool
+scan_finish_step(struct scan_lane *lane, const huff_run_entry entry)
+{
+	enum dctload_status status;
+
+	lane->offset -= entry[RUN_ADVANCE];
+	/* A miss has stored what is no value. */
+	clear_rest(lane);
+	if (entry[RUN_ADVANCE] == RUN_MISS) {
+		status = lane->offset == 0 ? decode_dc(lane) :
+					     decode_ac_symbol(lane);
+	} else {
+		/* Its symbols belong to two blocks: take it back. */
+		bits_seek(&lane->bits, lane->start,
+			  bits_position(&lane->bits, lane->start) -
+			      entry[RUN_NBITS]);
+		status = finish_block(lane);
+	}
+	choose_table(lane);
+	return status == DCTLOAD_OK;
+}
+
+/* ---- again, to see what is wrong --------------------------------------- */
+
+enum dctload_status
+scan_redo_run(struct scan_lane *lane, u32 *num_mcus_ret)
+{
+	const u64 end = (u64)(lane->end - lane->start) * 8;
+	s32 pred[DCTLOAD_MAX_COMPONENTS];
+	bool past_end = false;
+
+	memcpy(pred, lane->dc_pred, sizeof(pred));
+	bits_seek(&lane->bits, lane->start, lane->run_position);
+	for (lane->block = lane->run_begin; lane->block != lane->run_end;
+	     lane->block++) {
+		const struct scan_slot *const slot =
+		    slot_of(lane, lane->block);
+		enum dctload_status status;
+		u64 position;
+
+		if (past_end && slot == lane->slots)
+			break;
+		lane->offset = 0;
+		clear_rest(lane);
+		status = decode_dc(lane);
+		if (status == DCTLOAD_OK)
+			status = finish_block(lane);
+		position = bits_position(&lane->bits, lane->start);
+		lane->error_position = position < end ? position : end;
+		past_end |= position > end;
+		if (past_end && !lane->zero_fill)
+			return DCTLOAD_TRUNCATED;
+		/* libjpeg lets DC wrap around. */
+		pred[slot->component] += lane->block->coefs[0];
+		if (status == DCTLOAD_OK &&
+		    pred[slot->component] != (s16)pred[slot->component])
+			status = DCTLOAD_BAD_COEFFICIENT;
+		if (status != DCTLOAD_OK)
+			return status;
+	}
+	*num_mcus_ret =
+	    (u32)(lane->block - lane->run_begin) / lane->num_slots;
+	/* The MCUs that are there are the last ones of the window. */
+	memmove(lane->run_end - (lane->block - lane->run_begin),
+		lane->run_begin,
+		(size_t)(lane->block - lane->run_begin) *
+		    sizeof(*lane->block));
+	return past_end ? DCTLOAD_TRUNCATED : DCTLOAD_OK;
 }
 
 /* ---- variants ---------------------------------------------------------- */
 
-static ALWAYS_INLINE u32
-load_le16(const u8 *p)
-{
-	return p[0] | (u32)p[1] << 8;
-}
+/*
+ * The block is done if 'offset' is its size or odd, for EOB.  Then go on to the
+ * next: its DC table, its beginning.  Written in assembly because compilers
+ * would rather branch.
+ */
+#define DONE_MASK (BLOCK_NBYTES | RUN_EOB)
+#if ARCH_X86_64
+#define NEXT_BLOCK_IF_DONE(block, table, offset)                      \
+	do {                                                           \
+		const u64 zero = 0;                                    \
+		struct scan_block *const following = (block) + 1;      \
+                                                                       \
+		__asm__("testl %[mask], %k[off]\n\t"                   \
+			"cmovnz %[next_dc], %[tab]\n\t"                \
+			"cmovnz %[after], %[blk]\n\t"                  \
+			"cmovnz %[nil], %[off]"                        \
+			: [tab] "+r"(table), [blk] "+r"(block),        \
+			  [off] "+r"(offset)                           \
+			: [mask] "i"(DONE_MASK),                       \
+			  [next_dc] "m"((block)->next_dc),             \
+			  [after] "r"(following), [nil] "rm"(zero)     \
+			: "cc");                                       \
+	} while (0)
+#else
+#define NEXT_BLOCK_IF_DONE(block, table, offset)                      \
+	do {                                                           \
+		if (((offset) & DONE_MASK) != 0) {                     \
+			(table) = (block)->next_dc;                    \
+			(block)++;                                     \
+			(offset) = 0;                                  \
+		}                                                      \
+	} while (0)
+#endif
 
 static ALWAYS_INLINE void
-store_values_portable(s16 *dst, const u8 *entry)
+store_values_portable(u8 *dst, const huff_run_entry entry)
 {
 	for (u32 i = 0; i < RUN_NUM_VALUES; i++)
-		dst[i] = (s8)entry[4 + i];
+		((s16 *)(void *)dst)[i] = (s8)entry[RUN_VALUES + i];
 }
 
 #define SCAN_NAME run_1_portable
@@ -174,11 +300,12 @@ store_values_portable(s16 *dst, const u8 *entry)
 #include "scan_template.h"
 
 #if ARCH_X86_64
+typedef double __attribute__((aligned(1), may_alias)) unaligned_double;
+
 /* The eight bytes of an entry, widened; the upper four are the values. */
-#define STORE_VALUES_SSE4(dst, entry)                                  \
-	_mm_storeh_pd((double *)(void *)(dst),                         \
-		      _mm_castsi128_pd(_mm_cvtepi8_epi16(_mm_loadl_epi64( \
-			  (const __m128i *)(const void *)(entry)))))
+#define STORE_VALUES_SSE4(dst, entry)                                        \
+	(*(unaligned_double *)(dst) = _mm_castsi128_pd(_mm_cvtepi8_epi16(    \
+	     _mm_loadl_epi64((const __m128i *)(const void *)(entry))))[1])
 
 #define SCAN_NAME run_1_bmi2
 #define SCAN_LANES 1

@@ -7,134 +7,120 @@
  *   SCAN_NAME	  the function's name
  *   SCAN_LANES	  1 or 2
  *   SCAN_TARGET  its target attribute, or nothing
- *   SCAN_STORE(dst, entry)  store the four values of 'entry', a const u8 *
+ *   SCAN_STORE(dst, entry)  store the four values of an entry
  *
- * The state of a lane that a step needs is kept in five locals, so that two
- * lanes fit the registers of x86-64:
+ * What a step needs of a lane is in locals:
  *
- *   buf	bits, as in struct bitreader
- *   acc	'used' in the low byte, k from bit 8 on.  The low two bytes of a
- *		run entry are bits and advance: one addition counts both.
- *   next	as in struct bitreader
- *   block	where coefficient 0 goes
- *   runs	the run table of this block
+ *   buf, used, next	as in struct bitreader
+ *   block	the block being decoded
+ *   offset	in bytes: where in it the next coefficient goes
+ *   table	what to look it up in
  *
- * A step cannot fail and has one branch, taken when k passes 63: the block ends,
- * or ran over its end, or the symbol was not in the table (see huffman.h for the
- * numbers that tell these apart).  Whatever happens then jumps back to the top,
- * where all lanes refill; a refill too many does no harm.
+ * The end of a block cannot be predicted, and a branch on it would cost more
+ * than the block's other work.  So a step has no branch but for what is rare: it
+ * goes on to the next block, and from the table of AC to that of DC and back, by
+ * conditional moves.  A DC coefficient takes a step like any other.
+ *
+ * After the last block of a run the "next DC" table is one that has nothing but
+ * misses, which ends the loop.
  */
 
-#define JOIN_(a, b) a##b
-#define JOIN(a, b) JOIN_(a, b)
-
-/* STEPS_PER_REFILL steps never use more than a refill guarantees. */
+/* Steps between refills never use more than a refill guarantees. */
 #define STEPS_PER_REFILL 5
 STATIC_ASSERT(STEPS_PER_REFILL * RUN_TABLE_BITS <= REFILL_MIN_BITS);
 
-#define LANE_LOCALS(i)                                                      \
-	struct scan_lane *const lane##i = lanes[i];                         \
-	u64 buf##i;                                                         \
-	u32 acc##i;                                                         \
-	const u8 *next##i;                                                  \
-	s16 *block##i;                                                      \
-	const u64 *runs##i
+#define LANE_LOCALS(i)                                                       \
+	u64 buf##i, used##i, offset##i;                                      \
+	const u8 *next##i;                                                   \
+	struct scan_block *block##i;                                         \
+	const huff_run_entry *table##i
 
-#define LANE_LOAD(i)                                                        \
-	do {                                                                \
-		buf##i = lane##i->bits.buf;                                 \
-		next##i = lane##i->bits.next;                               \
-		acc##i = lane##i->bits.used | lane##i->k << 8;              \
-		block##i = lane##i->block;                                  \
-		runs##i = lane##i->slot->runs;                              \
+#define LANE_LOAD(i)                                                         \
+	do {                                                                 \
+		buf##i = lanes[i]->bits.buf;                                 \
+		next##i = lanes[i]->bits.next;                               \
+		used##i = lanes[i]->bits.used;                               \
+		block##i = lanes[i]->block;                                  \
+		offset##i = lanes[i]->offset;                                \
+		table##i = lanes[i]->table;                                  \
 	} while (0)
 
-#define LANE_SAVE(i)                                                        \
-	do {                                                                \
-		lane##i->bits.buf = buf##i;                                 \
-		lane##i->bits.next = next##i;                               \
-		lane##i->bits.used = acc##i & 0xFF;                         \
-		lane##i->k = acc##i >> 8;                                   \
-		lane##i->block = block##i;                                  \
+#define LANE_SAVE(i)                                                         \
+	do {                                                                 \
+		lanes[i]->bits.buf = buf##i;                                 \
+		lanes[i]->bits.next = next##i;                               \
+		lanes[i]->bits.used = used##i;                               \
+		lanes[i]->block = block##i;                                  \
+		lanes[i]->offset = (u32)offset##i;                           \
+		lanes[i]->table = table##i;                                  \
 	} while (0)
 
-/* bits_refill(), leaving k alone. */
-#define LANE_REFILL(i)                                                      \
-	do {                                                                \
-		buf##i |= load_be64(next##i) >> (~acc##i & 63);             \
-		next##i += acc##i >> 3 & 7;                                 \
-		acc##i &= ~(u32)0x38;                                       \
+/* bits_refill() */
+#define LANE_REFILL(i)                                                       \
+	do {                                                                 \
+		buf##i |= load_be64(next##i) >> (~used##i & 63);             \
+		next##i += used##i >> 3;                                     \
+		used##i &= 7;                                                \
 	} while (0)
 
-#define LANE_STEP(i)                                                        \
-	do {                                                                \
-		const u8 *const e =                                         \
-		    (const u8 *)&runs##i[buf##i >> (64 - RUN_TABLE_BITS)];  \
-		const u32 at = (acc##i >> 8) + e[2];                        \
-                                                                            \
-		entry = load_le16(e);                                       \
-		SCAN_STORE(&block##i[at], e);                               \
-		buf##i <<= entry & 63;                                      \
-		acc##i += entry;                                            \
-		if (acc##i >= BLOCK_COEFS << 8)                             \
-			goto end_block##i;                                  \
+#define LANE_STEP(i)                                                         \
+	do {                                                                 \
+		const huff_run_entry *after = block##i->ac;                  \
+                                                                             \
+		entry = table##i[buf##i >> (64 - RUN_TABLE_BITS)];           \
+		SCAN_STORE((u8 *)block##i->coefs + offset##i +               \
+			       entry[RUN_FIRST],                             \
+			   entry);                                           \
+		buf##i <<= entry[RUN_NBITS] & 63;                            \
+		used##i += entry[RUN_NBITS];                                 \
+		offset##i += entry[RUN_ADVANCE];                             \
+		if (unlikely(offset##i > BLOCK_NBYTES))                      \
+			goto rare##i;                                        \
+		NEXT_BLOCK_IF_DONE(block##i, after, offset##i);              \
+		table##i = after;                                            \
 	} while (0)
 
-/* What follows a block, and the next block's DC coefficient. */
-#define LANE_END_BLOCK(i)                                                   \
-	end_block##i: {                                                     \
-		const u32 k = acc##i >> 8;                                  \
-		const struct scan_slot *slot;                               \
-		u32 found, size;                                            \
-		s32 dc;                                                     \
-                                                                            \
-		if (unlikely(k != BLOCK_COEFS &&                            \
-			     k - (RUN_EOB + 1) >= BLOCK_COEFS - 1)) {       \
-			enum scan_outcome outcome;                          \
-                                                                            \
-			LANE_SAVE(i);                                       \
-			outcome = scan_finish_step(lane##i, entry);         \
-			LANE_LOAD(i);                                       \
-			if (outcome == SCAN_BLOCK_GOES_ON)                  \
-				goto top;                                   \
-			if (outcome == SCAN_FAILED)                         \
-				goto failed##i;                             \
-		}                                                           \
-		block##i += BLOCK_COEFS;                                    \
-		if (unlikely((u64)(uintptr_t)next##i * 8 + (acc##i & 0xFF) > \
-			     lane##i->limit)) {                             \
-			lane##i->status = DCTLOAD_TRUNCATED;                \
-			goto stop##i;                                       \
-		}                                                           \
-		slot = lane##i->slot->next;                                 \
-		lane##i->slot = slot;                                       \
-		runs##i = slot->runs;                                       \
-		if (--lane##i->blocks_left == 0)                            \
-			goto stop##i;                                       \
-		LANE_REFILL(i);                                             \
-		found = slot->dc->fast[buf##i >> (64 - CODE_TABLE_BITS)];   \
-		size = found >> 8;                                          \
-		dc = *slot->dc_pred +                                       \
-		     huff_extend(buf##i << (found & 63), size);             \
-		if (unlikely(found == 0 || dc != (s16)dc)) {                \
-			LANE_SAVE(i);                                       \
-			if (!scan_decode_dc(lane##i))                       \
-				goto failed##i;                             \
-			LANE_LOAD(i);                                       \
-			goto top;                                           \
-		}                                                           \
-		*slot->dc_pred = dc;                                        \
-		block##i[0] = (s16)dc;                                      \
-		size += found & 63;                                         \
-		buf##i <<= size;                                            \
-		acc##i = (acc##i & 0xFF) + size + (1 << 8);                 \
-		goto top;                                                   \
-	}                                                                   \
-	stop##i:                                                            \
-	LANE_SAVE(i);                                                       \
-	failed##i:                                                          \
-	stopped = i;                                                        \
+/* An AC miss whose code's length, run and size are known, as most often. */
+#define LANE_RARE(i)                                                         \
+	rare##i:                                                             \
+	if (entry[RUN_ADVANCE] == RUN_MISS) {                                \
+		const u32 code_nbits = entry[RUN_CODE_NBITS];                \
+		const u32 size = entry[RUN_SIZE];                            \
+		const u64 at = offset##i - RUN_MISS + entry[RUN_FIRST];      \
+		s16 *const coef = &block##i->coefs[at / sizeof(s16)];        \
+                                                                             \
+		if (block##i == lanes[i]->run_end)                           \
+			goto stop##i;                                        \
+		if (code_nbits != 0 && at < BLOCK_NBYTES - sizeof(s16)) {    \
+			LANE_REFILL(i);                                      \
+			used##i += code_nbits + size;                        \
+			buf##i <<= code_nbits & 63;                          \
+			memset(coef, 0, RUN_NUM_VALUES * sizeof(s16));       \
+			*coef = (s16)huff_extend(buf##i, size & 63);         \
+			buf##i <<= size & 63;                                \
+			offset##i = at + sizeof(s16);                        \
+			goto top;                                            \
+		}                                                            \
+	}                                                                    \
+	LANE_SAVE(i);                                                        \
+	if (!scan_finish_step(lanes[i], entry)) {                            \
+		lanes[i]->failed = true;                                     \
+		goto stop##i;                                                \
+	}                                                                    \
+	LANE_LOAD(i);                                                        \
+	goto top;                                                            \
+	stop##i:                                                             \
+	stopped = i;                                                         \
 	goto out
+
+/* Eight bytes past the end are surely not in the file. */
+#define LANE_CHECK_INPUT(i)                                                  \
+	do {                                                                 \
+		if (unlikely(next##i >= lanes[i]->end + sizeof(u64))) {      \
+			lanes[i]->failed = true;                             \
+			goto stop##i;                                        \
+		}                                                            \
+	} while (0)
 
 #if SCAN_LANES == 1
 #define ALL_LANES(DO) DO(0)
@@ -148,10 +134,12 @@ static SCAN_TARGET u32
 SCAN_NAME(struct scan_lane *const lanes[])
 {
 	ALL_LANES(LANE_LOCALS);
-	u32 entry, stopped;
+	const u8 *entry;
+	u32 stopped;
 
 	ALL_LANES(LANE_LOAD);
 top:
+	ALL_LANES(LANE_CHECK_INPUT);
 	ALL_LANES(LANE_REFILL);
 	ALL_LANES(LANE_STEP);
 	ALL_LANES(LANE_STEP);
@@ -160,28 +148,21 @@ top:
 	ALL_LANES(LANE_STEP);
 	goto top;
 
-	ALL_LANES(LANE_END_BLOCK);
+	ALL_LANES(LANE_RARE);
 out:
-	/* The others are in the middle of a block. */
-#if SCAN_LANES == 2
-	if (stopped == 0)
-		LANE_SAVE(1);
-	else
-		LANE_SAVE(0);
-#endif
+	ALL_LANES(LANE_SAVE);
 	return stopped;
 }
 
 #undef ALL_LANES
-#undef LANE_END_BLOCK
+#undef LANE_CHECK_INPUT
+#undef LANE_RARE
 #undef LANE_STEP
 #undef LANE_REFILL
 #undef LANE_SAVE
 #undef LANE_LOAD
 #undef LANE_LOCALS
 #undef STEPS_PER_REFILL
-#undef JOIN
-#undef JOIN_
 #undef SCAN_NAME
 #undef SCAN_LANES
 #undef SCAN_TARGET
