@@ -170,9 +170,10 @@ def subset(
                 f"no subset is called {name!r}; there are {', '.join(PUBLISHED)}"
             )
         return PUBLISHED[name]
-    if hasattr(frequencies, "y"):  # what models declare
-        frequencies = (frequencies.y, frequencies.cb, frequencies.cr)
-    lists = [tuple(int(f) for f in part) for part in frequencies]
+    parts: Any = frequencies
+    if hasattr(parts, "y"):  # what models declare
+        parts = (parts.y, parts.cb, parts.cr)
+    lists = [tuple(int(f) for f in part) for part in parts]
     if len(lists) != 3:
         raise ValueError(f"three lists are needed (Y, Cb, Cr), got {len(lists)}")
     return Subset(*lists)

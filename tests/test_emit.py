@@ -270,7 +270,7 @@ class TestResample:
     )
     def test_steps_without_meaning_are_refused(self, step):
         picture = Picture(np.random.default_rng(6), 16, 16, SAMPLINGS["444"])
-        with pytest.raises(ValueError, match="BAD|argument|invalid"):
+        with pytest.raises(ValueError, match=r"BAD|argument|invalid"):
             _native.resample(
                 picture.header, picture.planes, records(Geometry([step])), 8, 16
             )

@@ -31,7 +31,7 @@ class Compose(Transform):
                 parts.append(Lambda(part))
             else:
                 raise TypeError(f"a transform must be callable, got {part!r}")
-        self.transforms = parts
+        self.transforms: list[Transform] = parts
 
     @property
     def num_draws(self) -> int:  # type: ignore[override]

@@ -31,12 +31,11 @@ class FrequencyGate(nn.Module):
     def __init__(self, channels: int, temperature: float = 1.0):
         super().__init__()
         self.temperature = temperature
-        self.squeeze = nn.Sequential(
-            nn.Conv2d(channels, channels, 1), nn.BatchNorm2d(channels), nn.ReLU()
-        )
+        mix = nn.Conv2d(channels, channels, 1)
+        self.squeeze = nn.Sequential(mix, nn.BatchNorm2d(channels), nn.ReLU())
         self.excite = nn.Conv2d(channels, 2 * channels, 1, groups=channels)
-        nn.init.kaiming_normal_(self.squeeze[0].weight, mode="fan_out")
-        nn.init.zeros_(self.squeeze[0].bias)
+        nn.init.kaiming_normal_(mix.weight, mode="fan_out")
+        nn.init.zeros_(mix.bias)
         nn.init.normal_(self.excite.weight, std=0.001)
         with torch.no_grad():
             bias = torch.tensor([BIAS_OFF, BIAS_ON])
