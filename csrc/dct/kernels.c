@@ -31,12 +31,10 @@ dequantize_portable(float *x, u8 *extents, const s16 *blocks,
 
 static void
 along_portable(float *z, size_t stride, const float *x, const u8 *extents,
-	       const struct axis_op *op, struct along_lists *lists,
-	       u32 *nonzero_ret)
+	       const struct axis_op *op, u32 *nonzero_ret)
 {
 	u32 nonzero = 0;
 
-	(void)lists;
 	memset(z, 0, 8 * stride * sizeof(*z));
 	for (u32 half = 2 * op->first_in; half < 2 * op->end_in; half++) {
 		const struct axis_column *const col = &op->columns[half / 2];
@@ -97,12 +95,20 @@ matrix_portable(float m[8][8], const float r[8][8], const float dt[8][8])
 				m[u][f] += half[k][u] * dt[k][f];
 }
 
+static void
+emit_portable(const struct emission *e, u32 p, const float *amplitudes,
+	      size_t stride, u32 num_cols, u32 num_col_freqs, bool samples)
+{
+	(void)samples;
+	emit_row(e, p, amplitudes, stride, num_cols, num_col_freqs);
+}
+
 static const struct dct_kernels kernels_portable = {
 	.dequantize = dequantize_portable,
 	.along = along_portable,
 	.across = across_portable,
 	.matrix = matrix_portable,
-	.emit = emit_row,
+	.emit = emit_portable,
 };
 
 const struct dct_kernels *

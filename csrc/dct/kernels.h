@@ -14,32 +14,21 @@
 /* Floats in the unit that columns are rounded up to. */
 #define VEC_FLOATS 8
 
-/*
- * A piece of work of along(): 4 rows of a block, times 8 or 16 columns of its
- * operator, are added to 4 rows of the result.
- */
-struct along_piece {
-	u32 x_at, rows_at, z_at; /* first elements */
-	u32 rows_stride;
-};
-
-/* Pieces are sorted by how many frequencies of their rows may be non-zero. */
-#define NUM_EXTENTS 4
-#define NUM_WIDTHS 2
-
-struct along_lists {
-	struct along_piece *pieces; /* [NUM_EXTENTS][NUM_WIDTHS][capacity] */
-	size_t capacity;
-	u32 num[NUM_EXTENTS][NUM_WIDTHS];
-};
-
 /* Four rows of input of across(): z[k * stride] with factors m[k][f]. */
 struct across_group {
 	const float *z;
 	const float (*m)[8];
 };
 
+/* The same for rows t and t + 1 of a factored operator. */
+struct across_pair {
+	const float *z;
+	const float *m[2];
+};
+
 struct dct_kernels {
+	bool can_factor; /* the functions of factored operators are there */
+
 	/*
 	 * x[j][v][u] = blocks[j][v][u] * dequant[v][u] for j in [first, end),
 	 * or '+=' with 'add'.  extents[2 j + (v >= 4)] becomes the number of
@@ -56,7 +45,7 @@ struct dct_kernels {
 	 */
 	void (*along)(float *z, size_t stride, const float *x,
 		      const u8 *extents, const struct axis_op *op,
-		      struct along_lists *lists, u32 *nonzero_ret);
+		      u32 *nonzero_ret);
 
 	/*
 	 * out[f * stride + n] = sum over the groups of m[k][f] z[k * stride + n]
@@ -73,9 +62,31 @@ struct dct_kernels {
 	void (*matrix)(float m[8][8], const float r[8][8],
 		       const float dt[8][8]);
 
-	/* emit_row() of emit.h. */
+	/*
+	 * Some columns of a row of R D^T: out[n] = sum of w[k] D^T[s % 8] over
+	 * the samples s = first + k of the n-th block that they meet.
+	 */
+	void (*half)(float (*out)[8], const double *w, u32 first, u32 num);
+
+	/* Rows 2 k and 2 k + 1 of 'out' from num[k] pairs, k = 0..3. */
+	void (*across_factored)(float *out, size_t stride, u32 num_cols,
+				const struct across_pair *const pairs[4],
+				const u32 num[4]);
+
+	/* D times the 8 rows, in place. */
+	void (*dct_rows)(float *rows, size_t stride, u32 num_cols);
+
+	/* D times each 8 neighbours of the 8 rows, in place. */
+	void (*dct_blocks)(float *rows, size_t stride, u32 num_blocks);
+
+	/*
+	 * emit_row() of emit.h.  With 'samples' the rows still lack D along
+	 * them; only where can_emit_samples() is true.
+	 */
 	void (*emit)(const struct emission *e, u32 p, const float *amplitudes,
-		     size_t stride, u32 num_cols, u32 num_col_freqs);
+		     size_t stride, u32 num_cols, u32 num_col_freqs,
+		     bool samples);
+	bool (*can_emit_samples)(const struct emission *e, u32 num_cols);
 };
 
 /* The best for this CPU. */

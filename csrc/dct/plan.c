@@ -41,10 +41,11 @@ plan_free(struct plan *plan)
 			source_free(&plan->targets[k].sources[s]);
 	for (u32 k = 0; k < MAX_TARGETS; k++)
 		free(plan->targets[k].held);
+	taps_scratch_free(&plan->taps);
 	free(plan->blocks);
 	free(plan->extents);
-	free(plan->lists.pieces);
 	free(plan->groups);
+	free(plan->pairs);
 	free(plan->row);
 	free(plan);
 }
@@ -88,7 +89,7 @@ source_take_row(struct plan *plan, const struct target *t, struct source *src,
 				    src->parts[n].dequant, op->first_in,
 				    op->end_in, n > 0);
 	kernels->along(src->ring + place * 8 * t->stride, t->stride,
-		       plan->blocks, plan->extents, op, &plan->lists, &nonzero);
+		       plan->blocks, plan->extents, op, &nonzero);
 	src->ring_nonzero[place] = (u8)nonzero;
 	src->next_row++;
 }
@@ -123,6 +124,76 @@ target_groups(const struct target *t, u32 p, struct across_group *groups)
 	return num;
 }
 
+/* Row 'k' of R D^T for input block 'i'. */
+static const float *
+half_of(const struct axis_op *op, u32 k, u32 i)
+{
+	static const float zeros[8];
+	const struct axis_half *const half = &op->half_rows[k];
+
+	if (i < half->first || i >= half->end)
+		return zeros;
+	return op->halves[half->at + (i - half->first)];
+}
+
+/* The same for rows 'k' and 'k' + 1 of a factored operator. */
+static u32
+source_pairs(const struct source *src, size_t stride, u32 k,
+	     struct across_pair *pairs)
+{
+	const struct axis_op *const op = src->across;
+	const struct axis_half *const a = &op->half_rows[k];
+	const struct axis_half *const b = a + 1;
+	u32 first = min_u32(a->first, b->first), num = 0;
+	const u32 end = max_u32(a->end, b->end);
+
+	if (a->first == a->end)
+		first = b->first;
+	else if (b->first == b->end)
+		first = a->first;
+	for (u32 i = first; i < end; i++) {
+		const u32 place = i % src->ring_rows;
+		const float *const m[2] = { half_of(op, k, i),
+					    half_of(op, k + 1, i) };
+
+		for (u32 v = 0; v < 8; v += 4) {
+			if ((src->ring_nonzero[place] >> v / 4 & 1) == 0)
+				continue;
+			pairs[num].z = src->ring + (place * 8 + v) * stride;
+			pairs[num].m[0] = m[0] + v;
+			pairs[num++].m[1] = m[1] + v;
+		}
+	}
+	return num;
+}
+
+/* Output row 'p' as amplitudes across the rows. */
+static void
+target_across(struct plan *plan, const struct target *t, u32 p, float *row)
+{
+	const struct dct_kernels *const kernels = plan->kernels;
+	const struct across_pair *pairs[4];
+	struct across_pair *next = plan->pairs;
+	u32 num[4];
+
+	if (!t->across_factored) {
+		const u32 groups = target_groups(t, p, plan->groups);
+
+		kernels->across(row, t->stride, t->num_across_freqs,
+				t->num_cols, plan->groups, groups);
+		return;
+	}
+	/* Factored operators stand alone: there is one source. */
+	for (u32 k = 0; k < 4; k++) {
+		pairs[k] = next;
+		num[k] = source_pairs(&t->sources[0], t->stride, 8 * p + 2 * k,
+				      next);
+		next += num[k];
+	}
+	kernels->across_factored(row, t->stride, t->num_cols, pairs, num);
+	kernels->dct_rows(row, t->stride, t->num_cols);
+}
+
 /*
  * Positions that see no sample have got level 0; make that 'fill'.  A full axis
  * of ones is sqrt(8) at DC; 'cover' is the same of what the operator covers.
@@ -133,20 +204,29 @@ target_fill(const struct target *t, u32 p, float *row)
 	const struct axis_op *const along = t->sources[0].along;
 	const struct axis_op *const across = t->sources[0].across;
 
-	if (t->fill == 0 || (along->covers_all && across->covers_all))
-		return;
-	for (u32 f = 0; f < t->num_across_freqs; f++)
+	for (u32 f = 0; f < t->num_across_freqs; f++) {
+		const u32 v = across->factored ? f : across->key.freqs[f];
+		float *out = row + f * t->stride;
+
 		for (u32 q = 0; q < t->num_along; q++)
 			for (u32 a = 0; a < t->num_along_freqs; a++) {
-				const bool dc = across->key.freqs[f] == 0 &&
-						along->key.freqs[a] == 0;
-				const float full = dc ? 8 : 0;
+				const u32 u = along->factored ?
+						      a :
+						      along->key.freqs[a];
+				const float full = v == 0 && u == 0 ? 8 : 0;
 
-				row[f * t->stride + q * t->num_along_freqs +
-				    a] += t->fill *
-					  (full - across->cover[p][f] *
-							  along->cover[q][a]);
+				*out++ += t->fill *
+					  (full - across->cover[p][v] *
+							  along->cover[q][u]);
 			}
+	}
+}
+
+static bool
+target_needs_fill(const struct target *t)
+{
+	return t->fill != 0 && !(t->sources[0].along->covers_all &&
+				 t->sources[0].across->covers_all);
 }
 
 static bool
@@ -166,12 +246,15 @@ target_row_ready(const struct target *t, u32 p)
 static void
 target_advance(struct plan *plan, struct target *t)
 {
-	const size_t row_size = 8 * t->stride;
+	const struct dct_kernels *const kernels = plan->kernels;
+	const bool needs_fill = t->num_sources != 0 && target_needs_fill(t);
+	const bool emit_samples =
+		t->along_factored && !needs_fill && t->mean_weight == 0 &&
+		kernels->can_emit_samples(&t->emit, t->num_along);
 
 	while (t->num_done < t->num_across) {
 		const u32 p = target_row(t, t->num_done);
 		float *row = plan->row;
-		u32 num_groups;
 
 		if (!target_row_ready(t, p))
 			return;
@@ -181,14 +264,15 @@ target_advance(struct plan *plan, struct target *t)
 			continue;
 		}
 		if (t->mean_weight != 0)
-			row = t->held + p * row_size;
-		num_groups = target_groups(t, p, plan->groups);
-		plan->kernels->across(row, t->stride, t->num_across_freqs,
-				      t->num_cols, plan->groups, num_groups);
-		target_fill(t, p, row);
+			row = t->held + p * 8 * t->stride;
+		target_across(plan, t, p, row);
+		if (t->along_factored && !emit_samples)
+			kernels->dct_blocks(row, t->stride, t->num_along);
+		if (needs_fill)
+			target_fill(t, p, row);
 		if (t->mean_weight == 0)
-			plan->kernels->emit(&t->emit, p, row, t->stride,
-					    t->num_along, t->num_along_freqs);
+			kernels->emit(&t->emit, p, row, t->stride, t->num_along,
+				      t->num_along_freqs, emit_samples);
 	}
 }
 
@@ -209,7 +293,7 @@ target_release(struct target *t, const struct dct_kernels *kernels)
 			t->emit.offset[k] += t->mean_weight * (float)sum;
 	for (u32 p = 0; p < t->num_across; p++)
 		kernels->emit(&t->emit, p, t->held + p * row_size, t->stride,
-			      t->num_along, t->num_along_freqs);
+			      t->num_along, t->num_along_freqs, false);
 }
 
 /* Take the block rows of one MCU row that 'src' needs. */

@@ -10,6 +10,7 @@ struct target_spec {
 	u32 num_freqs;
 	const u8 *freqs;
 	bool transpose;
+	bool one_source; /* all components have one sampling */
 };
 
 /* The operator of 'key', kept from before or built in the oldest place. */
@@ -31,7 +32,7 @@ plan_axis(struct plan *plan, const struct axis_key *key,
 		if (op->last_use < oldest->last_use)
 			oldest = op;
 	}
-	status = axis_build(oldest, key);
+	status = axis_build(oldest, &plan->taps, key);
 	oldest->last_use = plan->num_begun;
 	*op_ret = oldest;
 	return status;
@@ -147,6 +148,17 @@ source_add_part(const struct dctload_info *info, struct source *src, u32 c,
 		part->dequant[k] = (float)info->qtables[c][k] * weight;
 }
 
+/*
+ * Factored operators cost the same for few frequencies as for all, and sources
+ * that are added must be of one kind.
+ */
+static u8
+may_factor(const struct plan *plan, const struct target_spec *spec,
+	   u32 num_freqs)
+{
+	return plan->kernels->can_factor && num_freqs > 4 && spec->one_source;
+}
+
 /* Find the operators of a source for component 'c' of the file. */
 static enum dctload_status
 source_set_axes(struct plan *plan, struct source *src, struct target *t,
@@ -165,23 +177,50 @@ source_set_axes(struct plan *plan, struct source *src, struct target *t,
 		     spec->along, spec->out_along);
 	key.num_freqs =
 		wanted_freqs(spec->freqs, spec->num_freqs, tr, key.freqs);
-	t->num_along_freqs = key.num_freqs;
+	key.may_factor = may_factor(plan, spec, key.num_freqs);
 	status = plan_axis(plan, &key, &op);
 	if (status == DCTLOAD_OK)
 		status = axis_make_columns(op);
 	if (status != DCTLOAD_OK)
 		return status;
 	src->along = op;
+	t->along_factored = op->factored;
+	t->num_along_freqs = op->factored ? 8 : op->key.num_freqs;
 
 	axis_key_set(&key, tr ? g->x : g->y, tr ? g->num_x : g->num_y,
 		     info->height, (struct ratio){ comp->v, info->v_max },
 		     spec->across, spec->out_across);
 	key.num_freqs =
 		wanted_freqs(spec->freqs, spec->num_freqs, !tr, key.freqs);
-	t->num_across_freqs = key.num_freqs;
+	key.may_factor = may_factor(plan, spec, key.num_freqs);
 	status = plan_axis(plan, &key, &op);
+	if (status != DCTLOAD_OK)
+		return status;
 	src->across = op;
-	return status;
+	t->across_factored = op->factored;
+	t->num_across_freqs = op->factored ? 8 : op->key.num_freqs;
+	return DCTLOAD_OK;
+}
+
+/* Whether the components that have a weight are sampled alike. */
+static bool
+equal_sampling(const struct dctload_info *info,
+	       const float weights[DCTLOAD_MAX_COMPONENTS])
+{
+	const struct dctload_component *first = NULL;
+
+	for (u32 c = 0; c < info->num_components; c++) {
+		const struct dctload_component *const comp =
+			&info->components[c];
+
+		if (weights[c] == 0)
+			continue;
+		if (first != NULL &&
+		    (comp->h != first->h || comp->v != first->v))
+			return false;
+		first = comp;
+	}
+	return true;
 }
 
 /* Target 't' is the sum of the file's components with these weights. */
@@ -233,11 +272,14 @@ target_set_channels(struct target *t, const struct target_spec *spec)
 	t->emit.num_channels = spec->num_freqs;
 	for (u32 k = 0; k < spec->num_freqs; k++) {
 		const u32 v = spec->freqs[k] / 8, u = spec->freqs[k] % 8;
+		const u8 b = (u8)(spec->transpose ? u : v);
+		const u8 a = (u8)(spec->transpose ? v : u);
 
-		t->emit.row_freq[k] =
-			index_of(across, num_across, spec->transpose ? u : v);
+		t->emit.row_freq[k] = t->across_factored ?
+					      b :
+					      index_of(across, num_across, b);
 		t->emit.col_freq[k] =
-			index_of(along, num_along, spec->transpose ? v : u);
+			t->along_factored ? a : index_of(along, num_along, a);
 	}
 }
 
@@ -248,28 +290,20 @@ source_grow(struct plan *plan, const struct target *t, struct source *src)
 	const struct axis_op *const op = src->along;
 	const size_t num_in = op->num_in;
 	const size_t max_span = src->across->num_in;
-	size_t pieces = 0;
 
-	for (u32 j = 0; j < op->num_in; j++)
-		pieces += 2 * ceil_div_u32(op->columns[j].num_vecs, 2);
 	if (!grow((void **)&src->ring, &src->ring_capacity,
 		  src->ring_rows * 8 * t->stride, sizeof(*src->ring)) ||
 	    !grow((void **)&src->ring_nonzero, &src->nonzero_capacity,
 		  src->ring_rows, sizeof(*src->ring_nonzero)) ||
 	    !grow((void **)&plan->blocks, &plan->blocks_capacity,
 		  num_in * BLOCK_COEFS, sizeof(*plan->blocks)) ||
-	    !grow((void **)&plan->extents, &plan->extents_capacity, 2 * num_in,
-		  sizeof(*plan->extents)) ||
+	    !grow((void **)&plan->extents, &plan->extents_capacity,
+		  2 * num_in + 64, sizeof(*plan->extents)) ||
+	    !grow((void **)&plan->pairs, &plan->pairs_capacity,
+		  MAX_SOURCES * 8 * max_span, sizeof(*plan->pairs)) ||
 	    !grow((void **)&plan->groups, &plan->groups_capacity,
 		  MAX_SOURCES * 2 * max_span, sizeof(*plan->groups)))
 		return false;
-	if (pieces > plan->lists.capacity) {
-		if (!grow((void **)&plan->lists.pieces, &plan->pieces_capacity,
-			  pieces * NUM_EXTENTS * NUM_WIDTHS,
-			  sizeof(*plan->lists.pieces)))
-			return false;
-		plan->lists.capacity = pieces;
-	}
 	return true;
 }
 
@@ -458,7 +492,7 @@ plan_add_target(struct plan *plan, const struct dctload_geometry *g,
 	struct target *const t = &plan->targets[c];
 	const u32 den = o->layout == DCTLOAD_PLANES && c > 0 ? 2 : 1;
 	const bool tr = g->transpose != 0;
-	const struct target_spec spec = {
+	struct target_spec spec = {
 		.along = { 1, den },
 		.across = { 1, den },
 		.out_along = (tr ? o->height : o->width) / den,
@@ -471,17 +505,18 @@ plan_add_target(struct plan *plan, const struct dctload_geometry *g,
 	enum dctload_status status;
 
 	target_set_layout(t, o, c, tr, out);
-	target_set_channels(t, &spec);
 	t->num_sources = 0;
 	t->mean_weight = 0;
-	if (g->use_color != 0)
-		target_set_color(t, o, &g->color, c);
 	color_weights(plan, g, c, weights, &t->fill);
+	spec.one_source = equal_sampling(&plan->info, weights);
 	if (spec.num_freqs != 0) {
 		status = target_set_sources(plan, t, g, &spec, weights);
 		if (status != DCTLOAD_OK)
 			return status;
 	}
+	target_set_channels(t, &spec);
+	if (g->use_color != 0)
+		target_set_color(t, o, &g->color, c);
 	return target_finish(plan, t);
 }
 
@@ -567,6 +602,7 @@ plan_begin_resample(struct plan *plan, const struct dctload_info *info,
 			.num_freqs = BLOCK_COEFS,
 			.freqs = all,
 			.transpose = tr,
+			.one_source = true,
 		};
 
 		spec.out_along = ratio_size(along, spec.along);
@@ -575,10 +611,11 @@ plan_begin_resample(struct plan *plan, const struct dctload_info *info,
 		t->fill = g->fill[c];
 		t->mean_weight = 0;
 		target_set_blocks(t, &spec, out[c]);
-		target_set_channels(t, &spec);
 		status = target_set_sources(plan, t, g, &spec, weights);
-		if (status == DCTLOAD_OK)
+		if (status == DCTLOAD_OK) {
+			target_set_channels(t, &spec);
 			status = target_finish(plan, t);
+		}
 		if (status != DCTLOAD_OK)
 			return status;
 	}

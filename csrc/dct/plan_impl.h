@@ -7,6 +7,7 @@
 #include "kernels.h"
 #include "plan.h"
 #include "resample.h"
+#include "taps.h"
 
 #define MAX_TARGETS DCTLOAD_MAX_COMPONENTS
 #define MAX_SOURCES 3
@@ -40,7 +41,9 @@ struct target {
 	u32 num_along, num_across; /* output blocks */
 	u32 num_sources;
 	struct source sources[MAX_SOURCES];
+	/* Per output block, in a row of floats and as rows. */
 	u32 num_along_freqs, num_across_freqs;
+	bool along_factored, across_factored;
 	u32 num_cols;   /* floats of a row of one frequency, in whole vectors */
 	size_t stride;  /* from one such row to the next */
 	float fill;     /* level of what lies outside */
@@ -61,16 +64,17 @@ struct plan {
 	u32 num_targets;
 	struct target targets[MAX_TARGETS];
 	struct axis_op axes[NUM_AXES];
+	struct taps_scratch taps;
 	const struct dct_kernels *kernels;
 	u64 num_begun; /* images, the clock of 'axes' */
 	float *blocks; /* one dequantised row of blocks */
 	size_t blocks_capacity;
 	u8 *extents; /* of its halves of blocks */
 	size_t extents_capacity;
-	struct along_lists lists;
-	size_t pieces_capacity;
 	struct across_group *groups;
 	size_t groups_capacity;
+	struct across_pair *pairs;
+	size_t pairs_capacity;
 	float *row; /* one output row */
 	size_t row_capacity;
 };

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "kernels.h"
+#include "taps.h"
 
 /* D[u][k] = c(u) cos(pi (2 k + 1) u / 16), c(0) = sqrt(1/8), else 1/2. */
 #define C1 0.49039264020161522f
@@ -26,31 +27,6 @@ const float dct_matrix_t_f32[8][8] = {
 	{ C4, -C1, C2, -C3, C4, -C5, C6, -C7 },
 };
 
-/* The rows of a resampling matrix: row t is weights[at[t]..] from first[t]. */
-struct taps {
-	u32 num_rows;
-	u32 *first, *num;
-	size_t *at;
-	double *weights;
-};
-
-/*
- * A position that sees less than this part of its filter sees nothing.  It lies
- * outside, or on the negative lobes of a filter, where dividing by the sum of
- * weights would have no sense.
- */
-#define MIN_WEIGHT 1e-3
-
-/* One step in the coordinates of one component. */
-struct comp_step {
-	double start, step;
-	double stretch; /* of the filter: max(|step|, 1) */
-	double support; /* half-width of the stretched filter */
-	s64 lo, hi;     /* samples seen: [lo, hi) */
-	u32 out_size;
-	u32 filter;
-};
-
 bool
 grow(void **array, size_t *capacity, size_t n, size_t size)
 {
@@ -66,263 +42,6 @@ grow(void **array, size_t *capacity, size_t n, size_t size)
 	free(*array);
 	*array = p;
 	*capacity = n;
-	return true;
-}
-
-/* ---- filters ----------------------------------------------------------- */
-
-static double
-sinc(double x)
-{
-	if (x == 0)
-		return 1;
-	if (x == rint(x))
-		return 0; /* so that copying samples is exact */
-	x *= 3.14159265358979323846;
-	return sin(x) / x;
-}
-
-static double
-filter_weight(u32 filter, double x)
-{
-	const double a = fabs(x);
-
-	switch (filter) {
-	case DCTLOAD_BOX:
-		return x > -0.5 && x <= 0.5 ? 1 : 0;
-	case DCTLOAD_BILINEAR:
-		return a < 1 ? 1 - a : 0;
-	case DCTLOAD_BICUBIC:
-		if (a < 1)
-			return (1.5 * a - 2.5) * a * a + 1;
-		return a < 2 ? ((-0.5 * a + 2.5) * a - 4) * a + 2 : 0;
-	default:
-		return a < 3 ? sinc(x) * sinc(x / 3) : 0;
-	}
-}
-
-static double
-filter_support(u32 filter)
-{
-	static const double support[] = { 0.5, 1, 2, 3 };
-
-	return support[filter];
-}
-
-/* ---- taps -------------------------------------------------------------- */
-
-static void
-taps_free(struct taps *t)
-{
-	free(t->first);
-	free(t->num);
-	free(t->at);
-	free(t->weights);
-	memset(t, 0, sizeof(*t));
-}
-
-static bool
-taps_alloc(struct taps *t, u32 num_rows, size_t num_weights)
-{
-	memset(t, 0, sizeof(*t));
-	if (num_weights > SIZE_MAX / 2 / sizeof(*t->weights))
-		return false;
-	t->num_rows = num_rows;
-	t->first = malloc(num_rows * sizeof(*t->first));
-	t->num = malloc(num_rows * sizeof(*t->num));
-	t->at = malloc(num_rows * sizeof(*t->at));
-	t->weights = malloc((num_weights + 1) * sizeof(*t->weights));
-	if (t->first == NULL || t->num == NULL || t->at == NULL ||
-	    t->weights == NULL) {
-		taps_free(t);
-		return false;
-	}
-	return true;
-}
-
-/*
- * Sample j of the output covers [j, j + 1) / out of the step's output axis, and
- * a position P of its input axis is at sample P * in.
- */
-static void
-step_to_component(struct comp_step *cs, const struct dctload_step *s,
-		  struct ratio in, struct ratio out, u32 in_size, u32 out_size)
-{
-	const double scale =
-		(double)(in.num * out.den) / (double)(in.den * out.num);
-	const double lo = floor(s->lo * in.num / in.den);
-	const double hi = ceil(s->hi * in.num / in.den);
-
-	cs->start = s->start * in.num / in.den;
-	cs->step = s->step * scale;
-	cs->stretch = fmax(fabs(cs->step), 1);
-	cs->support = filter_support(s->filter) * cs->stretch;
-	cs->lo = lo > 0 ? (s64)fmin(lo, in_size) : 0;
-	cs->hi = hi > 0 ? (s64)fmin(hi, in_size) : 0;
-	cs->out_size = out_size;
-	cs->filter = s->filter;
-}
-
-/* The window of samples that row 'j' may see, before weights are looked at. */
-static void
-step_window(const struct comp_step *cs, u32 j, double *centre_ret, s64 *a_ret,
-	    s64 *b_ret)
-{
-	const double centre = cs->start + cs->step * (j + 0.5);
-	const double a = ceil(centre - cs->support - 0.5);
-	const double b = floor(centre + cs->support - 0.5) + 1;
-
-	*centre_ret = centre;
-	*a_ret = a > (double)cs->lo ? (s64)fmin(a, (double)cs->hi) : cs->lo;
-	*b_ret = b < (double)cs->hi ? (s64)fmax(b, (double)*a_ret) : cs->hi;
-	if (*b_ret < *a_ret)
-		*b_ret = *a_ret;
-}
-
-/* Weights of samples [a, b), normalised; drops zeros at both ends. */
-static u32
-step_row(const struct comp_step *cs, double centre, s64 a, s64 b, double *w,
-	 u32 *first_ret)
-{
-	const double inv = 1 / cs->stretch;
-	double sum = 0;
-	u32 n = 0, skip = 0;
-
-	for (s64 i = a; i < b; i++) {
-		const double x = ((double)i + 0.5 - centre) * inv;
-		const double weight = filter_weight(cs->filter, x);
-
-		w[n++] = weight;
-		sum += weight;
-	}
-	if (sum < MIN_WEIGHT * cs->stretch) {
-		*first_ret = 0;
-		return 0;
-	}
-	while (w[n - 1] == 0)
-		n--;
-	while (w[skip] == 0)
-		skip++;
-	n -= skip;
-	for (u32 k = 0; k < n; k++)
-		w[k] = w[k + skip] / sum;
-	*first_ret = (u32)a + skip;
-	return n;
-}
-
-static bool
-step_taps(struct taps *t, const struct comp_step *cs)
-{
-	size_t at = 0;
-	double centre;
-	s64 a, b;
-
-	for (u32 j = 0; j < cs->out_size; j++) {
-		step_window(cs, j, &centre, &a, &b);
-		at += (size_t)(b - a);
-	}
-	if (!taps_alloc(t, cs->out_size, at))
-		return false;
-	at = 0;
-	for (u32 j = 0; j < cs->out_size; j++) {
-		step_window(cs, j, &centre, &a, &b);
-		t->at[j] = at;
-		t->num[j] = step_row(cs, centre, a, b, t->weights + at,
-				     &t->first[j]);
-		at += t->num[j];
-	}
-	return true;
-}
-
-/* The columns that row 'j' of outer x inner touches. */
-static void
-product_window(const struct taps *outer, const struct taps *inner, u32 j,
-	       u32 *first_ret, u32 *end_ret)
-{
-	u32 first = UINT32_MAX, end = 0;
-
-	for (u32 k = 0; k < outer->num[j]; k++) {
-		const u32 row = outer->first[j] + k;
-
-		if (inner->num[row] == 0)
-			continue;
-		first = min_u32(first, inner->first[row]);
-		end = max_u32(end, inner->first[row] + inner->num[row]);
-	}
-	*first_ret = end == 0 ? 0 : first;
-	*end_ret = end;
-}
-
-/* 'outer' becomes the matrix product outer x inner. */
-static bool
-taps_multiply(struct taps *outer, const struct taps *inner)
-{
-	struct taps product;
-	size_t at = 0;
-	u32 first, end;
-
-	for (u32 j = 0; j < outer->num_rows; j++) {
-		product_window(outer, inner, j, &first, &end);
-		at += end - first;
-	}
-	if (!taps_alloc(&product, outer->num_rows, at))
-		return false;
-	memset(product.weights, 0, at * sizeof(*product.weights));
-	at = 0;
-	for (u32 j = 0; j < outer->num_rows; j++) {
-		product_window(outer, inner, j, &first, &end);
-		product.first[j] = first;
-		product.num[j] = end - first;
-		product.at[j] = at;
-		for (u32 k = 0; k < outer->num[j]; k++) {
-			const u32 row = outer->first[j] + k;
-			const double w = outer->weights[outer->at[j] + k];
-			const double *const in =
-				inner->weights + inner->at[row];
-			double *const out = product.weights + at +
-					    (inner->first[row] - first);
-
-			for (u32 i = 0; i < inner->num[row]; i++)
-				out[i] += w * in[i];
-		}
-		at += end - first;
-	}
-	taps_free(outer);
-	*outer = product;
-	return true;
-}
-
-/* The sample matrix of a whole axis. */
-static bool
-axis_taps(struct taps *t, const struct axis_key *key)
-{
-	u32 in_size = key->in_size;
-
-	for (u32 k = 0; k < key->num_steps; k++) {
-		const struct dctload_step *const s = &key->steps[k];
-		const bool last = k + 1 == key->num_steps;
-		const struct ratio out = last ? key->out : key->in;
-		const u32 out_size =
-			last ? key->out_size : ratio_size(s->out_size, out);
-		struct comp_step cs;
-		struct taps next;
-		bool ok;
-
-		step_to_component(&cs, s, key->in, out, in_size, out_size);
-		if (k == 0) {
-			if (!step_taps(t, &cs))
-				return false;
-		} else {
-			ok = step_taps(&next, &cs) && taps_multiply(&next, t);
-			taps_free(t);
-			if (!ok) {
-				taps_free(&next);
-				return false;
-			}
-			*t = next;
-		}
-		in_size = out_size;
-	}
 	return true;
 }
 
@@ -430,10 +149,9 @@ axis_check_steps(const struct dctload_step *steps, u32 num_steps)
 }
 
 static enum dctload_status
-axis_build_blocks(struct axis_op *op, const struct taps *t)
+axis_build_spans(struct axis_op *op, const struct taps *t)
 {
 	size_t num_coefs = 0;
-	float dt[8][8];
 
 	op->num_in = ceil_div_u32(op->key.in_size, 8);
 	op->num_out = ceil_div_u32(op->key.out_size, 8);
@@ -456,7 +174,15 @@ axis_build_blocks(struct axis_op *op, const struct taps *t)
 	if (op->end_in == 0)
 		op->first_in = 0;
 	op->num_coefs = num_coefs;
-	if (!grow((void **)&op->coefs, &op->coefs_capacity, num_coefs + 1,
+	return DCTLOAD_OK;
+}
+
+static enum dctload_status
+axis_build_blocks(struct axis_op *op, const struct taps *t)
+{
+	float dt[8][8];
+
+	if (!grow((void **)&op->coefs, &op->coefs_capacity, op->num_coefs + 1,
 		  sizeof(*op->coefs)))
 		return DCTLOAD_NO_MEMORY;
 	wanted_dct(&op->key, dt);
@@ -467,6 +193,54 @@ axis_build_blocks(struct axis_op *op, const struct taps *t)
 			block_matrix(t, &op->key, o, i, (const float (*)[8])dt,
 				     op->coefs[span->at + (i - span->first)]);
 	}
+	op->factored = false;
+	return DCTLOAD_OK;
+}
+
+/* Whether every output block is a copy of an input block. */
+static bool
+axis_copies(const struct axis_op *op, const struct taps *t)
+{
+	for (u32 o = 0; o < op->num_out; o++)
+		if (op->out_spans[o].end != op->out_spans[o].first + 1 ||
+		    block_copies(t, o, op->out_spans[o].first) == 0)
+			return false;
+	return true;
+}
+
+/* R D^T, row by row. */
+static enum dctload_status
+axis_build_halves(struct axis_op *op, const struct taps *t)
+{
+	const struct dct_kernels *const kernels = dct_kernels();
+	const u32 num_rows = 8 * op->num_out;
+	size_t at = 0;
+
+	if (!grow((void **)&op->half_rows, &op->half_rows_capacity, num_rows,
+		  sizeof(*op->half_rows)))
+		return DCTLOAD_NO_MEMORY;
+	for (u32 k = 0; k < num_rows; k++) {
+		struct axis_half *const half = &op->half_rows[k];
+		const u32 row = block_row(t, 0, k);
+
+		half->first = t->first[row] / 8;
+		half->end = (t->first[row] + t->num[row] + 7) / 8;
+		if (t->num[row] == 0)
+			half->end = half->first;
+		half->at = at;
+		at += half->end - half->first;
+	}
+	if (!grow((void **)&op->halves, &op->halves_capacity, at + 1,
+		  sizeof(*op->halves)))
+		return DCTLOAD_NO_MEMORY;
+	for (u32 k = 0; k < num_rows; k++) {
+		const u32 row = block_row(t, 0, k);
+
+		kernels->half(op->halves + op->half_rows[k].at,
+			      t->weights + t->at[row], t->first[row],
+			      t->num[row]);
+	}
+	op->factored = true;
 	return DCTLOAD_OK;
 }
 
@@ -491,9 +265,8 @@ axis_build_cover(struct axis_op *op, const struct taps *t)
 		for (u32 f = 0; f < 8; f++) {
 			double sum = 0;
 
-			for (u32 k = 0; k < 8 && f < op->key.num_freqs; k++)
-				sum += ones[k] *
-				       dct_matrix_t_f32[k][op->key.freqs[f]];
+			for (u32 k = 0; k < 8; k++)
+				sum += ones[k] * dct_matrix_t_f32[k][f];
 			op->cover[o][f] = (float)sum;
 		}
 	}
@@ -501,10 +274,11 @@ axis_build_cover(struct axis_op *op, const struct taps *t)
 }
 
 enum dctload_status
-axis_build(struct axis_op *op, const struct axis_key *key)
+axis_build(struct axis_op *op, struct taps_scratch *scratch,
+	   const struct axis_key *key)
 {
 	enum dctload_status status;
-	struct taps t = { 0 };
+	const struct taps *t;
 
 	op->valid = false;
 	op->has_columns = false;
@@ -519,64 +293,65 @@ axis_build(struct axis_op *op, const struct axis_key *key)
 			.filter = DCTLOAD_BILINEAR,
 		};
 	}
-	if (!axis_taps(&t, &op->key)) {
-		taps_free(&t);
+	t = axis_taps(scratch, &op->key);
+	if (t == NULL)
 		return DCTLOAD_NO_MEMORY;
-	}
-	status = axis_build_blocks(op, &t);
-	if (status == DCTLOAD_OK && !axis_build_cover(op, &t))
+	status = axis_build_spans(op, t);
+	if (status == DCTLOAD_OK && !axis_build_cover(op, t))
 		status = DCTLOAD_NO_MEMORY;
-	taps_free(&t);
+	if (status == DCTLOAD_OK)
+		status = key->may_factor != 0 && !axis_copies(op, t) ?
+				 axis_build_halves(op, t) :
+				 axis_build_blocks(op, t);
 	op->key = *key;
 	op->valid = status == DCTLOAD_OK;
 	return status;
 }
 
-/* How far each input block reaches, as output blocks in 'first', 'num_vecs'. */
+/* Output blocks, or their samples, that input block 'j' reaches. */
+static void
+column_reach(struct axis_column *col, u32 o)
+{
+	col->first = min_u32(col->first, o);
+	col->num_vecs = max_u32(col->num_vecs, o + 1);
+}
+
 static void
 columns_reach(struct axis_op *op)
 {
 	for (u32 j = 0; j < op->num_in; j++)
 		op->columns[j] = (struct axis_column){ .first = UINT32_MAX };
+	if (op->factored) {
+		for (u32 k = 0; k < 8 * op->num_out; k++)
+			for (u32 j = op->half_rows[k].first;
+			     j < op->half_rows[k].end; j++)
+				column_reach(&op->columns[j], k);
+		return;
+	}
 	for (u32 o = 0; o < op->num_out; o++)
 		for (u32 j = op->out_spans[o].first; j < op->out_spans[o].end;
-		     j++) {
-			struct axis_column *const col = &op->columns[j];
-
-			col->first = min_u32(col->first, o);
-			col->num_vecs = max_u32(col->num_vecs, o + 1);
-		}
+		     j++)
+			column_reach(&op->columns[j], o);
 }
 
-enum dctload_status
-axis_make_columns(struct axis_op *op)
+/* Fill in 'rows', which is zero. */
+static void
+columns_copy(struct axis_op *op, u32 nf)
 {
-	const u32 nf = op->key.num_freqs;
-	size_t at = 0;
+	for (u32 k = 0; k < 8 * op->num_out && op->factored; k++) {
+		const struct axis_half *const half = &op->half_rows[k];
 
-	if (op->has_columns)
-		return DCTLOAD_OK;
-	if (!grow((void **)&op->columns, &op->columns_capacity, op->num_in,
-		  sizeof(*op->columns)))
-		return DCTLOAD_NO_MEMORY;
-	columns_reach(op);
-	for (u32 j = 0; j < op->num_in; j++) {
-		struct axis_column *const col = &op->columns[j];
-		const u32 reach = col->num_vecs > col->first ?
-					  col->num_vecs - col->first :
-					  0;
+		for (u32 j = half->first; j < half->end; j++) {
+			const struct axis_column *const col = &op->columns[j];
+			const float *const m =
+				op->halves[half->at + (j - half->first)];
+			float *const row = op->rows + col->at + k - col->first;
 
-		col->first = reach == 0 ? 0 : col->first * nf;
-		col->num_vecs = ceil_div_u32(reach * nf, VEC_FLOATS);
-		col->at = at;
-		at += (size_t)col->num_vecs * VEC_FLOATS * 8;
+			for (u32 u = 0; u < 8; u++)
+				row[u * VEC_FLOATS * col->num_vecs] = m[u];
+		}
 	}
-	/* A row is written 8 floats at a time, past its end too. */
-	if (!grow((void **)&op->rows, &op->rows_capacity, at + 8,
-		  sizeof(*op->rows)))
-		return DCTLOAD_NO_MEMORY;
-	memset(op->rows, 0, (at + 8) * sizeof(*op->rows));
-	for (u32 o = 0; o < op->num_out; o++) {
+	for (u32 o = 0; o < op->num_out && !op->factored; o++) {
 		const struct axis_span *const span = &op->out_spans[o];
 
 		for (u32 j = span->first; j < span->end; j++) {
@@ -591,6 +366,43 @@ axis_make_columns(struct axis_op *op)
 				       m[u], nf * sizeof(float));
 		}
 	}
+}
+
+enum dctload_status
+axis_make_columns(struct axis_op *op)
+{
+	const u32 nf = op->factored ? 1 : op->key.num_freqs;
+	const u32 num_masks = op->num_in / 32 + 1;
+	size_t at = 0;
+
+	if (op->has_columns)
+		return DCTLOAD_OK;
+	if (!grow((void **)&op->columns, &op->columns_capacity, op->num_in,
+		  sizeof(*op->columns)) ||
+	    !grow((void **)&op->width_masks, &op->masks_capacity, num_masks,
+		  sizeof(*op->width_masks)))
+		return DCTLOAD_NO_MEMORY;
+	memset(op->width_masks, 0, num_masks * sizeof(*op->width_masks));
+	columns_reach(op);
+	for (u32 j = 0; j < op->num_in; j++) {
+		struct axis_column *const col = &op->columns[j];
+		const u32 reach = col->num_vecs > col->first ?
+					  col->num_vecs - col->first :
+					  0;
+
+		col->first = reach == 0 ? 0 : col->first * nf;
+		col->num_vecs = ceil_div_u32(reach * nf, VEC_FLOATS);
+		col->at = at;
+		at += (size_t)col->num_vecs * VEC_FLOATS * 8;
+		if (reach != 0)
+			op->width_masks[j / 32][min_u32(col->num_vecs, 3) -
+						1] |= (u64)3 << j % 32 * 2;
+	}
+	if (!grow((void **)&op->rows, &op->rows_capacity, at + 8,
+		  sizeof(*op->rows)))
+		return DCTLOAD_NO_MEMORY;
+	memset(op->rows, 0, (at + 8) * sizeof(*op->rows));
+	columns_copy(op, nf);
 	op->has_columns = true;
 	return DCTLOAD_OK;
 }
@@ -603,5 +415,8 @@ axis_free(struct axis_op *op)
 	free(op->cover);
 	free(op->columns);
 	free(op->rows);
+	free(op->half_rows);
+	free(op->halves);
+	free(op->width_masks);
 	memset(op, 0, sizeof(*op));
 }

@@ -11,6 +11,10 @@
  * takes amplitudes of input block i to what they add to output block o, since
  * D^T D = 1.  No approximation is made: the map on amplitudes is R, seen from
  * the frequency side.
+ *
+ * An operator may also be kept in two factors, R D^T and D.  A row of R D^T meets
+ * one or two input blocks where a block of M meets two or three, and D, which
+ * comes last, has a fast algorithm.
  */
 #ifndef DCTLOAD_RESAMPLE_H
 #define DCTLOAD_RESAMPLE_H
@@ -34,12 +38,21 @@ struct axis_key {
 	struct ratio in, out;  /* its resolution relative to luma */
 	u32 num_freqs;         /* output frequencies wanted, ascending */
 	u8 freqs[8];
+	u8 may_factor; /* the kernels can do with R D^T */
 };
+
+struct taps_scratch;
 
 /* Which blocks of one side meet a block of the other. */
 struct axis_span {
 	u32 first, end;
 	size_t at; /* index of the first of them in 'coefs' */
+};
+
+/* Row t of R D^T: halves[at..] for input blocks [first, end). */
+struct axis_half {
+	u32 first, end;
+	size_t at;
 };
 
 /* Where the matrices of one input block lie side by side, see axis_op. */
@@ -57,6 +70,9 @@ struct axis_column {
  * columns[j] has the same from the side of input block j: row u of the matrices
  * of all output blocks that it reaches, 'num_freqs' floats each, then zeros, is
  * at rows + at + u * 8 * num_vecs.  Made by axis_make_columns().
+ *
+ * With 'factored' there are no coefs but half_rows[t] of R D^T for each sample t
+ * of the output blocks, and columns hold these: 8 floats for an output block.
  */
 struct axis_op {
 	struct axis_key key;
@@ -70,6 +86,17 @@ struct axis_op {
 	float (*coefs)[8][8];
 	size_t num_coefs;
 
+	bool factored;
+	struct axis_half *half_rows;
+	float (*halves)[8];
+	size_t half_rows_capacity, halves_capacity;
+
+	/*
+	 * Per 64 half blocks of input, those whose column has 1, 2 or more
+	 * vectors.
+	 */
+	u64 (*width_masks)[3];
+	size_t masks_capacity;
 	bool has_columns;
 	struct axis_column *columns;
 	float *rows;
@@ -89,7 +116,8 @@ enum dctload_status
 axis_check_steps(const struct dctload_step *steps, u32 num_steps);
 
 /* Build the operator of 'key', which has passed axis_check_steps(). */
-enum dctload_status axis_build(struct axis_op *op, const struct axis_key *key);
+enum dctload_status axis_build(struct axis_op *op, struct taps_scratch *scratch,
+			       const struct axis_key *key);
 
 /* Make 'columns', if they are not there. */
 enum dctload_status axis_make_columns(struct axis_op *op);

@@ -67,101 +67,126 @@ dequantize_avx2(float *x, u8 *extents, const s16 *blocks,
  * wait for one addition only.
  */
 static AVX2 ALWAYS_INLINE void
-along_pieces(float *z, size_t stride, const float *x, const float *rows,
-	     const struct along_piece *pieces, u32 num, u32 extent, u32 width)
+along_piece(float *out, size_t stride, const float *in, const float *m,
+	    size_t m_stride, u32 extent, u32 width)
 {
-	for (u32 n = 0; n < num; n++) {
-		const float *in = x + pieces[n].x_at;
-		const float *m = rows + pieces[n].rows_at;
-		const size_t m_stride = pieces[n].rows_stride;
-		float *out = z + pieces[n].z_at;
-		__m256 acc[4][2];
+	__m256 acc[4][2];
 
+	for (u32 v = 0; v < 4; v++)
+		for (u32 w = 0; w < width; w++)
+			acc[v][w] =
+				_mm256_mul_ps(_mm256_broadcast_ss(in + 8 * v),
+					      _mm256_loadu_ps(m + 8 * w));
+	for (u32 u = 1; u < extent; u++)
 		for (u32 v = 0; v < 4; v++)
 			for (u32 w = 0; w < width; w++)
-				acc[v][w] = _mm256_mul_ps(
-					_mm256_broadcast_ss(in + 8 * v),
-					_mm256_loadu_ps(m + 8 * w));
-		for (u32 u = 1; u < extent; u++)
-			for (u32 v = 0; v < 4; v++)
-				for (u32 w = 0; w < width; w++)
-					acc[v][w] = _mm256_fmadd_ps(
-						_mm256_broadcast_ss(in + 8 * v +
-								    u),
-						_mm256_loadu_ps(m +
-								u * m_stride +
-								8 * w),
-						acc[v][w]);
-		for (u32 v = 0; v < 4; v++)
-			for (u32 w = 0; w < width; w++) {
-				float *const p = out + v * stride + 8 * w;
+				acc[v][w] = _mm256_fmadd_ps(
+					_mm256_broadcast_ss(in + 8 * v + u),
+					_mm256_loadu_ps(m + u * m_stride +
+							8 * w),
+					acc[v][w]);
+	for (u32 v = 0; v < 4; v++)
+		for (u32 w = 0; w < width; w++) {
+			float *const p = out + v * stride + 8 * w;
 
-				_mm256_storeu_ps(
-					p, _mm256_add_ps(_mm256_loadu_ps(p),
-							 acc[v][w]));
-			}
+			_mm256_storeu_ps(p, _mm256_add_ps(_mm256_loadu_ps(p),
+							  acc[v][w]));
+		}
+}
+
+/* The pieces of the half blocks in 'mask'; 'width' 0 stands for any. */
+static AVX2 ALWAYS_INLINE void
+along_pieces(float *z, size_t stride, const float *x, const struct axis_op *op,
+	     u32 base, u64 mask, u32 extent, u32 width)
+{
+	for (; mask != 0; mask &= mask - 1) {
+		const u32 half = base + (u32)__builtin_ctzll(mask);
+		const struct axis_column *const col = &op->columns[half / 2];
+		const float *const in = x + (size_t)half * 32;
+		const float *const m = op->rows + col->at;
+		float *const out = z + half % 2 * 4 * stride + col->first;
+		const u32 num = col->num_vecs;
+		u32 w = 0;
+
+		if (width != 0) {
+			along_piece(out, stride, in, m, 8 * width, extent,
+				    width);
+			continue;
+		}
+		for (; w + 2 <= num; w += 2)
+			along_piece(out + 8 * w, stride, in, m + 8 * w, 8 * num,
+				    extent, 2);
+		if (w < num)
+			along_piece(out + 8 * w, stride, in, m + 8 * w, 8 * num,
+				    extent, 1);
 	}
 }
 
-/* Extents 1..8 are rounded up to 2, 4, 6 and 8: fewer branches, sorted. */
-static AVX2 u32
-along_sort(struct along_lists *lists, size_t stride, const u8 *extents,
-	   const struct axis_op *op)
+/* Which of 64 half blocks have extent 2 k - 1 or 2 k, as masks[k - 1]. */
+static AVX2 inline void
+extent_masks(const u8 *extents, u64 masks[4])
 {
-	u32 seen[2] = { 0 };
+	const __m256i zero = _mm256_setzero_si256();
+	const __m256i a = _mm256_avg_epu8(
+		_mm256_loadu_si256((const void *)extents), zero);
+	const __m256i b = _mm256_avg_epu8(
+		_mm256_loadu_si256((const void *)(extents + 32)), zero);
 
-	memset(lists->num, 0, sizeof(lists->num));
-	for (u32 half = 2 * op->first_in; half < 2 * op->end_in; half++) {
-		const struct axis_column *const col = &op->columns[half / 2];
-		const u32 extent = extents[half];
-		const u32 class = (extent - 1) / 2;
-		struct along_piece piece;
-		struct along_piece *list;
+	for (int k = 0; k < 4; k++) {
+		const __m256i want = _mm256_set1_epi8((char)(k + 1));
+		const u32 low =
+			(u32)_mm256_movemask_epi8(_mm256_cmpeq_epi8(a, want));
+		const u32 high =
+			(u32)_mm256_movemask_epi8(_mm256_cmpeq_epi8(b, want));
 
-		seen[half % 2] |= extent;
-		if (extent == 0 || col->num_vecs == 0)
-			continue;
-		piece.x_at = half * 32;
-		piece.rows_at = (u32)col->at;
-		piece.z_at = (u32)(half % 2 * 4 * stride) + col->first;
-		piece.rows_stride = col->num_vecs * VEC_FLOATS;
-		list = lists->pieces + 2 * class * lists->capacity;
-		for (u32 w = col->num_vecs; w > 1; w -= 2) {
-			list[lists->capacity + lists->num[class][1]++] = piece;
-			piece.rows_at += 2 * VEC_FLOATS;
-			piece.z_at += 2 * VEC_FLOATS;
-		}
-		if (col->num_vecs % 2 != 0)
-			list[lists->num[class][0]++] = piece;
+		masks[k] = low | (u64)high << 32;
 	}
-	return (u32)(seen[0] != 0) | (u32)(seen[1] != 0) << 1;
+}
+
+/* The bits of [first, end) that lie in the 64 from 'base' on. */
+static inline u64
+range_mask(u32 base, u32 first, u32 end)
+{
+	u64 mask = ~(u64)0;
+
+	if (first > base)
+		mask &= first - base < 64 ? mask << (first - base) : 0;
+	if (end < base + 64)
+		mask &= end > base ? ~(u64)0 >> (base + 64 - end) : 0;
+	return mask;
 }
 
 static AVX2 void
 along_avx2(float *z, size_t stride, const float *x, const u8 *extents,
-	   const struct axis_op *op, struct along_lists *lists,
-	   u32 *nonzero_ret)
+	   const struct axis_op *op, u32 *nonzero_ret)
 {
-	const struct along_piece *p = lists->pieces;
-	const size_t cap = lists->capacity;
+	const u32 first = 2 * op->first_in, end = 2 * op->end_in;
+	u64 any = 0;
 
 	memset(z, 0, 8 * stride * sizeof(*z));
-	*nonzero_ret = along_sort(lists, stride, extents, op);
-	if (p == NULL)
-		return; /* a row of zeros, and no list was ever needed */
-#define RUN(class, width)                                   \
-	along_pieces(z, stride, x, op->rows,                \
-		     p + (2 * (class) + (width) - 1) * cap, \
-		     lists->num[class][(width) - 1], 2 * (class) + 2, width)
-	RUN(0, 1);
-	RUN(0, 2);
-	RUN(1, 1);
-	RUN(1, 2);
-	RUN(2, 1);
-	RUN(2, 2);
-	RUN(3, 1);
-	RUN(3, 2);
+	for (u32 base = first & ~63u; base < end; base += 64) {
+		const u64 *const widths = op->width_masks[base / 64];
+		const u64 range = range_mask(base, first, end);
+		u64 masks[4];
+
+		extent_masks(extents + base, masks);
+#define RUN(k)                                                     \
+	masks[k] &= range;                                         \
+	any |= masks[k];                                           \
+	along_pieces(z, stride, x, op, base, masks[k] & widths[0], \
+		     2 * (k) + 2, 1);                              \
+	along_pieces(z, stride, x, op, base, masks[k] & widths[1], \
+		     2 * (k) + 2, 2);                              \
+	along_pieces(z, stride, x, op, base, masks[k] & widths[2], \
+		     2 * (k) + 2, 0)
+		RUN(0);
+		RUN(1);
+		RUN(2);
+		RUN(3);
 #undef RUN
+	}
+	*nonzero_ret = (u32)((any & 0x5555555555555555) != 0) |
+		       (u32)((any & 0xAAAAAAAAAAAAAAAA) != 0) << 1;
 }
 
 /* ---- across ------------------------------------------------------------ */
@@ -210,6 +235,130 @@ across_avx2(float *out, size_t stride, u32 num_rows, u32 num_cols,
 	}
 }
 
+/* Two rows of the result, 'width' vectors of columns, all their input. */
+static AVX2 ALWAYS_INLINE void
+pair_tile(float *out, size_t stride, u32 n, u32 width,
+	  const struct across_pair *pairs, u32 num)
+{
+	__m256 acc[2][4];
+
+	for (u32 r = 0; r < 2; r++)
+		for (u32 w = 0; w < width; w++)
+			acc[r][w] = _mm256_setzero_ps();
+	for (u32 g = 0; g < num; g++) {
+		const float *const z = pairs[g].z + n;
+
+		for (u32 k = 0; k < 4; k++)
+			for (u32 r = 0; r < 2; r++)
+				for (u32 w = 0; w < width; w++)
+					acc[r][w] = _mm256_fmadd_ps(
+						_mm256_broadcast_ss(
+							pairs[g].m[r] + k),
+						_mm256_loadu_ps(z + k * stride +
+								8 * w),
+						acc[r][w]);
+	}
+	for (u32 r = 0; r < 2; r++)
+		for (u32 w = 0; w < width; w++)
+			_mm256_storeu_ps(out + r * stride + n + 8 * w,
+					 acc[r][w]);
+}
+
+static AVX2 void
+across_factored_avx2(float *out, size_t stride, u32 num_cols,
+		     const struct across_pair *const pairs[4], const u32 num[4])
+{
+	for (u32 k = 0; k < 4; k++) {
+		float *const rows = out + 2 * k * stride;
+		u32 n = 0;
+
+		for (; n + 32 <= num_cols; n += 32)
+			pair_tile(rows, stride, n, 4, pairs[k], num[k]);
+		for (; n + 16 <= num_cols; n += 16)
+			pair_tile(rows, stride, n, 2, pairs[k], num[k]);
+		if (n < num_cols)
+			pair_tile(rows, stride, n, 1, pairs[k], num[k]);
+	}
+}
+
+/* ---- the DCT that factored operators leave to do ----------------------- */
+
+/* D = even half and odd half of a butterfly; constants as in resample.c. */
+static AVX2 ALWAYS_INLINE void
+dct8(__m256 r[8])
+{
+#define C(k) _mm256_set1_ps(dct_matrix_t_f32[0][k])
+	const __m256 s0 = _mm256_add_ps(r[0], r[7]);
+	const __m256 s1 = _mm256_add_ps(r[1], r[6]);
+	const __m256 s2 = _mm256_add_ps(r[2], r[5]);
+	const __m256 s3 = _mm256_add_ps(r[3], r[4]);
+	const __m256 d0 = _mm256_sub_ps(r[0], r[7]);
+	const __m256 d1 = _mm256_sub_ps(r[1], r[6]);
+	const __m256 d2 = _mm256_sub_ps(r[2], r[5]);
+	const __m256 d3 = _mm256_sub_ps(r[3], r[4]);
+	const __m256 a = _mm256_add_ps(s0, s3), b = _mm256_add_ps(s1, s2);
+	const __m256 e = _mm256_sub_ps(s0, s3), f = _mm256_sub_ps(s1, s2);
+	const __m256 c1 = C(1), c2 = C(2), c3 = C(3), c4 = C(4), c5 = C(5);
+	const __m256 c6 = C(6), c7 = C(7);
+
+	r[0] = _mm256_mul_ps(c4, _mm256_add_ps(a, b));
+	r[4] = _mm256_mul_ps(c4, _mm256_sub_ps(a, b));
+	r[2] = _mm256_fmadd_ps(c2, e, _mm256_mul_ps(c6, f));
+	r[6] = _mm256_fmsub_ps(c6, e, _mm256_mul_ps(c2, f));
+	r[1] = _mm256_fmadd_ps(
+		c1, d0,
+		_mm256_fmadd_ps(
+			c3, d1,
+			_mm256_fmadd_ps(c5, d2, _mm256_mul_ps(c7, d3))));
+	r[3] = _mm256_fmsub_ps(
+		c3, d0,
+		_mm256_fmadd_ps(
+			c7, d1,
+			_mm256_fmadd_ps(c1, d2, _mm256_mul_ps(c5, d3))));
+	r[5] = _mm256_fmadd_ps(
+		c5, d0,
+		_mm256_fmsub_ps(
+			c7, d2,
+			_mm256_fmsub_ps(c1, d1, _mm256_mul_ps(c3, d3))));
+	r[7] = _mm256_fmadd_ps(
+		c7, d0,
+		_mm256_fmsub_ps(
+			c3, d2,
+			_mm256_fmadd_ps(c5, d1, _mm256_mul_ps(c1, d3))));
+#undef C
+}
+
+static AVX2 void
+dct_rows_avx2(float *rows, size_t stride, u32 num_cols)
+{
+	for (u32 n = 0; n < num_cols; n += 8) {
+		__m256 r[8];
+
+		for (u32 k = 0; k < 8; k++)
+			r[k] = _mm256_loadu_ps(rows + k * stride + n);
+		dct8(r);
+		for (u32 k = 0; k < 8; k++)
+			_mm256_storeu_ps(rows + k * stride + n, r[k]);
+	}
+}
+
+static AVX2 void
+dct_blocks_avx2(float *rows, size_t stride, u32 num_blocks)
+{
+	for (u32 k = 0; k < 8; k++)
+		for (u32 q = 0; q < num_blocks; q++) {
+			float *const p = rows + k * stride + q * 8;
+			__m256 sum = _mm256_setzero_ps();
+
+			for (u32 s = 0; s < 8; s++)
+				sum = _mm256_fmadd_ps(
+					_mm256_broadcast_ss(p + s),
+					_mm256_loadu_ps(dct_matrix_t_f32[s]),
+					sum);
+			_mm256_storeu_ps(p, sum);
+		}
+}
+
 /* ---- operators --------------------------------------------------------- */
 
 static AVX2 void
@@ -239,6 +388,23 @@ matrix_avx2(float m[8][8], const float r[8][8], const float dt[8][8])
 	}
 	for (u32 u = 0; u < 8; u++)
 		_mm256_storeu_ps(m[u], acc[u]);
+}
+
+static AVX2 void
+half_avx2(float (*out)[8], const double *w, u32 first, u32 num)
+{
+	const u32 end = first + num;
+
+	for (u32 s = first; s < end; out++) {
+		const u32 stop = min_u32(end, (s | 7) + 1);
+		__m256 sum = _mm256_setzero_ps();
+
+		for (; s < stop; s++)
+			sum = _mm256_fmadd_ps(
+				_mm256_set1_ps((float)*w++),
+				_mm256_loadu_ps(dct_matrix_t_f32[s % 8]), sum);
+		_mm256_storeu_ps(*out, sum);
+	}
 }
 
 /* ---- emission ---------------------------------------------------------- */
@@ -285,7 +451,7 @@ store8(u8 *out, size_t at, u32 dtype, __m256 values)
  */
 static AVX2 ALWAYS_INLINE void
 emit_row_freq(const struct emission *e, u32 dtype, u32 p, const float *from,
-	      u32 first, u32 end, u32 num_cols, u32 num_col_freqs)
+	      u32 first, u32 end, u32 num_cols, u32 num_col_freqs, bool samples)
 {
 	for (u32 q = 0; q < num_cols; q += 8) {
 		__m256 r[8];
@@ -294,6 +460,8 @@ emit_row_freq(const struct emission *e, u32 dtype, u32 p, const float *from,
 		for (u32 k = 0; k < 8; k++)
 			r[k] = _mm256_loadu_ps(from + (q + k) * num_col_freqs);
 		transpose8(r);
+		if (samples)
+			dct8(r);
 		for (u32 k = first; k < end; k++) {
 			const __m256 scale = _mm256_broadcast_ss(&e->scale[k]);
 			const __m256 offset =
@@ -310,7 +478,7 @@ emit_row_freq(const struct emission *e, u32 dtype, u32 p, const float *from,
 
 static AVX2 ALWAYS_INLINE void
 emit_planar(const struct emission *e, u32 dtype, u32 p, const float *amplitudes,
-	    size_t stride, u32 num_cols, u32 num_col_freqs)
+	    size_t stride, u32 num_cols, u32 num_col_freqs, bool samples)
 {
 	u32 first = 0;
 
@@ -321,24 +489,29 @@ emit_planar(const struct emission *e, u32 dtype, u32 p, const float *amplitudes,
 		while (end < e->num_channels && e->row_freq[end] == row)
 			end++;
 		emit_row_freq(e, dtype, p, amplitudes + row * stride, first,
-			      end, num_cols, num_col_freqs);
+			      end, num_cols, num_col_freqs, samples);
 		first = end;
 	}
 }
 
+static bool
+is_planar(const struct emission *e, u32 num_cols)
+{
+	return e->col_stride == 1 && num_cols >= 8 && e->dtype <= DCTLOAD_F16;
+}
+
 static AVX2 void
 emit_avx2(const struct emission *e, u32 p, const float *amplitudes,
-	  size_t stride, u32 num_cols, u32 num_col_freqs)
+	  size_t stride, u32 num_cols, u32 num_col_freqs, bool samples)
 {
-	if (amplitudes == NULL || e->col_stride != 1 || num_cols < 8 ||
-	    e->dtype > DCTLOAD_F16)
+	if (amplitudes == NULL || !is_planar(e, num_cols))
 		emit_row(e, p, amplitudes, stride, num_cols, num_col_freqs);
 	else if (e->dtype == DCTLOAD_F32)
 		emit_planar(e, DCTLOAD_F32, p, amplitudes, stride, num_cols,
-			    num_col_freqs);
+			    num_col_freqs, samples);
 	else
 		emit_planar(e, DCTLOAD_F16, p, amplitudes, stride, num_cols,
-			    num_col_freqs);
+			    num_col_freqs, samples);
 }
 
 static const struct dct_kernels kernels = {
@@ -346,6 +519,12 @@ static const struct dct_kernels kernels = {
 	.along = along_avx2,
 	.across = across_avx2,
 	.matrix = matrix_avx2,
+	.can_factor = true,
+	.half = half_avx2,
+	.across_factored = across_factored_avx2,
+	.dct_rows = dct_rows_avx2,
+	.dct_blocks = dct_blocks_avx2,
+	.can_emit_samples = is_planar,
 	.emit = emit_avx2,
 };
 
