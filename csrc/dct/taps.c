@@ -146,7 +146,9 @@ step_weights(const struct comp_step *cs, double centre, s64 a, u32 n, double *w)
 
 	if (cs->filter == DCTLOAD_BILINEAR) {
 		for (u32 k = 0; k < n; k++) {
-			w[k] = fmax(1 - fabs(x0 + k * inv), 0);
+			const double weight = 1 - fabs(x0 + k * inv);
+
+			w[k] = weight > 0 ? weight : 0;
 			sum += w[k];
 		}
 		return sum;
