@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 _HUGE_PAGE = 2 << 20
 _MIN_NBYTES = 64 << 10
+# What may lie idle beyond the most that was in use at one time: sizes change.
+_SLACK_NBYTES = 64 << 20
 
 
 def _block_nbytes(nbytes: int) -> int:
@@ -46,15 +48,17 @@ class Pool:
     block is taken for something else only after the last view's end. Arrays may
     outlive the pool. Safe to share between threads.
 
+    It holds the most that was in use at one time, and 64 MB.
+
     Args:
-        max_free_nbytes: Free blocks beyond this go back to the system; None keeps
-            all, so the pool holds what was in use at the same time at most.
+        max_free_nbytes: Free blocks beyond this go back to the system at once.
     """
 
     def __init__(self, max_free_nbytes: int | None = None):
         self._max_free_nbytes = max_free_nbytes
         self._free: dict[int, list[mmap.mmap]] = {}
         self._free_nbytes = 0
+        self._most_nbytes = 0
         self._leases: dict[int, _Lease] = {}
         # The callback must not keep the pool alive, nor the pool a cycle.
         pool = weakref.ref(self)
@@ -72,12 +76,25 @@ class Pool:
             block = self._free[nbytes].pop()
             self._free_nbytes -= nbytes
         except (KeyError, IndexError):
+            self._make_room(nbytes)
             block = _new_block(nbytes)
         array = np.frombuffer(block, np.uint8)
         lease = _Lease(array, self._callback)
         lease.block = block
         self._leases[id(lease)] = lease
         return array
+
+    def _make_room(self, nbytes: int) -> None:
+        """Let free blocks of other sizes go before there are too many."""
+        leases = list(self._leases.values())
+        used = nbytes + sum(len(lease.block) for lease in leases)
+        self._most_nbytes = max(self._most_nbytes, used)
+        for size, blocks in list(self._free.items()):
+            while blocks and used + self._free_nbytes > (
+                self._most_nbytes + _SLACK_NBYTES
+            ):
+                blocks.pop()
+                self._free_nbytes -= size
 
     def _give_back(self, lease: _Lease) -> None:
         del self._leases[id(lease)]

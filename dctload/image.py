@@ -399,7 +399,8 @@ class Decoder:
     In a steady state no memory is taken from the system: results that nobody
     holds any more make room for new ones. Results that somebody holds never
     change. Images of one ``decode_many`` call share blocks of 8 MB, so an image
-    that is kept for long may be worth copying.
+    that is kept for long may be worth copying. What is free is kept until the
+    decoder goes.
 
     One thread at a time; a forked child may go on using it.
 

@@ -139,6 +139,12 @@ class TestErrors:
 
 
 class TestArguments:
+    def test_truncated_files_may_be_allowed(self, jpeg_samples):
+        data = jpeg_samples["420"][:-800]
+        (image,) = dctload.decode_many([data], allow_truncated=True)
+        assert "truncated" in image.info.warnings
+        assert _same(image, dctload.decode(data, allow_truncated=True))
+
     def test_on_error_is_checked(self):
         with pytest.raises(ValueError, match="'ignore'"):
             dctload.decode_many([], on_error="ignore")
@@ -218,6 +224,15 @@ class TestMemory:
         del arrays
         assert pool._free_nbytes <= 1 << 20
         assert _address(pool.take(600 << 10)) in places
+
+    def test_a_pool_of_many_sizes_lets_the_old_ones_go(self):
+        pool = Pool()
+        for megabytes in range(8, 72, 4):
+            pool.take(megabytes << 20)  # let go at once
+        # The largest block, 68 MB, is one of 80.
+        assert pool._free_nbytes <= (80 << 20) + (64 << 20)
+        sizes = [size for size, blocks in pool._free.items() if blocks]
+        assert sum(sizes) == pool._free_nbytes
 
     @pytest.mark.parametrize("nbytes", [1, 65536, 65537, 1 << 20, (1 << 20) + 1])
     def test_a_block_is_large_enough_and_wastes_a_quarter_at_most(self, nbytes):
