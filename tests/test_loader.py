@@ -321,6 +321,45 @@ def test_targets_are_collated_as_torch_does(folder, target):
     assert str(got) == str(want)
 
 
+@pytest.mark.parametrize("way", ["native", "python", "converted", "one"])
+def test_boxes_in_the_target_move_with_the_image(folder, tmp_path, way):
+    """Equal to what torchvision's own transforms make of them."""
+    tv = pytest.importorskip("torchvision.tv_tensors")
+    from PIL import Image
+    from torchvision.transforms import v2
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    boxes, paths, want = [], [], []
+    both = v2.Compose([v2.Resize(64), v2.CenterCrop(48), v2.RandomHorizontalFlip(1.0)])
+    for i in range(3):
+        pixels = picture(90 + i, 70, i)
+        paths.append(tmp_path / f"{i}.jpg")
+        if way == "converted":
+            Image.fromarray(pixels).save(paths[i], "PNG", exif=exif)
+        else:
+            paths[i].write_bytes(jpeg_bytes(pixels, exif=exif.tobytes()))
+        corners = torch.tensor([[5.0 + i, 8, 60, 50], [20, 30, 40, 69]])
+        options = {"format": "XYXY", "canvas_size": (70, 90 + i)}
+        boxes.append({"boxes": tv.BoundingBoxes(corners, **options), "id": i})
+        turned = v2.functional.rotate(boxes[i]["boxes"], -90, expand=True)
+        want.append(both(turned))
+    transform = T.Compose([T.Resize(64), T.CenterCrop(48), T.RandomHorizontalFlip(1.0)])
+    if way == "python":
+        transform = T.Compose([transform, lambda image: image])
+    data = Files(paths, boxes, transform=transform)
+    if way == "one":
+        samples = [data[i] for i in range(3)]
+    else:
+        loader = DataLoader(data, 3, collate_fn=list, num_workers=1)
+        (samples,) = loader
+    for i, (x, target) in enumerate(samples):
+        assert x.shape == (192, 6, 6)
+        assert target["id"] == i
+        torch.testing.assert_close(target["boxes"], want[i])
+    assert data.targets[0]["boxes"][0, 0] == 5  # left as they were
+
+
 # ---- data sets of others ----
 
 

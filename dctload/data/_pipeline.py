@@ -26,7 +26,7 @@ This file knows neither order nor what becomes of errors: both are handed in.
 import os
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,7 +36,7 @@ import torch
 from .. import _native
 from ..image import Limits
 from ._buffers import Buffers
-from ._slow import sample_into
+from ._slow import load, sample_into, turn_upright
 from .sampler import Indices
 from .sources.base import Inputs, Source
 from .sources.paths import Paths
@@ -262,7 +262,11 @@ class Pipeline:
         if not plan.native:
             return
         _place(items, tensors, self._strides)
-        _fill(plan, items, step.uniforms, self._settings.upright)
+        geometry, places = _fill(plan, items, step.uniforms, self._settings.upright)
+        if geometry is not None and step.inputs.has_boxes():
+            sizes = items["info"][["height", "width"]].tolist()
+            for i, place in enumerate(places):
+                step.inputs.move(place, geometry.log, sizes[place], i)
         limits = self._settings.limits
         self._engine.submit_sample(step.batch, num, limits, 0, plan.output)
 
@@ -295,15 +299,16 @@ class Pipeline:
             index = int(step.draw.indices[place])
             native = int(step.batch.items[place]["status"]) == 0
             try:
-                converted = sample_into(
-                    self._plan,
+                image, converted = load(
                     step.batch.data(place),
                     self._source.name(index),
-                    step.uniforms[place],
-                    [tensor[place] for tensor in step.tensors],
-                    self._settings.upright,
                     self._settings.limits,
                 )
+                if self._settings.upright:
+                    image = turn_upright(image, step.inputs, place)
+                out = [tensor[place] for tensor in step.tensors]
+                uniforms = step.uniforms[place]
+                sample_into(out, self._plan, image, uniforms, step.inputs, place)
             except Exception as error:
                 step.failed[place] = error
                 continue
@@ -349,16 +354,23 @@ def _place(items: Any, tensors: list[torch.Tensor], strides: list[int]) -> None:
         items["out"][:, i] = np.arange(start, stop, stride, dtype=np.uintp)
 
 
-def _fill(plan: Any, items: Any, uniforms: Any, upright: bool) -> None:
-    """Let the plan write the geometry of the items that will be sampled."""
-    infos, geometry = items["info"], items["geometry"]
+def _fill(
+    plan: Any, items: Any, uniforms: Any, upright: bool
+) -> tuple[Any, Sequence[int]]:
+    """Let the plan write the geometry of the items that will be sampled.
+
+    Returns what it wrote, None if there is nothing to sample, and their places.
+    """
+    infos, records = items["info"], items["geometry"]
     good = (items["status"] | items["skip"]) == 0
     if good.all():
-        plan.fill(infos, uniforms, geometry, upright)
-    elif good.any():
-        part = geometry[good]
-        plan.fill(infos[good], uniforms[good], part, upright)
-        geometry[good] = part
+        return plan.fill(infos, uniforms, records, upright), range(len(items))
+    if not good.any():
+        return None, ()
+    part = records[good]
+    geometry = plan.fill(infos[good], uniforms[good], part, upright)
+    records[good] = part
+    return geometry, good.nonzero()[0].tolist()
 
 
 def _drop(engine: Any, pid: int, *queues: deque[Step]) -> None:

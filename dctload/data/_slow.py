@@ -10,7 +10,7 @@ from ..image import DctImage, Limits, _thread_decoder
 from ..transforms._base import draw, pending
 from ..transforms._plan import to_tensor
 from ..transforms.compose import Compose, as_compose
-from .sources.base import DEFAULTS, Source
+from .sources.base import DEFAULTS, Inputs, Source
 
 _SOI = b"\xff\xd8"
 
@@ -33,39 +33,52 @@ def load(
     return to_dct_image(data, name, limits), True
 
 
+def turn_upright(image: DctImage, inputs: Inputs, place: int) -> DctImage:
+    """Apply the EXIF orientation to an image, and to boxes in its sample."""
+    code = image._header()[0]["orientation"]
+    turned = pending(image).oriented(code)
+    if inputs.has_boxes():
+        inputs.move(place, turned.log, (image.height, image.width))
+    return image._replace(pending=turned)
+
+
 def sample_into(
-    plan: Any,
-    data: Any,
-    name: str,
-    uniforms: Any,
     out: list[torch.Tensor],
-    upright: bool,
-    limits: Limits | None,
-) -> bool:
-    """Make one sample of a batch; returns whether the image was converted."""
-    image, converted = load(data, name, limits)
-    made = plan.sample(image, uniforms, upright)
+    plan: Any,
+    image: DctImage,
+    uniforms: Any,
+    inputs: Inputs,
+    place: int,
+) -> None:
+    """Make one sample of a batch; boxes in it move with the image."""
+    if inputs.samples is None or not inputs.has_boxes():
+        made = plan.sample(image, uniforms, False)
+    else:
+        target = inputs.samples[place]
+        made, inputs.samples[place] = plan.sample(image, uniforms, False, target)
     made = made if isinstance(made, tuple) else (made,)
     for tensor, part in zip(out, made, strict=True):
         tensor.copy_(part)
-    return converted
 
 
 def load_one(source: Source, index: int) -> Any:
     """One sample: the tensor that a batch would hold, and its target."""
     inputs = source.fetch(np.array([index]))
-    name = source.name(index)
     (raw,) = inputs.raw
     if inputs.is_path:
         with open(raw, "rb") as file:
             raw = file.read()
-    image, _ = load(raw, name, None, source.other_formats == "convert")
+    convert = source.other_formats == "convert"
+    image, _ = load(raw, source.name(index), None, convert)
     options = source.options.over(DEFAULTS)
-    transform = compose(options.transform)
     if options.apply_orientation:
-        code = image._header()[0]["orientation"]
-        image = image._replace(pending=pending(image).oriented(code))
-    image = transform.sample(image, None, draw(transform.num_draws))[0]
+        image = turn_upright(image, inputs, 0)
+    transform = compose(options.transform)
+    uniforms = draw(transform.num_draws)
+    if inputs.samples is None:
+        image, _ = transform.sample(image, None, uniforms)
+    else:
+        image, inputs.samples[0] = transform.sample(image, inputs.samples[0], uniforms)
     layout = str(options.layout)
     tensor = to_tensor(image, layout, options.dtype, options.memory_format)
     return inputs.uncollated([tensor])[0]

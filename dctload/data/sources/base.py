@@ -5,6 +5,7 @@ What else belongs to a sample (its target) travels beside them.
 """
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
@@ -115,6 +116,7 @@ class Inputs:
     targets: Indices | None = None
     samples: list[Any] | None = None
     slot: Slot = field(default=Slot(0))
+    _has_boxes: bool | None = None
 
     def __len__(self) -> int:
         return len(self.raw)
@@ -125,6 +127,21 @@ class Inputs:
             self.targets[place] = other.targets[0]
         if self.samples is not None and other.samples is not None:
             self.samples[place] = other.samples[0]
+
+    def has_boxes(self) -> bool:
+        """Whether targets hold tv_tensors, which move with the image."""
+        if self.samples is None or "torchvision.tv_tensors" not in sys.modules:
+            return False
+        if self._has_boxes is None:
+            self._has_boxes = any(map(_has_tv_tensor, self.samples))
+        return self._has_boxes
+
+    def move(self, place: int, log: Any, size: tuple[int, int], i: int = 0) -> None:
+        """Let boxes follow the image of ``size`` by entry ``i`` of the log."""
+        from ...transforms._targets import move
+
+        if self.samples is not None:
+            self.samples[place] = move(self.samples[place], log, size, i)
 
     def keep(self, places: list[int]) -> None:
         """Leave out what goes with the images at other places."""
@@ -147,6 +164,15 @@ class Inputs:
         assert self.samples is not None
         pairs = zip(self.samples, images, strict=True)
         return [self.slot.put(sample, image) for sample, image in pairs]
+
+
+def _has_tv_tensor(value: Any) -> bool:
+    """Whether there is a torchvision tv_tensor anywhere in ``value``."""
+    if isinstance(value, dict):
+        return any(map(_has_tv_tensor, value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(_has_tv_tensor, value))
+    return type(value).__module__.startswith("torchvision.tv_tensors")
 
 
 class Source(Dataset[Any]):
