@@ -11,12 +11,16 @@ The published ResNet-50 code keeps 56 x 56 through layer2 (stride 1 there), whic
 makes it 3.3 times as expensive as the RGB network; ``dctnet_resnet50`` has the
 usual strides, ``dctnet_resnet50_stride1`` the published ones.
 
+The authors subtract and divide by fixed vectors; here a normalisation without
+parameters finds them while training.
+
 The channels and strides follow the authors' code (calmevtime/DCTNet:
 ``classification/models/imagenet``); no line of it is copied.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -57,7 +61,7 @@ class DctResNet(nn.Module):
         gate: bool = False,
     ):
         super().__init__()
-        self.input_spec = InputSpec("concat", frequencies, 448, "imagenet")
+        self.input_spec = InputSpec("concat", frequencies, 448)
         channels = frequencies.num_channels
         net: Any = resnet50(num_classes=num_classes)
         first = net.layer1[0]
@@ -66,6 +70,7 @@ class DctResNet(nn.Module):
         if layer2_stride == 1:
             net.layer2[0].conv2.stride = (1, 1)
             net.layer2[0].downsample[0].stride = (1, 1)
+        self.norm = nn.BatchNorm2d(channels, affine=False)
         self.gate = FrequencyGate(channels) if gate else None
         self.layer1, self.layer2 = net.layer1, net.layer2
         self.layer3, self.layer4 = net.layer3, net.layer4
@@ -74,18 +79,29 @@ class DctResNet(nn.Module):
     def forward(self, x: Inputs) -> Tensor:
         """(N, K, H/8, W/8) -> (N, classes)."""
         self.input_spec.check(x)
-        assert isinstance(x, Tensor)
+        x = self.norm(x)
         if self.gate is not None:
             x = self.gate(x)
         maps: Tensor = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         logits: Tensor = self.fc(maps.mean((2, 3)))
         return logits
 
-    def load_published(self, state: dict[str, Any]) -> None:
+    def load_published(
+        self,
+        state: dict[str, Any],
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> None:
         """Load weights in the layout of the released checkpoints.
 
         There layer1 to layer4 are called ``model.0`` to ``model.3``; the names
         may begin with ``module.`` and lie under ``state_dict``.
+
+        Args:
+            state: As ``torch.load`` gives it.
+            mean: What the checkpoint was trained with, for each channel; None:
+                the input comes normalised.
+            std: Likewise.
 
         Raises:
             RuntimeError: Names or shapes do not match, as torch says it.
@@ -98,6 +114,11 @@ class DctResNet(nn.Module):
                 stage, rest = name.removeprefix("model.").split(".", 1)
                 name = f"layer{int(stage) + 1}.{rest}"
             renamed[name] = value
+        channels = self.norm.num_features
+        scale = torch.ones(channels) if std is None else torch.tensor(std)
+        renamed["norm.running_mean"] = torch.tensor(mean or [0.0] * channels)
+        renamed["norm.running_var"] = scale**2 - self.norm.eps
+        renamed["norm.num_batches_tracked"] = torch.tensor(0)
         self.load_state_dict(renamed)
 
 
@@ -110,9 +131,10 @@ class DctMobileNetV2(nn.Module):
 
     def __init__(self, num_classes: int, frequencies: Frequencies = SQUARE_24):
         super().__init__()
-        self.input_spec = InputSpec("concat", frequencies, 896, "imagenet")
+        self.input_spec = InputSpec("concat", frequencies, 896)
         channels = frequencies.num_channels
         net: Any = mobilenet_v2(num_classes=num_classes)
+        self.norm = nn.BatchNorm2d(channels, affine=False)
         self.features = net.features[1:]
         depthwise, pointwise, norm = self.features[0].conv
         out = 32 if channels == 192 else channels
@@ -129,7 +151,7 @@ class DctMobileNetV2(nn.Module):
     def forward(self, x: Inputs) -> Tensor:
         """(N, K, H/8, W/8) -> (N, classes)."""
         self.input_spec.check(x)
-        maps: Tensor = self.features(x)
+        maps: Tensor = self.features(self.norm(x))
         logits: Tensor = self.classifier(maps.mean((2, 3)))
         return logits
 

@@ -56,6 +56,7 @@ class FrequencyFpn(nn.Module):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """(N, K, h, w) -> maps at h, h/2, h/4, h/8, h/16."""
         body, maps = self.body, {}
+        x = body.norm(x)
         stages = (body.layer1, body.layer2, body.layer3, body.layer4)
         for level, stage in zip(LEVELS, stages, strict=True):
             x = maps[level] = stage(x)
