@@ -35,7 +35,7 @@ class FrequencyGate(nn.Module):
         self.squeeze = nn.Sequential(mix, nn.BatchNorm2d(channels), nn.ReLU())
         self.excite = nn.Conv2d(channels, 2 * channels, 1, groups=channels)
         nn.init.kaiming_normal_(mix.weight, mode="fan_out")
-        nn.init.zeros_(mix.bias)
+        nn.init.zeros_(mix.bias)  # type: ignore[arg-type]
         nn.init.normal_(self.excite.weight, std=0.001)
         with torch.no_grad():
             bias = torch.tensor([BIAS_OFF, BIAS_ON])
