@@ -273,7 +273,7 @@ class Trainer:
             self.average.update(self.model, self._progress.step)
         self._progress.step += 1
         self._accuracy.add(loss, logits, target)
-        return float(loss) if self.device.type == "cpu" else None
+        return loss.item() if self.device.type == "cpu" else None
 
     def _finish_accuracy(self) -> dict[str, float]:
         self._accuracy.reduce()
