@@ -575,14 +575,23 @@ begin_output(struct image *im)
 	return status;
 }
 
-/* Whole planes are there; a plan still has to see them. */
+/*
+ * Whole planes are there; a plan still has to see them, and the quantisation
+ * tables that a component's first scan brought after the plan was begun.
+ */
 static enum dctload_status
 finish_output(struct image *im)
 {
+	enum dctload_status status;
+
 	if (im->job->planes != NULL)
 		return DCTLOAD_OK;
 	if (im->streaming)
 		return plan_finish(im->plan);
+	status = plan_begin(im->plan, &im->header.info, im->job->geometry,
+			    im->job->output, im->job->out);
+	if (status != DCTLOAD_OK)
+		return status;
 	return plan_run(im->plan, &im->header.info,
 			(const s16 *const *)im->grid);
 }
