@@ -53,7 +53,7 @@ struct scan_lane {
 	u64 run_position;	/* where in it the run begins, in bits */
 	bool failed;		/* scan_redo_run() tells why */
 	bool zero_fill;		/* missing data are zeros, not an error */
-	u64 error_position;	/* in bits from 'start' */
+	u64 error_position;	/* the last symbol, in bits from 'start' */
 
 	s32 dc_pred[DCTLOAD_MAX_COMPONENTS];	/* before the run */
 	struct scan_slot slots[MAX_MCU_BLOCKS];

@@ -84,6 +84,7 @@ next_symbol(struct scan_lane *lane, const struct huff_codes *codes)
 	u32 found;
 
 	bits_refill(&lane->bits);
+	lane->error_position = bits_position(&lane->bits, lane->start);
 	found = huff_find(codes, lane->bits.buf);
 	if (unlikely(found == 0) && lane->zero_fill && is_near_end(lane))
 		return MAX_CODE_BITS;
@@ -133,10 +134,13 @@ decode_ac_symbol(struct scan_lane *lane)
 		return DCTLOAD_OK;
 	}
 	k += run;
-	/* libjpeg would store it in the last place. */
-	if (unlikely(k >= BLOCK_COEFS))
-		return DCTLOAD_BAD_RUN;
 	bits_consume(&lane->bits, found & 0xFF);
+	/* libjpeg stores it in the last place; so do we past the data's end. */
+	if (unlikely(k >= BLOCK_COEFS)) {
+		if (!lane->zero_fill || !scan_is_past_end(lane))
+			return DCTLOAD_BAD_RUN;
+		k = BLOCK_COEFS - 1;
+	}
 	lane->block->coefs[k] = (s16)huff_extend(lane->bits.buf, size);
 	bits_consume(&lane->bits, size);
 	lane->offset = (k + 1) * sizeof(s16);
@@ -198,11 +202,29 @@ scan_finish_step(struct scan_lane *lane, const huff_run_entry entry)
 
 /* ---- again, to see what is wrong --------------------------------------- */
 
+/* One block; 'pred' is its component's. */
+static enum dctload_status
+redo_block(struct scan_lane *lane, s32 *pred)
+{
+	enum dctload_status status;
+
+	lane->offset = 0;
+	clear_rest(lane);
+	status = decode_dc(lane);
+	if (status != DCTLOAD_OK)
+		return status;
+	/* libjpeg lets DC wrap around. */
+	*pred += lane->block->coefs[0];
+	if (*pred != (s16)*pred)
+		return DCTLOAD_BAD_COEFFICIENT;
+	return finish_block(lane);
+}
+
 enum dctload_status
 scan_redo_run(struct scan_lane *lane, u32 *num_mcus_ret)
 {
-	const u64 end = (u64)(lane->end - lane->start) * 8;
 	s32 pred[DCTLOAD_MAX_COMPONENTS];
+	size_t num_blocks;
 	bool past_end = false;
 
 	memcpy(pred, lane->dc_pred, sizeof(pred));
@@ -210,37 +232,24 @@ scan_redo_run(struct scan_lane *lane, u32 *num_mcus_ret)
 	for (lane->block = lane->run_begin; lane->block != lane->run_end;
 	     lane->block++) {
 		const struct scan_slot *const slot =
-		    slot_of(lane, lane->block);
+			slot_of(lane, lane->block);
 		enum dctload_status status;
-		u64 position;
 
 		if (past_end && slot == lane->slots)
 			break;
-		lane->offset = 0;
-		clear_rest(lane);
-		status = decode_dc(lane);
-		if (status == DCTLOAD_OK)
-			status = finish_block(lane);
-		position = bits_position(&lane->bits, lane->start);
-		lane->error_position = position < end ? position : end;
-		past_end |= position > end;
+		status = redo_block(lane, &pred[slot->component]);
+		past_end |= scan_is_past_end(lane);
 		if (past_end && !lane->zero_fill)
 			return DCTLOAD_TRUNCATED;
-		/* libjpeg lets DC wrap around. */
-		pred[slot->component] += lane->block->coefs[0];
-		if (status == DCTLOAD_OK &&
-		    pred[slot->component] != (s16)pred[slot->component])
-			status = DCTLOAD_BAD_COEFFICIENT;
 		if (status != DCTLOAD_OK)
 			return status;
 	}
-	*num_mcus_ret =
-	    (u32)(lane->block - lane->run_begin) / lane->num_slots;
-	/* The MCUs that are there are the last ones of the window. */
-	memmove(lane->run_end - (lane->block - lane->run_begin),
-		lane->run_begin,
-		(size_t)(lane->block - lane->run_begin) *
-		    sizeof(*lane->block));
+	/* The MCUs that are there become the last ones of the window. */
+	num_blocks = (size_t)(lane->block - lane->run_begin);
+	for (size_t i = num_blocks; i-- != 0;)
+		memmove(lane->run_end[i - num_blocks].coefs,
+			lane->run_begin[i].coefs, BLOCK_NBYTES);
+	*num_mcus_ret = (u32)num_blocks / lane->num_slots;
 	return past_end ? DCTLOAD_TRUNCATED : DCTLOAD_OK;
 }
 
