@@ -130,6 +130,7 @@ def machine() -> dict[str, object]:
         "cpu": cpu,
         "cores": os.cpu_count(),
         "load": os.getloadavg()[0],
+        "clock": os.environ.get("BENCH_CLOCK", "wall"),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "variants": _native.cpu_features(),

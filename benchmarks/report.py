@@ -12,6 +12,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 BEHIND = 0.97  # within 3 % is no difference
+CLOCKS = {"wall": "time that went by", "cpu": "time on the CPU, all threads together"}
 
 
 def _header(results: dict[str, Any]) -> list[str]:
@@ -63,7 +64,8 @@ def _table(section: dict[str, Any]) -> list[str]:
         section["text"],
         "",
         f"{corpus['files']:,} files of {nbytes / 1000:.1f} KB on average; commit "
-        f"{machine['commit']}{changed}; load average before {machine['load']:.1f}.",
+        f"{machine['commit']}{changed}; {CLOCKS[machine['clock']]}; load average "
+        f"before {machine['load']:.1f}.",
         "",
         "| what | images/s | against | images/s | ratio (rounds) | goal |",
         "|---|---:|---|---:|---:|---|",

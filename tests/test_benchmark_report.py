@@ -35,6 +35,7 @@ def _results(ratio, floor):
         "cpu": "a CPU",
         "cores": 2,
         "load": 0.1,
+        "clock": "cpu",
         "system": "Linux",
         "python": "3.12",
         "variants": "portable",
