@@ -247,7 +247,7 @@ scan_redo_run(struct scan_lane *lane, u32 *num_mcus_ret)
 	/* The MCUs that are there become the last ones of the window. */
 	num_blocks = (size_t)(lane->block - lane->run_begin);
 	for (size_t i = num_blocks; i-- != 0;)
-		memmove(lane->run_end[i - num_blocks].coefs,
+		memmove((lane->run_end - num_blocks)[i].coefs,
 			lane->run_begin[i].coefs, BLOCK_NBYTES);
 	*num_mcus_ret = (u32)num_blocks / lane->num_slots;
 	return past_end ? DCTLOAD_TRUNCATED : DCTLOAD_OK;

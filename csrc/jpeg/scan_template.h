@@ -87,7 +87,7 @@ STATIC_ASSERT(STEPS_PER_REFILL * RUN_TABLE_BITS <= REFILL_MIN_BITS);
 		const u32 code_nbits = entry[RUN_CODE_NBITS];                \
 		const u32 size = entry[RUN_SIZE];                            \
 		const u64 at = offset##i - RUN_MISS + entry[RUN_FIRST];      \
-		s16 *const coef = &block##i->coefs[at / sizeof(s16)];        \
+		s16 *const coef = (void *)((u8 *)block##i->coefs + at);      \
                                                                              \
 		if (block##i == lanes[i]->run_end)                           \
 			goto stop##i;                                        \
