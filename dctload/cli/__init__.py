@@ -19,6 +19,7 @@ from dctload.errors import DctloadError
 COMMANDS = {
     "info": "what JPEG files hold: size, subsampling, kind, tables",
     "verify": "decode every file of a folder and name each bad one",
+    "stats": "mean and deviation of every frequency, for normalisation",
     "bench": "how fast decoding and loading are, on your own files",
     "train": "train a network on a folder of JPEG files",
     "models": "the networks, and what they cost beside RGB ones",
