@@ -82,7 +82,13 @@ def judge(data: bytes, decoder: ccore.Decoder, flags: int = 0) -> ccore.Outcome:
     return outcome
 
 
-SMALL = ["420-progressive", "restart-every-3-progressive"]
+SMALL = [
+    "420",
+    "420-progressive",
+    "restart-every-3",
+    "444-not-interleaved",
+    "restart-every-3-progressive",
+]
 
 
 @needs_oracle
@@ -125,6 +131,27 @@ def test_what_truncation_leaves_is_what_libjpeg_makes_of_it(name, tail):
         assert same(outcome, answer), n
         num_compared += 1
     assert num_compared > 0.6 * (len(whole) - head)
+
+
+@needs_oracle
+@pytest.mark.parametrize("tail", [b"", b"\xff\xd9"], ids=["cut", "EOI"])
+def test_odd_files_cut_anywhere_are_what_libjpeg_makes_of_them(tail):
+    """As above, at a few places of every kind of file."""
+    decoder, rng = ccore.Decoder(), np.random.default_rng(len(tail))
+    num_compared = 0
+    for name, whole in corpus.good().items():
+        head = whole.index(b"\xff\xda") + 14
+        cuts = rng.integers(head, len(whole) - 1, 6) if head + 2 < len(whole) else []
+        for n in cuts:
+            data = whole[:n] + tail
+            answer = oracle.read(data)
+            if cut_inside_segment(answer) or whole[n - 1] == 0xFF:
+                continue
+            outcome = decoder.decode(data, ccore.ALLOW_TRUNCATED)
+            assert outcome.ok, (name, n)
+            assert same(outcome, answer), (name, n)
+            num_compared += 1
+    assert num_compared > 500
 
 
 @needs_oracle
