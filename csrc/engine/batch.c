@@ -55,6 +55,17 @@ info_coefs_nbytes(const struct dctload_info *info)
 	return nbytes;
 }
 
+size_t
+batch_coefs_nbytes(const struct dctload_batch *b, u32 num_items)
+{
+	size_t nbytes = 0;
+
+	for (u32 i = 0; i < num_items; i++)
+		if (b->items[i].status == DCTLOAD_OK && !b->items[i].skip)
+			nbytes += info_coefs_nbytes(&b->items[i].info);
+	return nbytes;
+}
+
 void
 info_place_planes(const struct dctload_info *info, void *memory,
 		  s16 *planes[DCTLOAD_MAX_COMPONENTS])

@@ -21,6 +21,7 @@ struct dctload_batch {
 	struct dctload_limits limits;
 	u32 flags;
 	struct dctload_output output; /* of WORK_SAMPLE */
+	bool bypass_cache; /* WORK_DECODE: planes leave the caches anyway */
 
 	/*
 	 * Whose work this is, from the submission until the last item is done;
@@ -38,6 +39,9 @@ struct dctload_batch {
 
 /* Bytes of the coefficients that 'info' describes. */
 size_t info_coefs_nbytes(const struct dctload_info *info);
+
+/* The same, of all items that are well. */
+size_t batch_coefs_nbytes(const struct dctload_batch *b, u32 num_items);
 
 /* Point planes[] into 'memory', component after component. */
 void info_place_planes(const struct dctload_info *info, void *memory,

@@ -416,6 +416,12 @@ dctload_submit_read(struct dctload_engine *e, struct dctload_batch *b,
 	return submit(e, b, WORK_READ, num_items);
 }
 
+/*
+ * Planes beyond this much are out of the cache by the time the batch is done.
+ * Storing them past it saves reading each line before it is overwritten.
+ */
+#define CACHE_NBYTES ((size_t)8 << 20)
+
 enum dctload_status
 dctload_submit_decode(struct dctload_engine *e, struct dctload_batch *b,
 		      uint32_t num_items, const struct dctload_limits *limits,
@@ -426,6 +432,7 @@ dctload_submit_decode(struct dctload_engine *e, struct dctload_batch *b,
 	if (status != DCTLOAD_OK)
 		return status;
 	b->flags = flags;
+	b->bypass_cache = batch_coefs_nbytes(b, num_items) > CACHE_NBYTES;
 	return submit(e, b, WORK_DECODE, num_items);
 }
 
