@@ -96,6 +96,22 @@ class Axis:
         last[FILTER] = filter_
         return self._set_last(last, size, append, mask)
 
+    def crop_resize(
+        self, left: Array, size: Array, out_size: Array, filter_: int
+    ) -> "Axis":
+        """``crop`` and ``resize`` of all images, at once where that is easy."""
+        if self.num.any() or (left < 0).any() or (left + size > self.size).any():
+            every = np.ones(len(size), bool)
+            return self.crop(left, size, every).resize(out_size, filter_, every)
+        table = np.zeros_like(self.table)
+        step = table[:, :, 0]
+        step[LO] = step[START] = left
+        step[HI] = left + size
+        step[STEP] = size / out_size
+        step[OUT_SIZE] = out_size
+        step[FILTER] = np.where(size == out_size, FILTERS["bilinear"], filter_)
+        return Axis(out_size, np.ones(len(size), np.int64), table)
+
     def flip(self, mask: Array) -> "Axis":
         """Mirror."""
         last = self._last()
@@ -256,6 +272,34 @@ class Geometry:
             x=self.x.resize(width, kind, on),
             y=self.y.resize(height, kind, on),
             log=(*self.log, ("resize", (width, height, on))),
+        )
+
+    def crop_resize(
+        self,
+        box: tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike, npt.ArrayLike],
+        width: npt.ArrayLike,
+        height: npt.ArrayLike,
+        interpolation: str = "bilinear",
+    ) -> "Geometry":
+        """``crop(*box)`` and ``resize``, quicker than one after the other."""
+        left, top, part_w, part_h = self._ints(*box)
+        width, height = self._ints(width, height)
+        if min(part_w.min(initial=1), part_h.min(initial=1)) < 1:
+            raise ValueError("a crop must be at least 1 x 1")
+        if min(width.min(initial=1), height.min(initial=1)) < 1:
+            raise ValueError("the size after a resize must be at least 1 x 1")
+        on = self._mask(None)
+        kind = FILTERS[interpolation]
+        return Geometry(
+            self.x.crop_resize(left, part_w, width, kind),
+            self.y.crop_resize(top, part_h, height, kind),
+            self.transpose,
+            self.fill,
+            (
+                *self.log,
+                ("crop", (left, top, part_w, part_h, on)),
+                ("resize", (width, height, on)),
+            ),
         )
 
     def hflip(self, mask: npt.ArrayLike | None = None) -> "Geometry":

@@ -195,7 +195,7 @@ class RandomResizedCrop(GeometryTransform):
     def apply(self, geometry: Geometry, u: Array) -> Geometry:
         box = self.boxes(geometry.width, geometry.height, u)
         height, width = two_sizes(self.size, "RandomResizedCrop")
-        return geometry.crop(*box).resize(width, height, self.interpolation)
+        return geometry.crop_resize(box, width, height, self.interpolation)
 
     def size_after(self, size: "Size | None") -> "Size | None":
         height, width = two_sizes(self.size, "RandomResizedCrop")
