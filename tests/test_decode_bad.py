@@ -13,6 +13,7 @@ import oracle
 import pytest
 import variants
 from conftest import jpeg_bytes, picture
+from jpegwriter import SOF0, SOF2
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -280,3 +281,23 @@ def test_huge_headers_without_data_cost_nothing():
     start = time.process_time()
     assert ccore.read_info(data, unlimited).ok
     assert time.process_time() - start < 0.001
+
+
+@pytest.mark.parametrize("sof", [SOF0, SOF2])
+def test_a_file_too_short_for_its_size_is_not_given_memory(sof):
+    """A block takes a bit at least; these planes would be 330 MB."""
+    scan = jpegimage.Scan((0,), 0, 0 if sof == SOF2 else 63)
+    head = corpus_bad.part("sof", sof, 13000, 13000, [jpegimage.Component(1)])
+    data = corpus_bad.progressive((scan, []), sof=head)
+    plane = np.empty((1625, 1625, 8, 8), np.int16)  # mapped, but not yet there
+    info, offset = ccore.ffi.new("struct dctload_info *"), ccore.ffi.new("size_t *")
+    decoder = ccore.lib.dctload_alloc_decoder()
+    pointers = ccore.pointers([plane])
+    start = time.process_time()
+    status = ccore.lib.dctload_decode(
+        decoder, data, len(data), ccore.ffi.NULL, 0, pointers, info, offset
+    )
+    taken = time.process_time() - start
+    ccore.lib.dctload_free_decoder(decoder)
+    assert (ccore.STATUS[status], offset[0]) == ("TRUNCATED", len(data))
+    assert taken < 0.005

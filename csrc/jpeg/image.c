@@ -559,11 +559,31 @@ choose_grids(struct image *im)
 	return DCTLOAD_OK;
 }
 
+/*
+ * Each block takes at least a bit, its DC code.  A file too short for that is
+ * truncated, and need not be given the memory it claims to need.
+ */
+static bool
+is_too_short(const struct image *im)
+{
+	const struct dctload_info *const info = &im->header.info;
+	u64 num_blocks = 0;
+
+	for (u32 c = 0; c < info->num_components; c++)
+		num_blocks += (u64)info->components[c].blocks_w *
+			      info->components[c].blocks_h;
+	return num_blocks / 8 > im->header.in_nbytes &&
+	       (im->job->flags & DCTLOAD_ALLOW_TRUNCATED) == 0;
+}
+
 static enum dctload_status
 begin_output(struct image *im)
 {
 	enum dctload_status status = DCTLOAD_OK;
 
+	if (is_too_short(im))
+		return fail_at(im, im->header.in + im->header.in_nbytes,
+			       DCTLOAD_TRUNCATED);
 	if (im->job->planes == NULL)
 		status = plan_begin(im->plan, &im->header.info,
 				    im->job->geometry, im->job->output,
