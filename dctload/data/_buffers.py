@@ -13,6 +13,9 @@ import torch
 _CARRIER: dict[int, Any] = {1: np.int8, 2: np.int16, 4: np.int32}
 
 
+Shape = tuple[int, int, int]
+
+
 class _Watch(weakref.ref[np.ndarray]):
     """Knows where memory goes when its lease ends."""
 
@@ -38,7 +41,6 @@ class Buffers:
     a fault per 4 KiB, which would be several per cent of a batch's time.
 
     Args:
-        shapes: Of one sample's tensors, (channels, rows, columns).
         dtype: Of the tensors.
         keep: Buffers kept for reuse.
         pin: Page-locked memory, which torch keeps and reuses by itself.
@@ -47,27 +49,29 @@ class Buffers:
 
     def __init__(
         self,
-        shapes: Sequence[tuple[int, int, int]],
         dtype: torch.dtype,
         keep: int,
         *,
         pin: bool = False,
         channels_last: bool = False,
     ):
-        self._shapes = [
-            (rows, columns, channels) if channels_last else (channels, rows, columns)
-            for channels, rows, columns in shapes
-        ]
         self._dtype, self._pin, self._channels_last = dtype, pin, channels_last
         self._free: deque[np.ndarray] = deque(maxlen=keep)
 
-    def take(self, num: int) -> list[torch.Tensor]:
-        """Tensors for ``num`` samples; their content is arbitrary."""
+    def take(self, num: int, shapes: Sequence[Shape]) -> list[torch.Tensor]:
+        """Tensors for ``num`` samples; their content is arbitrary.
+
+        Args:
+            num: How many samples.
+            shapes: Of one sample's tensors, (channels, rows, columns).
+        """
         take = self._pinned if self._pin else self._lease
-        tensors = [take((num, *shape)) for shape in self._shapes]
-        if self._channels_last:
-            return [tensor.permute(0, 3, 1, 2) for tensor in tensors]
-        return tensors
+        if not self._channels_last:
+            return [take((num, *shape)) for shape in shapes]
+        return [
+            take((num, rows, columns, channels)).permute(0, 3, 1, 2)
+            for channels, rows, columns in shapes
+        ]
 
     def _pinned(self, shape: tuple[int, ...]) -> torch.Tensor:
         return torch.empty(shape, dtype=self._dtype, pin_memory=True)
@@ -103,12 +107,13 @@ class Ring(Buffers):
         self._turn: deque[list[torch.Tensor]] = deque()
         self._keep = self._free.maxlen or 1
 
-    def take(self, num: int) -> list[torch.Tensor]:
+    def take(self, num: int, shapes: Sequence[Shape]) -> list[torch.Tensor]:
         """Tensors for ``num`` samples, those of ``keep`` batches ago."""
         tensors: list[torch.Tensor] = []
         if len(self._turn) == self._keep:
             tensors = self._turn.popleft()
-        if not tensors or len(tensors[0]) < num:
-            tensors = super().take(num)
+        fits = [tuple(tensor.shape[1:]) for tensor in tensors] == list(shapes)
+        if not fits or len(tensors[0]) < num:
+            tensors = super().take(num, shapes)
         self._turn.append(tensors)
         return [tensor[:num] for tensor in tensors]

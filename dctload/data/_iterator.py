@@ -142,17 +142,26 @@ class BatchIterator:
             wanted = [i for i in range(len(step)) if i not in set(leave_out)]
             tensors = [tensor[wanted] for tensor in tensors]
             step.inputs.keep(wanted)
+            if step.blocks:
+                step.blocks = [step.blocks[i] for i in wanted]
         num_images = len(tensors[0])
         return self._assemble(step, tensors), (step.draw, num_images)
 
     def _assemble(self, step: Step, tensors: list[torch.Tensor]) -> Any:
         inputs = step.inputs
-        if self._collate is None:
+        if self._collate is None and not step.blocks:
             whole = tensors[0] if len(tensors) == 1 else tuple(tensors)
             return inputs.collate(whole)
-        images: list[Any] = list(tensors[0].unbind())
-        if len(tensors) > 1:
-            images = list(zip(*(tensor.unbind() for tensor in tensors), strict=True))
+        parts = [list(tensor.unbind()) for tensor in tensors]
+        for i, (rows, columns) in enumerate(step.blocks):
+            parts[0][i] = parts[0][i][:, :rows, :columns]
+            if len(parts) > 1:
+                parts[1][i] = parts[1][i][:, : rows // 2, : columns // 2]
+        images: list[Any] = parts[0]
+        if len(parts) > 1:
+            images = list(zip(*parts, strict=True))
+        if self._collate is None:
+            return inputs.collate(images)
         samples = inputs.uncollated(images)
         return self._collate(samples if self._batched else samples[0])
 

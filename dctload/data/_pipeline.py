@@ -26,7 +26,7 @@ This file knows neither order nor what becomes of errors: both are handed in.
 import os
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +36,7 @@ import torch
 from .. import _native
 from ..image import Limits
 from ._buffers import Buffers
+from ._fit import FitPlan
 from ._slow import load, sample_into, turn_upright
 from .sampler import Indices
 from .sources.base import Inputs, Source
@@ -74,6 +75,8 @@ class Step:
         tensors: Where the samples go.
         uniforms: The random numbers, ``(N, num_draws)``.
         slowly: Places of the images that are made in Python.
+        images: Of these, those that had to be loaded early, and if converted.
+        blocks: With ``fit="list"``, rows and columns of each image.
         failed: Places, and what went wrong there.
     """
 
@@ -83,6 +86,8 @@ class Step:
     tensors: list[torch.Tensor] = field(default_factory=list)
     uniforms: Any = None
     slowly: list[int] = field(default_factory=list)
+    images: dict[int, tuple[Any, bool]] = field(default_factory=dict)
+    blocks: list[tuple[int, int]] = field(default_factory=list)
     failed: dict[int, Exception] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -96,7 +101,6 @@ class Settings:
     Attributes:
         source: The data set.
         plan: Of its transforms.
-        dtype: Of the tensors.
         seed: One half of the random numbers' key.
         upright: Apply the EXIF orientation.
         depth: Batches under way at a time.
@@ -106,7 +110,6 @@ class Settings:
 
     source: Source
     plan: Any
-    dtype: torch.dtype
     seed: int
     upright: bool
     depth: int
@@ -137,9 +140,7 @@ class Pipeline:
         self._sampling: deque[Step] = deque()
         self._idle: list[Any] = []
         self._pid = os.getpid()
-        self._strides = [
-            int(np.prod(shape)) * settings.dtype.itemsize for shape in self._plan.shapes
-        ]
+        self._fit = self._plan if isinstance(self._plan, FitPlan) else None
         # Runs when the pipeline is forgotten, or at exit: the threads must not
         # write to memory that is gone.
         self._end = weakref.finalize(
@@ -193,11 +194,14 @@ class Pipeline:
         draw = Draw(np.array([index]), np.array([index]), into.draw.epoch)
         step = self._begin(draw)
         self._engine.wait(step.batch)
-        self._sample(step, [tensor[place : place + 1] for tensor in into.tensors])
+        step.tensors = [tensor[place : place + 1] for tensor in into.tensors]
+        self._sample(step)
         self._make_slowly(step)
         self._engine.wait(step.batch)
         self._note_errors(step)
         into.inputs.put(place, step.inputs)
+        if step.blocks and into.blocks:
+            into.blocks[place] = step.blocks[0]
         if not step.failed and self._unwanted(step):
             return _native.error(_NOT_JPEG, self._source.name(index))
         return step.failed.get(0)
@@ -218,7 +222,7 @@ class Pipeline:
             clock.producer()
             step = self._reading.popleft()
             self._sampling.append(step)
-            self._sample(step, self._buffers.take(len(step)))
+            self._sample(step)
         if threads and not self._reading:
             self._read()
 
@@ -250,25 +254,62 @@ class Pipeline:
                 return batch
         return _native.Batch(num)
 
-    def _sample(self, step: Step, tensors: list[torch.Tensor]) -> None:
+    def _sample(self, step: Step) -> None:
         """Draw, plan, and queue the making of a batch whose headers are read."""
         num, plan, draw = len(step), self._plan, step.draw
         items = step.batch.items[:num]
-        step.tensors = tensors
         step.uniforms = _native.uniforms(
             self.seed, draw.epoch, draw.ids, plan.num_draws
         )
         step.slowly = self._set_apart(items)
-        if not plan.native:
+        if plan.native:
+            self._plan_geometry(step, items)
+        if not step.tensors:
+            step.tensors = self._buffers.take(num, plan.shapes)
+        if plan.native:
+            _place(items, step.tensors)
+            limits = self._settings.limits
+            self._engine.submit_sample(step.batch, num, limits, 0, plan.output)
+
+    def _plan_geometry(self, step: Step, items: Any) -> None:
+        """Let the plan write what becomes of each image that can be read."""
+        fit = self._fit
+        if fit is not None:
+            self._load_early(step, items)
+            fit.fixed = bool(step.tensors)
+            if fit.fixed:
+                fit.size = _size_of(step.tensors[0])
+        good = (items["status"] | items["skip"]) == 0
+        good[list(step.images)] = True
+        geometry = _fill(self._plan, items, good, step.uniforms, self._settings.upright)
+        if geometry is None:
             return
-        _place(items, tensors, self._strides)
-        geometry, places = _fill(plan, items, step.uniforms, self._settings.upright)
-        if geometry is not None and step.inputs.has_boxes():
+        places = good.nonzero()[0].tolist()
+        if fit is not None and fit.fit == "list":
+            blocks = dict(zip(places, fit.blocks(fit.own), strict=True))
+            step.blocks = [blocks.get(i, (0, 0)) for i in range(len(step))]
+        if step.inputs.has_boxes():
             sizes = items["info"][["height", "width"]].tolist()
             for i, place in enumerate(places):
-                step.inputs.move(place, geometry.log, sizes[place], i)
-        limits = self._settings.limits
-        self._engine.submit_sample(step.batch, num, limits, 0, plan.output)
+                if place not in step.images:
+                    step.inputs.move(place, geometry.log, sizes[place], i)
+
+    def _load_early(self, step: Step, items: Any) -> None:
+        """Images to be converted, for the size of a batch depends on theirs."""
+        for place in step.slowly:
+            try:
+                image, converted = self._load(step, place)
+            except Exception as error:
+                step.failed[place] = error
+                continue
+            step.images[place] = image, converted
+            header = image._header()[0]
+            for name in ("width", "height", "orientation"):
+                items["info"][name][place] = header[name]
+
+    def _load(self, step: Step, place: int) -> tuple[Any, bool]:
+        name = self._source.name(int(step.draw.indices[place]))
+        return load(step.batch.data(place), name, self._settings.limits)
 
     def _set_apart(self, items: Any) -> list[int]:
         """Mark, and list, the items that the engine cannot make into samples."""
@@ -296,14 +337,11 @@ class Pipeline:
     def _make_slowly(self, step: Step) -> None:
         """Make in Python what the engine cannot, while it works on the rest."""
         for place in step.slowly:
-            index = int(step.draw.indices[place])
-            native = int(step.batch.items[place]["status"]) == 0
+            if place in step.failed:
+                continue
+            was_jpeg = int(step.batch.items[place]["status"]) == 0
             try:
-                image, converted = load(
-                    step.batch.data(place),
-                    self._source.name(index),
-                    self._settings.limits,
-                )
+                image, converted = step.images.get(place) or self._load(step, place)
                 if self._settings.upright:
                     image = turn_upright(image, step.inputs, place)
                 out = [tensor[place] for tensor in step.tensors]
@@ -312,7 +350,7 @@ class Pipeline:
             except Exception as error:
                 step.failed[place] = error
                 continue
-            self._stats.converted += converted or not native
+            self._stats.converted += converted or not was_jpeg
             self._stats.slow += not converted
 
     def _note_errors(self, step: Step) -> None:
@@ -346,31 +384,30 @@ class Pipeline:
         return self._repair(self, step, failed, unwanted)
 
 
-def _place(items: Any, tensors: list[torch.Tensor], strides: list[int]) -> None:
+def _size_of(luma: torch.Tensor) -> tuple[int, int]:
+    """Width and height of the images in a batch."""
+    return 8 * luma.shape[-1], 8 * luma.shape[-2]
+
+
+def _place(items: Any, tensors: list[torch.Tensor]) -> None:
     """Tell each item where its sample goes."""
-    for i, (tensor, stride) in enumerate(zip(tensors, strides, strict=True)):
-        start = tensor.data_ptr()
+    for i, tensor in enumerate(tensors):
+        start, stride = tensor.data_ptr(), tensor.stride(0) * tensor.itemsize
         stop = start + stride * len(items)
         items["out"][:, i] = np.arange(start, stop, stride, dtype=np.uintp)
 
 
-def _fill(
-    plan: Any, items: Any, uniforms: Any, upright: bool
-) -> tuple[Any, Sequence[int]]:
-    """Let the plan write the geometry of the items that will be sampled.
-
-    Returns what it wrote, None if there is nothing to sample, and their places.
-    """
+def _fill(plan: Any, items: Any, good: Any, uniforms: Any, upright: bool) -> Any:
+    """Let the plan write the geometry of the good items; returns what it wrote."""
     infos, records = items["info"], items["geometry"]
-    good = (items["status"] | items["skip"]) == 0
     if good.all():
-        return plan.fill(infos, uniforms, records, upright), range(len(items))
+        return plan.fill(infos, uniforms, records, upright)
     if not good.any():
-        return None, ()
+        return None
     part = records[good]
     geometry = plan.fill(infos[good], uniforms[good], part, upright)
     records[good] = part
-    return geometry, good.nonzero()[0].tolist()
+    return geometry
 
 
 def _drop(engine: Any, pid: int, *queues: deque[Step]) -> None:

@@ -10,6 +10,7 @@ from ..image import DctImage, Limits, _thread_decoder
 from ..transforms._base import draw, pending
 from ..transforms._plan import to_tensor
 from ..transforms.compose import Compose, as_compose
+from ._fit import FitPlan
 from .sources.base import DEFAULTS, Inputs, Source
 
 _SOI = b"\xff\xd8"
@@ -51,11 +52,17 @@ def sample_into(
     place: int,
 ) -> None:
     """Make one sample of a batch; boxes in it move with the image."""
-    if inputs.samples is None or not inputs.has_boxes():
-        made = plan.sample(image, uniforms, False)
-    else:
+    target = None
+    if inputs.samples is not None and inputs.has_boxes():
         target = inputs.samples[place]
-        made, inputs.samples[place] = plan.sample(image, uniforms, False, target)
+    if isinstance(plan, FitPlan):
+        size = 8 * out[0].shape[-1], 8 * out[0].shape[-2]
+        made, target = plan.sample_into_size(image, uniforms, target, size)
+    else:
+        made = plan.sample(image, uniforms, False, target)
+        made, target = made if target is not None else (made, None)
+    if inputs.samples is not None and target is not None:
+        inputs.samples[place] = target
     made = made if isinstance(made, tuple) else (made,)
     for tensor, part in zip(out, made, strict=True):
         tensor.copy_(part)

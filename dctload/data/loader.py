@@ -5,7 +5,7 @@ import logging
 import os
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import torch
 import torch.utils.data
@@ -15,6 +15,7 @@ from ..image import Limits
 from ._buffers import Buffers, Ring
 from ._draws import ForeignSampler, Progress, own_draws
 from ._errors import ErrorPolicy, OnError
+from ._fit import Fit, FitPlan
 from ._iterator import BatchIterator, Repairs
 from ._pipeline import Pipeline, Settings
 from ._slow import compose
@@ -91,6 +92,8 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         max_errors: How many files may fail, as a count, or as a float a share of
             the data set; then ``TooManyErrors``.
         device: Where batches are put, copied while the batch before is in use.
+        fit: What to do if sizes differ: ``"crop"`` to the smallest of the batch,
+            ``"pad"`` to the largest, or give a ``"list"`` of tensors.
         reuse_buffers: A batch is overwritten some batches later. Saves memory
             only; batches that are let go are used again anyway.
         limits: Refuse larger images.
@@ -132,10 +135,13 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         on_error: OnError = "raise",
         max_errors: int | float | None = None,
         device: Any = None,
+        fit: Fit | None = None,
         reuse_buffers: bool = False,
         limits: Limits | None = None,
     ):
         _check_order(shuffle, sampler, batch_sampler, shard)
+        if fit is not None and fit not in get_args(Fit):
+            raise ValueError(f"fit must be one of {get_args(Fit)}, got {fit!r}")
         source = as_source(dataset)
         own: Any = None
         if sampler is None and batch_sampler is None:
@@ -164,7 +170,7 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         self.transform, self.layout, self.dtype = transform, layout, dtype
         self.memory_format, self.apply_orientation = memory_format, apply_orientation
         self.seed, self.shard = seed, shard
-        self.on_error, self.max_errors = on_error, max_errors
+        self.on_error, self.max_errors, self.fit = on_error, max_errors, fit
         self.device, self.reuse_buffers, self.limits = device, reuse_buffers, limits
 
         options = Options(transform, layout, dtype, memory_format, apply_orientation)
@@ -202,7 +208,6 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         settings = Settings(
             self._source,
             self._plan,
-            self._options.dtype or torch.float32,
             self._resolve_seed(),
             bool(self._options.apply_orientation),
             depth,
@@ -345,9 +350,10 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
     def _make_plan(self) -> Any:
         options = self._options
         transforms = compose(options.transform)
-        return transforms.plan(
-            str(options.layout), options.dtype, options.memory_format
-        )
+        how = str(options.layout), options.dtype, options.memory_format
+        if self.fit is not None:
+            return FitPlan(transforms, self.fit, *how)
+        return transforms.plan(*how)
 
     def _is_iterating(self) -> bool:
         return any(not iterator.closed for iterator in self._live)
@@ -392,7 +398,6 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         kind = Ring if self.reuse_buffers else Buffers
         options = self._options
         memory = kind(
-            self._plan.shapes,
             options.dtype or torch.float32,
             # In use, under way, and one that is being made.
             depth + 2,

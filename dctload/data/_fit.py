@@ -1,0 +1,111 @@
+"""Batches of images whose sizes differ: cut or padded to one size per batch."""
+
+from typing import Any, Literal
+
+import numpy as np
+
+from ..transforms._base import pending
+from ..transforms._plan import Format, Plan, to_tensor
+from ..transforms.compose import Compose
+from ..transforms.emission import Emission, Normalize, SelectFrequencies
+
+Fit = Literal["crop", "pad", "list"]
+
+# Stands in until there is a batch; presets of statistics have this size.
+_NOMINAL = (224, 224)
+
+
+class FitPlan(Plan):
+    """A plan that decides the size of a batch when it has seen its images.
+
+    ``"crop"`` keeps the middle of each that fits the smallest. ``"pad"`` puts each
+    at the top left of what the largest needs; outside all amplitudes are 0, which
+    is mid-grey. ``"list"`` pads, and lets the loader cut each image's own blocks
+    out again: an image of a size that is no multiple of 8 keeps its margin.
+
+    Attributes:
+        size: Width and height of the batch filled last; set it to (width, height)
+            and ``fixed`` to True to fit into a batch that is there already.
+        own: Width and height of each of its images, ``(N, 2)``.
+    """
+
+    def __init__(self, transforms: Compose, fit: Fit, *options: Any):
+        self.fit, self.fixed = fit, False
+        self._options = options
+        self._formats: dict[tuple[int, int], tuple[Format, Any]] = {}
+        super().__init__(transforms.transforms, *options)
+        if not self.native:
+            raise ValueError(
+                f"fit={fit!r} needs transforms with a native plan: "
+                + "; ".join(self.why_not)
+            )
+        self.size = _NOMINAL
+        self.own = np.empty((0, 2), np.int64)
+        self._unit = 16 if self.format.layout == "planes" else 8
+
+    def _final_size(self) -> tuple[tuple[int, int], str]:
+        return _NOMINAL, f"fit={self.fit!r}"
+
+    def fill(self, infos: Any, u: Any, geometry_view: Any, orientation: bool) -> Any:
+        """Choose the batch's size and write the geometry of its images."""
+        codes = infos["orientation"] if orientation else None
+        geometry = self.geometry(infos["width"], infos["height"], u, codes)
+        self.own = np.stack([geometry.width, geometry.height], axis=1)
+        if not self.fixed:
+            self.size = self._choose(self.own)
+        geometry = self._fitted(geometry, self.size)
+        geometry.write(geometry_view)
+        self.format, self.output = self._format(self.size)
+        self.shapes = self.format.shapes
+        return geometry
+
+    def _choose(self, sizes: Any) -> tuple[int, int]:
+        unit = self._unit
+        if self.fit != "crop":
+            width, height = (-(-sizes.max(axis=0) // unit) * unit).tolist()
+            return width, height
+        width, height = (sizes.min(axis=0) // unit * unit).tolist()
+        if not width or not height:
+            small = sizes[sizes.min(axis=1).argmin()].tolist()
+            raise ValueError(
+                f"fit='crop' leaves nothing: an image of {small[0]}x{small[1]} is "
+                f"smaller than {unit}x{unit}"
+            )
+        return width, height
+
+    def _fitted(self, geometry: Any, size: tuple[int, int]) -> Any:
+        """The geometry with a last step that gives ``size``."""
+        width, height = size
+        left = top = 0
+        if self.fit == "crop":
+            # As CenterCrop rounds.
+            left = np.rint((geometry.width - width) / 2)
+            top = np.rint((geometry.height - height) / 2)
+        return geometry.crop(left, top, width, height).filled((0, 0, 0))
+
+    def _format(self, size: tuple[int, int]) -> tuple[Format, Any]:
+        if size not in self._formats:
+            emission = Emission()
+            for part in self.transforms:
+                if isinstance(part, (SelectFrequencies, Normalize)):
+                    emission = part.record(emission)
+            form = Format(size, emission, *self._options)
+            self._formats[size] = form, form.output()
+        return self._formats[size]
+
+    def sample_into_size(
+        self, image: Any, u: Any, target: Any, size: tuple[int, int]
+    ) -> tuple[Any, Any]:
+        """One sample the slow way, fitted to ``size``, and its target."""
+        u, at = np.reshape(u, (1, -1)), 0
+        for part in self.transforms:
+            image, target = part.sample(image, target, u[:, at : at + part.num_draws])
+            at += part.num_draws
+        image = image._replace(pending=self._fitted(pending(image), size))
+        return to_tensor(image, *self._options), target
+
+    def blocks(self, own: Any) -> list[tuple[int, int]]:
+        """Rows and columns of luma blocks of each image."""
+        unit = self._unit
+        grid = -(-own // unit) * (unit // 8)
+        return [(rows, columns) for columns, rows in grid.tolist()]
