@@ -80,6 +80,15 @@ def test_resumed_run_equals_one_that_was_not_stopped(stripes, tmp_path, capsys):
     assert [e["val"] for e in resumed] == [e["val"] for e in whole]
 
 
+def test_photographs_get_the_network_for_cpus(tmp_path, capsys):
+    write_images(tmp_path / "data" / "train", 8, seed=0, size=(90, 120))
+    write_images(tmp_path / "data" / "val", 2, seed=1, size=(90, 120))
+    args = [*QUICK, "--output", str(tmp_path), "--device", "cpu", "--size", "64"]
+    assert main(["train", str(tmp_path / "data"), *args]) == 0
+    result = report(capsys)
+    assert (result["model"], result["size"]) == ("lean", 64)
+
+
 def test_folder_without_validation_set_is_split(stripes, tmp_path, capsys):
     args = [*QUICK, "--output", str(tmp_path), "--val-fraction", "0.3"]
     assert main(["train", str(stripes / "train"), *args]) == 0
