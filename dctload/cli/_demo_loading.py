@@ -1,7 +1,8 @@
 """The demo's race: the same batches from the same files by two loaders."""
 
+import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,17 @@ class Speed(NamedTuple):
 
     pixels: float
     dctload: float
+
+
+@contextlib.contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Torch's own threads off, for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def pixel_loader(folder: Path, size: int, batch_size: int) -> Iterable[Any]:
@@ -72,14 +84,10 @@ def race(
     are in memory after the first.
     """
     loaders = [f(folder, size, batch_size) for f in (pixel_loader, dct_loader)]
-    num_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     best = [0.0, 0.0]
-    try:
+    with one_torch_thread():
         for i in range(ROUNDS):
             for j, loader in enumerate(loaders):
                 best[j] = max(best[j], _images_per_second(loader))
             on_round(i + 1)
-    finally:
-        torch.set_num_threads(num_threads)
     return Speed(*best)

@@ -118,6 +118,7 @@ def train(folders: Folders, args: argparse.Namespace, out: TextIO) -> Trained:
     """Train on ``folders`` and print a line an epoch."""
     import torch
 
+    from dctload.cli._demo_loading import one_torch_thread
     from dctload.models import create_model
     from dctload.training import Settings, Trainer
 
@@ -136,15 +137,18 @@ def train(folders: Folders, args: argparse.Namespace, out: TextIO) -> Trained:
     settings = Settings(epochs=args.epochs, lr=0.05)
     results = []
     trainer = Trainer(model, loader, val_loader, settings, device)
-    for result in trainer.fit():
-        results.append(result)
-        print(
-            f"{result.epoch:>5}  {result.train['loss']:.3f}  "
-            f"{result.train['top1']:>20.1%}  {_accuracy(result):>10.1%}  "
-            f"{result.seconds:>7.1f}",
-            file=out,
-            flush=True,
-        )
+    # Layers this small gain little from a second thread, and lose much by it
+    # where other programs run.
+    with one_torch_thread():
+        for result in trainer.fit():
+            results.append(result)
+            print(
+                f"{result.epoch:>5}  {result.train['loss']:.3f}  "
+                f"{result.train['top1']:>20.1%}  {_accuracy(result):>10.1%}  "
+                f"{result.seconds:>7.1f}",
+                file=out,
+                flush=True,
+            )
     return Trained(trainer.best_model, val_loader.dataset, results)
 
 
