@@ -548,6 +548,13 @@ class Batch:
         items["path"] = 0
         items["skip"] = 0
 
+    def forget_data(self) -> None:
+        """Let go of what ``set_data`` and ``set_paths`` were given.
+
+        Set it again before the next submission.
+        """
+        self._keep = None
+
     def copy_infos(self, first: int, end: int) -> np.ndarray:
         """Headers that do not change with the batch: ``INFO_DTYPE``."""
         return self._info_bytes[first:end].copy().view(INFO_DTYPE)[:, 0]

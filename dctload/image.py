@@ -402,7 +402,7 @@ class Decoder:
     that is kept for long may be worth copying. What is free is kept until the
     decoder goes.
 
-    One thread at a time; a forked child may go on using it.
+    One thread at a time, which is checked; a forked child may go on using it.
 
     Args:
         num_threads: C threads for ``decode_many``; 1 works in the calling thread.
@@ -416,6 +416,7 @@ class Decoder:
         self._scratch: _native.Scratch | None = None
         self._engine: _native.Engine | None = None
         self._batch = _native.Batch(0)
+        self._lock = threading.Lock()
 
     def decode(
         self,
@@ -431,11 +432,21 @@ class Decoder:
     def _decode(
         self, data: Any, name: str, allow_truncated: bool, limits: Limits | None
     ) -> DctImage:
-        if self._scratch is None:
-            self._scratch = _native.Scratch()
         flags = _native.ALLOW_TRUNCATED if allow_truncated else 0
-        planes, header = self._scratch.decode(data, limits, flags, name, self._take)
+        self._begin()
+        try:
+            if self._scratch is None:
+                self._scratch = _native.Scratch()
+            planes, header = self._scratch.decode(data, limits, flags, name, self._take)
+        finally:
+            self._lock.release()
         return DctImage(Single(planes, header, name))
+
+    def _begin(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError(
+                "this Decoder is at work in another thread; make one for each thread"
+            )
 
     def _take(self, nbytes: int) -> Array:
         if nbytes < _POOLED_NBYTES:
@@ -453,22 +464,38 @@ class Decoder:
         """Decode many files; see :func:`dctload.decode_many`."""
         if on_error not in ("raise", "return"):
             raise ValueError(f"on_error must be 'raise' or 'return', got {on_error!r}")
-        num = len(files)
-        engine, batch = self._prepare(num)
-        paths = _paths(files)
-        _set_files(batch, files, paths)
+        flags = _native.ALLOW_TRUNCATED if allow_truncated else 0
+        self._begin()
+        try:
+            paths = _paths(files)
+            engine, batch = self._prepare(len(files))
+            _set_files(batch, files, paths)
+            shelves = self._run(engine, batch, len(files), limits, flags)
+            return _collect(batch, len(files), shelves, paths, on_error)
+        finally:
+            self._batch.forget_data()
+            self._lock.release()
+
+    def _run(
+        self,
+        engine: _native.Engine,
+        batch: _native.Batch,
+        num: int,
+        limits: Limits | None,
+        flags: int,
+    ) -> list[tuple[Array, int]]:
+        """Read and decode; returns the memory, and the item after each piece."""
         try:
             engine.submit_read(batch, num, limits)
             engine.wait(batch)
             shelves = self._reserve(batch, num)
-            flags = _native.ALLOW_TRUNCATED if allow_truncated else 0
             engine.submit_decode(batch, num, limits, flags)
             engine.wait(batch)
         except BaseException:
             # The memory must not be given away while threads write to it.
             engine.abandon(batch)
             raise
-        return _collect(batch, num, shelves, paths, on_error)
+        return shelves
 
     def _prepare(self, num: int) -> tuple[_native.Engine, _native.Batch]:
         """An engine of this process, and a batch that is large enough."""

@@ -5,6 +5,8 @@ import os
 import resource
 import signal
 import threading
+import time
+import weakref
 
 import numpy as np
 import pytest
@@ -238,6 +240,45 @@ class TestMemory:
     def test_a_block_is_large_enough_and_wastes_a_quarter_at_most(self, nbytes):
         got = Pool().take(nbytes).nbytes
         assert nbytes <= got <= max(nbytes * 1.25, 65536)
+
+
+def test_inputs_are_let_go(large):
+    class Bytes(bytearray):
+        pass
+
+    data = Bytes(large[0])
+    gone = weakref.ref(data)
+    decoder = Decoder()
+    image = decoder.decode_many([data])[0]
+    del data
+    assert gone() is None
+    assert _same(image, dctload.decode(large[0]))
+
+
+def test_a_decoder_at_work_in_two_threads_is_an_error(large):
+    """Found, rather than wrong coefficients; which thread gets it is chance."""
+    decoder = Decoder()
+    want = dctload.decode(large[0])
+    errors, wrong = [], []
+    stop = time.monotonic() + 10
+
+    def work():
+        while not errors and time.monotonic() < stop:
+            try:
+                images = decoder.decode_many(large * 4)
+            except RuntimeError as error:
+                errors.append(str(error))
+            else:
+                wrong.extend(image for image in images[::3] if not _same(image, want))
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert "another thread" in errors[0]
+    assert _same(decoder.decode(large[0]), want)
 
 
 def test_threads_of_python_may_decode_at_the_same_time(large):
