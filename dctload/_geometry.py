@@ -11,6 +11,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ._color import ColorMap
+
 Array: TypeAlias = npt.NDArray[Any]
 Interpolation = Literal["bilinear", "bicubic", "box", "lanczos"]
 
@@ -193,6 +195,7 @@ class Geometry:
     transpose: Array
     fill: Array  # level minus 128 of what lies outside, (N, 4)
     log: tuple[Entry, ...] = ()
+    color: ColorMap | None = None
 
     @staticmethod
     def of_size(width: npt.ArrayLike, height: npt.ArrayLike) -> "Geometry":
@@ -339,8 +342,16 @@ class Geometry:
         value[:, :3] = fill
         return replace(self, fill=value)
 
+    def colored(self, color: ColorMap) -> "Geometry":
+        """Change colours, after the geometry and the colours so far."""
+        before = self.color or ColorMap.identity(len(self))
+        return replace(self, color=before.then(color))
+
     def write(self, view: Array) -> None:
         """Fill N records of ``struct dctload_geometry``."""
+        view["use_color"] = self.color is not None
+        if self.color is not None:
+            self.color.write(view["color"])
         view["transpose"] = self.transpose
         view["fill"] = self.fill
         for name, axis in (("x", self.x), ("y", self.y)):

@@ -169,8 +169,31 @@ def sampling_of(record: Any, c: int) -> tuple[Fraction, Fraction]:
     )
 
 
+# JFIF's, on levels less 128: no constants.
+YCC_FROM_RGB = np.array(
+    [
+        [0.299, 0.587, 0.114],
+        [-0.168735892, -0.331264108, 0.5],
+        [0.5, -0.418687589, -0.081312411],
+    ]
+)
+
+
 def image_planes(image: Any, geometry: Geometry) -> list[Array]:
     """Float32 planes of a DctImage's source after its pending geometry."""
+    planes = _moved_planes(image, geometry)
+    if geometry.color is None:
+        return planes
+    if image.info.color != "RGB":
+        return geometry.color.apply(planes)
+    # Colour is meant in YCbCr: there and back.
+    stack = np.tensordot(YCC_FROM_RGB, np.stack(planes), 1)
+    changed = np.stack(geometry.color.apply(list(stack)))
+    back = np.tensordot(np.linalg.inv(YCC_FROM_RGB), changed, 1)
+    return list(back.astype(np.float32))
+
+
+def _moved_planes(image: Any, geometry: Geometry) -> list[Array]:
     from . import _native
 
     planes: list[Array] = image._source.planes(image._i)

@@ -272,16 +272,6 @@ def to_tensor(
     return tuple(tensors) if layout == "planes" else tensors[0]
 
 
-# JFIF's, on levels less 128: no constants.
-YCC_FROM_RGB = np.array(
-    [
-        [0.299, 0.587, 0.114],
-        [-0.168735892, -0.331264108, 0.5],
-        [0.5, -0.418687589, -0.081312411],
-    ]
-)
-
-
 def _emit_floats(
     image: "DctImage", planes: list[Array], form: Format, tensors: list[Any]
 ) -> None:
@@ -289,9 +279,12 @@ def _emit_floats(
     import torch
 
     parts: list[Array] = []
-    for c, freqs in enumerate(form.subset):
-        half = Fraction(1, 2 if form.layout == "planes" and c else 1)
-        amplitudes = component(image, planes, c, half)
+    halves = [Fraction(1, 2 if form.layout == "planes" and c else 1) for c in range(3)]
+    ycc = [component(image, planes, c, half) for c, half in enumerate(halves)]
+    color = pending(image).color
+    if color is not None:
+        ycc = color.apply(ycc)
+    for amplitudes, (c, freqs) in zip(ycc, enumerate(form.subset), strict=True):
         chosen = amplitudes.reshape(*amplitudes.shape[:2], 64)[..., list(freqs)]
         index = list(freqs)
         parts.append(chosen * form.scale[c, index] + form.offset[c, index])
@@ -308,7 +301,10 @@ def _emit_floats(
 
 
 def component(image: "DctImage", planes: list[Array], c: int, ratio: Fraction) -> Array:
-    """Component Y, Cb or Cr of float planes after the pending geometry."""
+    """Component Y, Cb or Cr of float planes after the pending geometry.
+
+    Pending colour is not applied.
+    """
     record = image._header()[0]
     size = int(record["width"]), int(record["height"])
     geometry = pending(image)
@@ -324,7 +320,7 @@ def component(image: "DctImage", planes: list[Array], c: int, ratio: Fraction) -
         )
 
     if color == "RGB":
-        total = sum(YCC_FROM_RGB[c, k] * one(k) for k in range(3))
+        total = sum(_resample.YCC_FROM_RGB[c, k] * one(k) for k in range(3))
         return np.asarray(total, np.float32)
     if color == "grey" and c > 0:
         rows, columns = image.height * ratio // 8, image.width * ratio // 8

@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 
 from .._geometry import Geometry
-from ._base import Array, GeometryTransform, Size, filter_name, two_sizes
+from ._base import (
+    Array,
+    GeometryTransform,
+    Size,
+    Transform,
+    filter_name,
+    pending,
+    two_sizes,
+)
 
 
 class Resize(GeometryTransform):
@@ -216,3 +224,182 @@ class RandomHorizontalFlip(_RandomFlip):
 
     def apply(self, geometry: Geometry, u: Array) -> Geometry:
         return geometry.hflip(u[:, 0] < self.p)
+
+
+class RandomVerticalFlip(_RandomFlip):
+    """Exchange top and bottom with probability ``p``."""
+
+    def apply(self, geometry: Geometry, u: Array) -> Geometry:
+        return geometry.vflip(u[:, 0] < self.p)
+
+
+def fill_levels(fill: Any) -> tuple[float, float, float]:
+    """An RGB colour, or one grey, of 0 to 255 as levels of Y, Cb and Cr."""
+    values = [fill] * 3 if isinstance(fill, (int, float)) else list(fill)
+    if len(values) == 1:
+        values *= 3
+    if len(values) != 3:
+        raise ValueError(f"fill must be one number or three, got {fill}")
+    r, g, b = (float(v) - 128 for v in values)
+    return (
+        0.299 * r + 0.587 * g + 0.114 * b,
+        -0.168735892 * r - 0.331264108 * g + 0.5 * b,
+        0.5 * r - 0.418687589 * g - 0.081312411 * b,
+    )
+
+
+def _margins(padding: int | Sequence[int]) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of torchvision's ``padding`` argument."""
+    values = [padding] if isinstance(padding, int) else list(padding)
+    if len(values) not in (1, 2, 4) or min(values) < 0:
+        raise ValueError(f"padding must be 1, 2 or 4 numbers >= 0, got {padding}")
+    left, top, right, bottom = (values * 4)[:4]
+    return left, top, right, bottom
+
+
+def _check_mode(padding_mode: str) -> None:
+    if padding_mode != "constant":
+        raise ValueError(f"padding_mode must be 'constant', got {padding_mode!r}")
+
+
+class Pad(GeometryTransform):
+    """Put margins of one colour around the image.
+
+    Args:
+        padding: One number, (left and right, top and bottom), or left, top, right
+            and bottom.
+        fill: A grey or an RGB colour, 0 to 255. An image without colour gets the
+            grey of it.
+        padding_mode: Must be "constant".
+    """
+
+    def __init__(
+        self,
+        padding: int | Sequence[int],
+        fill: Any = 0,
+        padding_mode: str = "constant",
+    ):
+        _check_mode(padding_mode)
+        self.padding = _margins(padding)
+        self.fill = fill
+        self._levels = fill_levels(fill)
+
+    def apply(self, geometry: Geometry, u: Array) -> Geometry:
+        return geometry.pad(*self.padding).filled(self._levels)
+
+    def size_after(self, size: "Size | None") -> "Size | None":
+        left, top, right, bottom = self.padding
+        return size and (size[0] + left + right, size[1] + top + bottom)
+
+
+class RandomCrop(GeometryTransform):
+    """A part of one size at a random place.
+
+    Args:
+        size: (height, width), or one number for a square.
+        padding: Margins put around first, as in :class:`Pad`.
+        pad_if_needed: Pad an image that is too small, on both sides.
+        fill: As in :class:`Pad`.
+        padding_mode: Must be "constant".
+    """
+
+    num_draws = 2
+
+    def __init__(
+        self,
+        size: int | Sequence[int],
+        padding: int | Sequence[int] | None = None,
+        pad_if_needed: bool = False,
+        fill: Any = 0,
+        padding_mode: str = "constant",
+    ):
+        _check_mode(padding_mode)
+        self.size = two_sizes(size, "RandomCrop")
+        self.padding = None if padding is None else _margins(padding)
+        self.pad_if_needed = pad_if_needed
+        self.fill = fill
+        self._levels = fill_levels(fill)
+
+    def apply(self, geometry: Geometry, u: Array) -> Geometry:
+        height, width = self.size
+        left, top, right, bottom = self.padding or (0, 0, 0, 0)
+        w, h = geometry.width + left + right, geometry.height + top + bottom
+        # torchvision adds what lacks on each side, so twice as much as needed.
+        more_w, more_h = np.maximum(width - w, 0), np.maximum(height - h, 0)
+        if not self.pad_if_needed and (more_w.any() or more_h.any()):
+            raise ValueError(
+                f"a crop of {width} x {height} does not fit into {w.min()} x {h.min()}"
+            )
+        w, h = w + 2 * more_w, h + 2 * more_h
+        x = (u[:, 1] * (w - width + 1)).astype(np.int64) - left - more_w
+        y = (u[:, 0] * (h - height + 1)).astype(np.int64) - top - more_h
+        return geometry.crop(x, y, width, height).filled(self._levels)
+
+    def size_after(self, size: "Size | None") -> "Size | None":
+        return self.size[1], self.size[0]
+
+
+class FiveCrop(Transform):
+    """The four corners and the middle, as a tuple of five images.
+
+    Args:
+        size: (height, width), or one number for a square.
+    """
+
+    def __init__(self, size: int | Sequence[int]):
+        self.size = two_sizes(size, "FiveCrop")
+
+    def apply_image(self, image: Any, u: Array) -> Any:
+        before = pending(image)
+        height, width = self.size
+        w, h = int(before.width[0]), int(before.height[0])
+        if width > w or height > h:
+            raise ValueError(f"a crop of {width} x {height} does not fit {w} x {h}")
+        places = [(x, y) for y in (0, h - height) for x in (0, w - width)]
+        crops = [before.crop(x, y, width, height) for x, y in places]
+        crops.append(CenterCrop(self.size).apply(before, u))
+        return tuple(image._replace(pending=crop) for crop in crops)
+
+
+class Transpose(GeometryTransform):
+    """Exchange rows and columns."""
+
+    def apply(self, geometry: Geometry, u: Array) -> Geometry:
+        return geometry.transposed()
+
+    def size_after(self, size: "Size | None") -> "Size | None":
+        return size and (size[1], size[0])
+
+
+class RandomRotation90(GeometryTransform):
+    """Turn by 0, 90, 180 or 270 degrees, each as likely; nothing is resampled."""
+
+    num_draws = 1
+
+    def apply(self, geometry: Geometry, u: Array) -> Geometry:
+        return quarter_turns(geometry, (4 * u[:, 0]).astype(np.int64))
+
+    def size_after(self, size: "Size | None") -> "Size | None":
+        return size if size is None or size[0] == size[1] else None
+
+
+def quarter_turns(geometry: Geometry, turns: Array) -> Geometry:
+    """Turn to the left by as many right angles."""
+    odd = turns % 2 == 1
+    out = geometry.transposed(odd)
+    out = out.hflip((turns == 2) | (turns == 3))
+    return out.vflip((turns == 2) | (turns == 1))
+
+
+class ExifTranspose(Transform):
+    """Show an image upright, as its EXIF orientation says.
+
+    Data sets do this by themselves (``apply_orientation=True``).
+    """
+
+    def apply_image(self, image: Any, u: Array) -> Any:
+        code = image._header()[0]["orientation"]
+        return image._replace(pending=pending(image).oriented(code))
+
+    def size_after(self, size: "Size | None") -> "Size | None":
+        return size if size is None or size[0] == size[1] else None

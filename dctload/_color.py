@@ -1,0 +1,96 @@
+"""Colour of many images as one affine map, ``struct dctload_color_map``.
+
+Changes that are linear in YCbCr, and gains of frequencies, compose to
+
+    Y' = g0 Y + y_offset + y_mean * mean(Y)       in levels (samples minus 128)
+    (Cb', Cr') = g1 (M (Cb, Cr)) + chroma_offset
+
+where a gain belongs to each frequency. Nothing is clamped.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class ColorMap:
+    """The maps of N images.
+
+    Attributes:
+        gain: Of Y and of chroma, (N, 2, 64).
+        y_offset: (N,).
+        y_mean: (N,).
+        chroma: M, (N, 2, 2).
+        chroma_offset: (N, 2).
+    """
+
+    gain: Array
+    y_offset: Array
+    y_mean: Array
+    chroma: Array
+    chroma_offset: Array
+
+    @staticmethod
+    def identity(num: int) -> "ColorMap":
+        """Nothing is changed."""
+        return ColorMap(
+            np.ones((num, 2, 64)),
+            np.zeros(num),
+            np.zeros(num),
+            np.tile(np.eye(2), (num, 1, 1)),
+            np.zeros((num, 2)),
+        )
+
+    def then(self, after: "ColorMap") -> "ColorMap":
+        """The map that does this and then ``after``."""
+        dc = after.gain[:, 0, 0]
+        moved = np.einsum("nij,nj->ni", after.chroma, self.chroma_offset)
+        return ColorMap(
+            self.gain * after.gain,
+            (dc + after.y_mean) * self.y_offset + after.y_offset,
+            dc * self.y_mean + after.y_mean * (self.gain[:, 0, 0] + self.y_mean),
+            after.chroma @ self.chroma,
+            after.gain[:, 1, :1] * moved + after.chroma_offset,
+        )
+
+    def only(self, mask: Array) -> "ColorMap":
+        """This where ``mask``, the identity elsewhere."""
+        plain = ColorMap.identity(len(mask))
+
+        def pick(name: str) -> Array:
+            a: Array = getattr(self, name)
+            on = mask.reshape(-1, *[1] * (a.ndim - 1))
+            return np.where(on, a, getattr(plain, name))
+
+        return ColorMap(
+            pick("gain"),
+            pick("y_offset"),
+            pick("y_mean"),
+            pick("chroma"),
+            pick("chroma_offset"),
+        )
+
+    def write(self, records: Array) -> None:
+        """Fill N records of ``struct dctload_color_map``."""
+        for name in ("gain", "y_offset", "y_mean", "chroma", "chroma_offset"):
+            records[name] = getattr(self, name)
+
+    def apply(self, planes: list[Array], i: int = 0) -> list[Array]:
+        """Y, Cb and Cr (or Y alone) of image ``i``, (by, bx, 8, 8) each."""
+        gain = self.gain[i].reshape(2, 8, 8)
+        y = planes[0]
+        out = [y * gain[0]]
+        # An amplitude of 8 is a level of 1.
+        out[0][..., 0, 0] += 8 * self.y_offset[i] + self.y_mean[i] * y[..., 0, 0].mean()
+        if len(planes) == 3:
+            for k in range(2):
+                a, b = self.chroma[i, k]
+                mixed = (a * planes[1] + b * planes[2]) * gain[1]
+                mixed[..., 0, 0] += 8 * self.chroma_offset[i, k]
+                out.append(mixed)
+        return [plane.astype(np.float32) for plane in out]
