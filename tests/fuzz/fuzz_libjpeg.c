@@ -78,6 +78,19 @@ may_refuse(const struct dctload_info *info, const char *error)
 	       strstr(error, "DAC") != NULL;
 }
 
+/*
+ * At FF FF 00, which both take for one 0xFF of data, libjpeg-turbo gives up its
+ * fast path and decodes the MCU again, over what the first try has left there.
+ */
+static bool
+confuses_libjpeg(const u8 *in, size_t in_nbytes)
+{
+	for (size_t i = 0; i + 2 < in_nbytes; i++)
+		if (in[i] == 0xFF && in[i + 1] == 0xFF && in[i + 2] == 0x00)
+			return true;
+	return false;
+}
+
 int
 LLVMFuzzerTestOneInput(const u8 *in, size_t in_nbytes)
 {
@@ -90,10 +103,12 @@ LLVMFuzzerTestOneInput(const u8 *in, size_t in_nbytes)
 	if (o.status == DCTLOAD_OK && !may_refuse(&o.info, want.error))
 		REQUIRE(want.error[0] == '\0');
 	if (want.error[0] == '\0') {
-		if (o.status == DCTLOAD_OK)
-			require_same(&o, &want);
-		else if (want.num_warnings == 0)
+		if (o.status == DCTLOAD_OK) {
+			if (!confuses_libjpeg(copy, in_nbytes))
+				require_same(&o, &want);
+		} else if (want.num_warnings == 0) {
 			REQUIRE(is_silent_in_libjpeg(o.status));
+		}
 	}
 	oracle_free(&want);
 	return 0;
