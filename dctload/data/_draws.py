@@ -15,7 +15,7 @@ from torch.utils.data import (
     SubsetRandomSampler,
 )
 
-from ._pipeline import Draw
+from ._step import Draw
 from .sampler import Order, Shard
 
 # Samples of one epoch that a repeating sampler can tell apart: 2^40 indices,

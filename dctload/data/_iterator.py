@@ -7,7 +7,8 @@ import torch
 
 from ..errors import TooManyErrors
 from ._errors import ErrorPolicy
-from ._pipeline import Draw, Pipeline, Step
+from ._pipeline import Pipeline
+from ._step import Draw, Step
 from .device import Ahead
 from .sampler import key
 from .timing import Clock, LoaderStats

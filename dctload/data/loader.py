@@ -13,14 +13,16 @@ import torch.utils.data
 from .. import _native
 from ..image import Limits
 from ._buffers import Buffers, Ring
-from ._draws import ForeignSampler, Progress, own_draws
+from ._draws import Progress
 from ._errors import ErrorPolicy, OnError
 from ._fit import Fit, FitPlan
 from ._iterator import BatchIterator, Repairs
-from ._pipeline import Pipeline, Settings
+from ._order import LoaderOrder, make_sampler
+from ._pipeline import Pipeline
 from ._slow import compose
+from ._step import Settings
 from .device import Ahead
-from .sampler import InOrderSampler, Shard, ShuffledSampler, key
+from .sampler import Shard
 from .sources import as_source
 from .sources.base import DEFAULTS, Layout, Options
 from .timing import LoaderStats
@@ -139,14 +141,10 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         reuse_buffers: bool = False,
         limits: Limits | None = None,
     ):
-        _check_order(shuffle, sampler, batch_sampler, shard)
         if fit is not None and fit not in get_args(Fit):
             raise ValueError(f"fit must be one of {get_args(Fit)}, got {fit!r}")
         source = as_source(dataset)
-        own: Any = None
-        if sampler is None and batch_sampler is None:
-            own = ShuffledSampler(source) if shuffle else InOrderSampler(source)
-            own.shard = shard or Shard.from_torch()
+        own = make_sampler(source, shuffle, sampler, batch_sampler, shard)
         super().__init__(
             dataset,
             batch_size,
@@ -183,14 +181,11 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
             )
         self.stats = LoaderStats(num_threads=num_workers)
         self._policy = ErrorPolicy(on_error, max_errors, len(source), self.stats)
-        self._source, self._own = source, own
-        self._foreign = None if own is not None else self._watch_sampler()
+        self._source = source
+        self._order = LoaderOrder(self, own, bool(shuffle or self._plan.num_draws))
         self._engine: Any = None
         self._memory: Buffers | None = None
         self._fingerprint: str | None = None
-        self._seed: int | None = None if seed is None else int(seed)
-        if own is not None and shard is None and own.shard.world_size > 1:
-            self._resolve_seed()  # a collective call: every rank is here now
         self._live: weakref.WeakSet[BatchIterator] = weakref.WeakSet()
         self._progress = Progress()
         self._start: Progress | None = None
@@ -203,12 +198,12 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         start = self._start or Progress(self._next_epoch)
         self._start, self._next_epoch = None, start.epoch + 1
         self._progress = start
-        draws, num_batches = self._draws(start)
+        draws, num_batches = self._order.draws(start)
         engine, depth = self._get_engine(), self._depth()
         settings = Settings(
             self._source,
             self._plan,
-            self._resolve_seed(),
+            self._order.seed(),
             bool(self._options.apply_orientation),
             depth,
             self.limits,
@@ -248,8 +243,7 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
 
     def set_epoch(self, epoch: int) -> None:
         """Make the next ``iter()`` that of ``epoch``. Not needed: epochs count up."""
-        if self._foreign is not None:
-            self._foreign.set_epoch(epoch)
+        self._order.set_epoch(epoch)
         if self._start is not None and self._start.epoch == epoch:
             return
         self._start, self._next_epoch = None, epoch
@@ -259,18 +253,14 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
     @property
     def num_shares(self) -> int:
         """How many ranks share an epoch, as far as the loader knows."""
-        return 1 if self._own is None else int(self._own.shard.world_size)
+        return self._order.num_shares
 
     def reshard(self, shard: Shard) -> None:
         """Take another share from the next ``iter()`` on.
 
-        With several shares every rank has to call this, as they agree on a seed.
+        Unless a seed was given, every rank has to call this, as they agree on one.
         """
-        if self._own is None:
-            raise ValueError("the order is a sampler's, which has to share it out")
-        self._own.shard = shard
-        if self.seed is None:
-            self._set_seed(_agreed(self._resolve_seed()))
+        self._order.reshard(shard)
 
     @property
     def _is_accelerate_prepared(self) -> bool:
@@ -293,13 +283,13 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         progress = self._progress
         state = {
             "version": STATE_VERSION,
-            "seed": self._resolve_seed(),
+            "seed": self._order.seed(),
             "epoch": progress.epoch,
             "position": progress.position,
             "fingerprint": self._get_fingerprint(),
         }
-        if self._foreign is not None:
-            state["sampler"] = progress.sampler or self._foreign.at_start()
+        if self._order.foreign is not None:
+            state["sampler"] = progress.sampler or self._order.foreign.at_start()
         return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -330,7 +320,7 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         seed = int(state_dict["seed"])
         if self.seed is not None and self.seed != seed:
             log.warning("seed=%d gives way to the state's %d", self.seed, seed)
-        self._set_seed(seed)
+        self._order.set_seed(seed)
         start = Progress(
             int(state_dict["epoch"]),
             int(state_dict["position"]),
@@ -360,27 +350,6 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
 
     def _collates_by_default(self) -> bool:
         return self._auto_collation and self.collate_fn is _default_collate
-
-    def _watch_sampler(self) -> ForeignSampler:
-        if self.batch_size is None and self._auto_collation:
-            return ForeignSampler(self.batch_sampler, None, False)
-        return ForeignSampler(self.sampler, self.batch_size or 1, self.drop_last)
-
-    def _draws(self, start: Progress) -> tuple[Any, int | None]:
-        """The batches from ``start`` on, and how many."""
-        if self._foreign is not None:
-            try:
-                length = len(self)
-            except TypeError:
-                length = None
-            return self._foreign.draws(start, self.generator), length
-        self._resolve_seed()
-        order = self._own.order(start.epoch, start.position)
-        batch_size = self.batch_size or 1
-        num, rest = divmod(order.num_samples, batch_size)
-        if rest and not self.drop_last:
-            num += 1
-        return own_draws(order, start.epoch, batch_size, num), num
 
     def _depth(self) -> int:
         """Batches under way: enough that no thread runs dry."""
@@ -415,28 +384,9 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
             self.stats.new_engine(self.num_workers)
         return self._engine
 
-    def _resolve_seed(self) -> int:
-        """The seed, decided at the latest now."""
-        if self._seed is None:
-            generator = self.generator or torch.default_generator
-            seed = key(generator.initial_seed()) >> 1
-            if self.shard is None:
-                seed = _agreed(seed)
-            self._seed = seed
-        self._set_seed(self._seed)
-        return self._seed
-
-    def _set_seed(self, seed: int) -> None:
-        self._seed = seed
-        if self._own is not None:
-            self._own.seed = seed
-
     def _get_fingerprint(self) -> str:
         if self._fingerprint is None:
-            order = "foreign"
-            if self._own is not None:
-                order = "shuffled" if self._own.shuffle else "in-order"
-            self._fingerprint = f"{self._source.fingerprint()}-{order}"
+            self._fingerprint = f"{self._source.fingerprint()}-{self._order.kind()}"
         return self._fingerprint
 
     def __getstate__(self) -> dict[str, Any]:
@@ -447,24 +397,3 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._live, self._plan = weakref.WeakSet(), self._make_plan()
-
-
-def _check_order(shuffle: Any, sampler: Any, batch_sampler: Any, shard: Any) -> None:
-    """Arguments that torch cannot check, as it gets a sampler in any case."""
-    foreign = sampler is not None or batch_sampler is not None
-    if shuffle and sampler is not None:
-        raise ValueError("sampler option is mutually exclusive with shuffle")
-    if shuffle and batch_sampler is not None:
-        raise ValueError("batch_sampler option is mutually exclusive with shuffle")
-    if foreign and shard is not None:
-        raise ValueError("shard is for the loader's own order: the sampler shares")
-
-
-def _agreed(seed: int) -> int:
-    """Rank 0's seed, if torch.distributed is in use."""
-    dist = torch.distributed
-    if not (dist.is_available() and dist.is_initialized()):
-        return seed
-    seeds = [seed]
-    dist.broadcast_object_list(seeds, src=0)
-    return seeds[0]

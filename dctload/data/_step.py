@@ -1,0 +1,81 @@
+"""A batch from its indices to its tensors, and what all batches share."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from ..image import Limits
+from .sampler import Indices
+from .sources.base import Inputs, Source
+
+
+@dataclass
+class Draw:
+    """The samples of one batch, decided.
+
+    Attributes:
+        indices: Into the data set.
+        ids: What random numbers are keyed by: the index, except where a sampler
+            may repeat one, so that repeats are augmented differently.
+        epoch: The other half of the key.
+        progress: What the loader's state becomes when the batch is received.
+    """
+
+    indices: Indices
+    ids: Indices
+    epoch: int
+    progress: Any = None
+
+
+@dataclass
+class Step:
+    """A batch in the pipeline.
+
+    Attributes:
+        draw: Which samples.
+        inputs: Their compressed images and what goes with these.
+        batch: The engine's items.
+        tensors: Where the samples go.
+        uniforms: The random numbers, ``(N, num_draws)``.
+        slowly: Places of the images that are made in Python.
+        images: Of these, those that had to be loaded early, and if converted.
+        blocks: With ``fit="list"``, rows and columns of each image.
+        failed: Places, and what went wrong there.
+    """
+
+    draw: Draw
+    inputs: Inputs
+    batch: Any
+    tensors: list[torch.Tensor] = field(default_factory=list)
+    uniforms: Any = None
+    slowly: list[int] = field(default_factory=list)
+    images: dict[int, tuple[Any, bool]] = field(default_factory=dict)
+    blocks: list[tuple[int, int]] = field(default_factory=list)
+    failed: dict[int, Exception] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.draw.indices)
+
+
+@dataclass
+class Settings:
+    """What does not change while a loader lives.
+
+    Attributes:
+        source: The data set.
+        plan: Of its transforms.
+        seed: One half of the random numbers' key.
+        upright: Apply the EXIF orientation.
+        depth: Batches under way at a time.
+        limits: What larger files are refused.
+        timeout: Seconds to wait for a batch; 0: for ever.
+    """
+
+    source: Source
+    plan: Any
+    seed: int
+    upright: bool
+    depth: int
+    limits: Limits | None = None
+    timeout: float = 0.0
