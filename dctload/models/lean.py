@@ -2,7 +2,7 @@ r"""Our own network for serving on a CPU: few frequencies, few and dense layers.
 
 On a CPU a network is as slow as its memory traffic and its number of layers, more
 than its multiplications: depthwise convolutions, squeeze-and-excitation and large
-early maps cost much more than their MACs say (``benchmarks/bench_models.py``
+early maps cost more than their MACs say (``benchmarks/bench_models.py``
 measures that). So: no map is larger than 28 x 28, every convolution is a dense
 3 x 3, and high frequencies, which quantisation has mostly emptied, are not read.
 
