@@ -1,6 +1,7 @@
 """The command line, as a user meets it."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -159,6 +160,34 @@ def test_an_unreadable_file_is_a_bad_one(tmp_path, jpeg_samples, capsys):
     (tmp_path / "dangling.jpg").symlink_to("nowhere")
     assert main(["verify", str(tmp_path)]) == 1
     assert "dangling.jpg: No such file or directory" in capsys.readouterr().out
+
+
+def test_names_that_are_no_text_come_out_as_they_are(tmp_path, jpeg_samples):
+    """File names are bytes; where one is not UTF-8, that is no error."""
+    path = os.fsencode(tmp_path) + b"/caf\xe9.jpg"
+    with open(path, "wb") as file:
+        file.write(jpeg_samples["420"][:500])
+    done = subprocess.run(
+        [sys.executable, "-m", "dctload", "verify", str(tmp_path)],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+    )
+    assert done.returncode == 1
+    assert done.stdout.startswith(path + b": ")
+    assert done.stderr == b""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has /dev/full")
+def test_a_full_disk_is_one_line(broken_folder):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "dctload", "info", str(broken_folder / "a")],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "dctload: No space left on device\n"
 
 
 def test_a_reader_that_stops_is_no_error(broken_folder):

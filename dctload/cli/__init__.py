@@ -9,6 +9,7 @@ command could not be carried out (wrong arguments, no such file, a missing packa
 
 import argparse
 import importlib
+import io
 import os
 import sys
 
@@ -79,4 +80,7 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         The exit status.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape")  # file names are bytes
     return _run(sys.argv[1:] if argv is None else argv)
