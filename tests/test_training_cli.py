@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from dctload import from_rgb
+from dctload import DataLoader, ImageFolder, from_rgb
 from dctload.cli import main
-from dctload.models import create_model
-from dctload.training import load_checkpoint
+from dctload.models import create_model, transforms_for
+from dctload.training import Settings, Trainer, load_checkpoint
 
 CLASSES = ("lying", "standing")
 QUICK = ["--epochs", "1", "--batch-size", "8", "--precision", "float32", "--json"]
@@ -134,3 +134,46 @@ def test_progress_is_a_line_an_epoch_where_there_is_no_terminal(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("epoch 1/1, loss ")
     assert lines[-1].startswith("best: epoch 1, val ")
+
+
+class PowerFailureError(Exception):
+    """Between two batches."""
+
+
+@pytest.mark.parametrize("stop", [2, 5, 7])
+def test_run_on_files_goes_on_in_the_middle_of_an_epoch(stripes, tmp_path, stop):
+    """5 batches an epoch, 2 epochs; augmentation and order included."""
+
+    def trainer(on_step=None):
+        torch.manual_seed(0)
+        model = create_model("small_resnet", 2)
+        images = ImageFolder(stripes / "train", transform=transforms_for(model, True))
+        loader = DataLoader(
+            images, 8, shuffle=True, num_workers=2, layout="planes", seed=3
+        )
+        settings = Settings(
+            epochs=2, lr=0.02, precision="float32", checkpoint_seconds=0.0
+        )
+        return Trainer(
+            model, loader, settings=settings, output=tmp_path, on_step=on_step
+        )
+
+    whole = trainer()
+    want = list(whole.fit())
+    (tmp_path / "last.pt").unlink()
+    steps = []
+
+    def fail(*_):
+        steps.append(1)
+        if len(steps) > stop:
+            raise PowerFailureError
+
+    with pytest.raises(PowerFailureError):
+        list(trainer(fail).fit())
+    again = trainer()
+    assert again.resume()
+    got = list(again.fit())
+    assert [r.train for r in got] == [r.train for r in want[-len(got) :]]
+    theirs = whole.model.state_dict()
+    for name, value in again.model.state_dict().items():
+        assert torch.equal(value, theirs[name]), name
