@@ -23,6 +23,7 @@ are CMYK (converted here), and for transforms without a native plan.
 This file knows neither order nor what becomes of errors: both are handed in.
 """
 
+import itertools
 import os
 import weakref
 from collections import deque
@@ -41,6 +42,14 @@ from .sources.paths import Paths
 from .timing import Clock, LoaderStats
 
 _NOT_JPEG = _native.NOT_JPEG
+
+# Batches are planned together up to so many images, and bytes of files.
+_GROUP_IMAGES = 256
+_GROUP_NBYTES = 16 << 20
+
+# What a plan needs to know of an image, and its geometry as opaque bytes.
+_SIZES = np.dtype([("width", "u4"), ("height", "u4"), ("orientation", "u1")])
+_RECORD = np.dtype((np.void, _native.GEOMETRY_DTYPE.itemsize))
 
 
 # (pipeline, step, failed places, places of unwanted files) -> places to leave out
@@ -65,6 +74,7 @@ class Pipeline:
         self._reading: deque[Step] = deque()
         self._sampling: deque[Step] = deque()
         self._idle: list[Any] = []
+        self._group = 1
         self._pid = os.getpid()
         self._fit = self._plan if isinstance(self._plan, FitPlan) else None
         # Runs when the pipeline is forgotten, or at exit: the threads must not
@@ -121,6 +131,7 @@ class Pipeline:
         step = self._begin(draw)
         self._engine.wait(step.batch)
         step.tensors = [tensor[place : place + 1] for tensor in into.tensors]
+        self._plan_steps([step])
         self._sample(step)
         self._make_slowly(step)
         self._engine.wait(step.batch)
@@ -135,22 +146,42 @@ class Pipeline:
     # ---- filling it -----------------------------------------------------------
 
     def _advance(self, clock: Clock) -> None:
-        """At most ``depth`` batches on their way and one being read."""
+        """At most ``depth`` batches on their way, and a group that is being read."""
         threads = self._engine.num_threads
-        ahead = 2 if threads else 1
         while len(self._sampling) < self._settings.depth:
-            while len(self._reading) < ahead and self._read():
-                pass
+            self._read_ahead(self._group + 1 if threads else 1)
             if not self._reading:
                 return
-            clock.python()
-            self._wait(self._reading[0])
-            clock.producer()
+            if not self._reading[0].is_planned:
+                clock.python()
+                self._wait(self._reading[0])
+                clock.producer()
+                self._plan_group()
             step = self._reading.popleft()
             self._sampling.append(step)
             self._sample(step)
-        if threads and not self._reading:
-            self._read()
+        if threads:
+            self._read_ahead(self._group)
+
+    def _read_ahead(self, num: int) -> None:
+        while len(self._reading) < num and self._read():
+            pass
+
+    def _plan_group(self) -> None:
+        """Plan the first batch read, and with it those after it that are read too.
+
+        NumPy's cost per call is spread over their images.
+        """
+        steps = [self._reading[0]]
+        for step in itertools.islice(self._reading, 1, self._group):
+            if step.is_planned or self._engine.wait(step.batch, timeout=0):
+                break
+            steps.append(step)
+        self._plan_steps(steps)
+        if self._engine.num_threads and self._fit is None:
+            num = len(steps[0])
+            nbytes = int(steps[0].batch.items["in_nbytes"][:num].sum()) + 1
+            self._group = max(1, min(_GROUP_IMAGES // num, _GROUP_NBYTES // nbytes))
 
     def _read(self) -> bool:
         draw = next(self._draws, None)
@@ -181,47 +212,75 @@ class Pipeline:
         return _native.Batch(num)
 
     def _sample(self, step: Step) -> None:
-        """Draw, plan, and queue the making of a batch whose headers are read."""
-        num, plan, draw = len(step), self._plan, step.draw
-        items = step.batch.items[:num]
-        step.uniforms = _native.uniforms(
-            self.seed, draw.epoch, draw.ids, plan.num_draws
-        )
-        step.slowly = self._set_apart(items)
-        if plan.native:
-            self._plan_geometry(step, items)
+        """Queue the making of a batch that is planned."""
+        num, plan = len(step), self._plan
         if not step.tensors:
             step.tensors = self._buffers.take(num, plan.shapes)
         if plan.native:
-            _place(items, step.tensors)
+            _place(step.batch.items[:num], step.tensors)
             limits = self._settings.limits
             self._engine.submit_sample(step.batch, num, limits, 0, plan.output)
 
-    def _plan_geometry(self, step: Step, items: Any) -> None:
-        """Let the plan write what becomes of each image that can be read."""
-        fit = self._fit
-        if fit is not None:
-            self._load_early(step, items)
-            fit.fixed = bool(step.tensors)
-            if fit.fixed:
-                fit.size = _size_of(step.tensors[0])
-        good = (items["status"] | items["skip"]) == 0
-        good[list(step.images)] = True
-        geometry = _fill(self._plan, items, good, step.uniforms, self._settings.upright)
-        if geometry is None:
-            return
-        places = good.nonzero()[0].tolist()
-        if fit is not None and fit.fit == "list":
-            blocks = dict(zip(places, fit.blocks(fit.own), strict=True))
-            step.blocks = [blocks.get(i, (0, 0)) for i in range(len(step))]
-        if step.inputs.has_boxes():
-            sizes = items["info"][["height", "width"]].tolist()
-            for i, place in enumerate(places):
-                if place not in step.images:
-                    step.inputs.move(place, geometry.log, sizes[place], i)
+    def _plan_steps(self, steps: list[Step]) -> None:
+        """Draw for batches whose headers are read, and plan what becomes of them."""
+        ids = [step.draw.ids for step in steps]
+        together = ids[0] if len(ids) == 1 else np.concatenate(ids)
+        epoch, num_draws = steps[0].draw.epoch, self._plan.num_draws
+        uniforms = _native.uniforms(self.seed, epoch, together, num_draws)
+        ends = list(itertools.accumulate(map(len, steps)))
+        for step, end in zip(steps, ends, strict=True):
+            step.is_planned = True
+            step.uniforms = uniforms[end - len(step) : end]
+            step.slowly = self._set_apart(step.batch.items[: len(step)])
+        if self._plan.native:
+            self._plan_geometry(steps, ends, uniforms)
 
-    def _load_early(self, step: Step, items: Any) -> None:
+    def _plan_geometry(self, steps: list[Step], ends: list[int], uniforms: Any) -> None:
+        """Let the plan write what becomes of each image that can be read."""
+        if self._fit is not None:
+            self._load_early(steps[0])
+            self._fit.fixed = bool(steps[0].tensors)
+            if self._fit.fixed:
+                self._fit.size = _size_of(steps[0].tensors[0])
+        infos = np.empty(ends[-1], _SIZES)
+        good = np.empty(ends[-1], bool)
+        for step, end in zip(steps, ends, strict=True):
+            items, part = step.batch.items[: len(step)], slice(end - len(step), end)
+            for name in _SIZES.names or ():
+                infos[name][part] = items["info"][name]
+            good[part] = (items["status"] | items["skip"]) == 0
+            good[part][list(step.images)] = True
+        if not good.any():
+            return
+        records = np.zeros(ends[-1], _native.GEOMETRY_DTYPE)
+        geometry = _fill(self._plan, infos, good, uniforms, records, self._settings)
+        rank = np.cumsum(good) - 1
+        for step, end in zip(steps, ends, strict=True):
+            part = slice(end - len(step), end)
+            # As bytes: NumPy copies records field by field.
+            target = step.batch.items[: len(step)]["geometry"]
+            target.view(_RECORD)[...] = records[part].view(_RECORD)
+            self._follow(step, geometry, infos[part], good[part], rank[part])
+
+    def _follow(
+        self, step: Step, geometry: Any, infos: Any, good: Any, rank: Any
+    ) -> None:
+        """What depends on the geometry: boxes in targets, sizes in a list."""
+        fit = self._fit
+        if fit is not None and fit.fit == "list":
+            blocks = fit.blocks(fit.own)
+            step.blocks = [
+                blocks[r] if ok else (0, 0) for r, ok in zip(rank, good, strict=True)
+            ]
+        if step.inputs.has_boxes():
+            for place in good.nonzero()[0].tolist():
+                if place not in step.images:
+                    size = int(infos["height"][place]), int(infos["width"][place])
+                    step.inputs.move(place, geometry.log, size, int(rank[place]))
+
+    def _load_early(self, step: Step) -> None:
         """Images to be converted, for the size of a batch depends on theirs."""
+        info = step.batch.items["info"]
         for place in step.slowly:
             try:
                 image, converted = self._load(step, place)
@@ -231,7 +290,7 @@ class Pipeline:
             step.images[place] = image, converted
             header = image._header()[0]
             for name in ("width", "height", "orientation"):
-                items["info"][name][place] = header[name]
+                info[name][place] = header[name]
 
     def _load(self, step: Step, place: int) -> tuple[Any, bool]:
         name = self._source.name(int(step.draw.indices[place]))
@@ -323,15 +382,14 @@ def _place(items: Any, tensors: list[torch.Tensor]) -> None:
         items["out"][:, i] = np.arange(start, stop, stride, dtype=np.uintp)
 
 
-def _fill(plan: Any, items: Any, good: Any, uniforms: Any, upright: bool) -> Any:
-    """Let the plan write the geometry of the good items; returns what it wrote."""
-    infos, records = items["info"], items["geometry"]
+def _fill(
+    plan: Any, infos: Any, good: Any, uniforms: Any, records: Any, settings: Settings
+) -> Any:
+    """Let the plan write the records of the good images; returns the geometry."""
     if good.all():
-        return plan.fill(infos, uniforms, records, upright)
-    if not good.any():
-        return None
+        return plan.fill(infos, uniforms, records, settings.upright)
     part = records[good]
-    geometry = plan.fill(infos[good], uniforms[good], part, upright)
+    geometry = plan.fill(infos[good], uniforms[good], part, settings.upright)
     records[good] = part
     return geometry
 

@@ -42,6 +42,7 @@ class Step:
         images: Of these, those that had to be loaded early, and if converted.
         blocks: With ``fit="list"``, rows and columns of each image.
         failed: Places, and what went wrong there.
+        is_planned: The geometry of each image is decided.
     """
 
     draw: Draw
@@ -53,6 +54,7 @@ class Step:
     images: dict[int, tuple[Any, bool]] = field(default_factory=dict)
     blocks: list[tuple[int, int]] = field(default_factory=list)
     failed: dict[int, Exception] = field(default_factory=dict)
+    is_planned: bool = False
 
     def __len__(self) -> int:
         return len(self.draw.indices)
