@@ -514,6 +514,32 @@ allocate_grids(struct image *im)
 	return true;
 }
 
+/* The words that progressive scans keep of each block, all zero. */
+static bool
+reserve_nonzero(struct image *im)
+{
+	const struct dctload_info *const info = &im->header.info;
+	size_t n = 0, at = 0;
+
+	for (u32 c = 0; c < info->num_components; c++)
+		n += (size_t)info->components[c].blocks_w *
+		     info->components[c].blocks_h;
+	if (n > im->nonzero_capacity) {
+		free(im->nonzero);
+		im->nonzero = malloc(n * sizeof(*im->nonzero));
+		im->nonzero_capacity = im->nonzero != NULL ? n : 0;
+	}
+	if (im->nonzero_capacity < n)
+		return false;
+	memset(im->nonzero, 0, n * sizeof(*im->nonzero));
+	for (u32 c = 0; c < info->num_components; c++) {
+		im->progressive.nonzero[c] = im->nonzero + at;
+		at += (size_t)info->components[c].blocks_w *
+		      info->components[c].blocks_h;
+	}
+	return true;
+}
+
 /* Stores that bypass the cache need whole, aligned cache lines. */
 static bool
 can_bypass_cache(const struct image *im)
@@ -552,6 +578,8 @@ choose_grids(struct image *im)
 	}
 	if (single_scan)
 		return DCTLOAD_OK;
+	if (info->progressive && !reserve_nonzero(im))
+		return DCTLOAD_NO_MEMORY;
 	for (u32 c = 0; c < info->num_components; c++)
 		memset(im->grid[c], 0,
 		       (size_t)info->components[c].blocks_w *
@@ -766,4 +794,5 @@ image_free_scratch(struct image *im)
 {
 	free(im->segment);
 	free(im->blocks);
+	free(im->nonzero);
 }

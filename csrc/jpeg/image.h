@@ -29,6 +29,8 @@ struct image {
 	size_t segment_capacity;
 	s16 *blocks;		/* where 'grid' points unless the job has planes */
 	size_t blocks_capacity;
+	u64 *nonzero;		/* see struct progressive_scan */
+	size_t nonzero_capacity;
 
 	/*
 	 * Where component c's blocks go: 'grid' is whole planes, or, when rows

@@ -189,15 +189,29 @@ decode_dc_mcu(struct progressive_scan *s, u32 mcu,
 
 /* ---- AC, first scan of a band (T.81 G.1.2.2) --------------------------- */
 
-/* The length of an end-of-band run, less one, of category 'run'. */
+/* Blocks of an end-of-band run of category 'run', but for this one. */
 static u32
 next_eob_run(struct progressive_scan *s, u32 run)
 {
 	return (1u << run) - 1 + next_bits(s, run);
 }
 
+/* A block and which of its coefficients are not zero. */
+struct ac_block {
+	s16 *coefs;
+	u64 *nonzero;
+};
+
+static void
+set_coef(const struct ac_block *block, u32 k, s32 value)
+{
+	block->coefs[zigzag_to_natural[k]] = (s16)value;
+	*block->nonzero |= (u64)1 << k;
+}
+
 static enum dctload_status
-decode_ac_first(struct progressive_scan *s, s16 *block, u32 *eob_run)
+decode_ac_first(struct progressive_scan *s, const struct ac_block *block,
+		u32 *eob_run)
 {
 	const u32 al = s->header->al, se = s->header->se;
 
@@ -224,19 +238,46 @@ decode_ac_first(struct progressive_scan *s, s16 *block, u32 *eob_run)
 		bits_consume(&s->bits, size);
 		if (unlikely(value != (s16)value))
 			return fail(s, DCTLOAD_BAD_COEFFICIENT);
-		block[zigzag_to_natural[k]] = (s16)value;
+		set_coef(block, k, value);
 	}
 	return DCTLOAD_OK;
 }
 
 /* ---- AC, refinement (T.81 G.1.2.3) ------------------------------------- */
 
-/* One bit for a coefficient that is not zero: grow its magnitude or not. */
-static ALWAYS_INLINE void
-refine(struct progressive_scan *s, s16 *coef, s32 bit)
+/*
+ * T.81 walks over the coefficients one by one: a zero one counts, any other takes
+ * a bit.  Most are zero, so here a word of bits tells the two kinds apart: the
+ * place where the walk ends is found in it, and only those that take a bit are
+ * visited.
+ */
+
+/* Bits 'from'..'to' - 1. */
+static u64
+bits_between(u32 from, u32 to)
 {
-	if (next_bits(s, 1) != 0 && (*coef & bit) == 0)
-		*coef = (s16)(*coef + (*coef >= 0 ? bit : -bit));
+	const u64 below_to = to >= 64 ? ~(u64)0 : ((u64)1 << to) - 1;
+
+	return from >= 64 ? 0 : below_to & (~(u64)0 << from);
+}
+
+/* One bit for each coefficient in 'which': grow its magnitude or not. */
+static void
+refine_coefs(struct progressive_scan *s, s16 *coefs, u64 which)
+{
+	const s32 bit = 1 << s->header->al;
+
+	for (u32 n = 0; which != 0; which &= which - 1, n++) {
+		const u32 k = (u32)__builtin_ctzll(which);
+		s16 *const coef = &coefs[zigzag_to_natural[k]];
+		const s32 sign = *coef >> 15;
+		const s32 step = (bit ^ sign) - sign;
+
+		if (n % REFILL_MIN_BITS == 0)
+			bits_refill(&s->bits);
+		if (next_bits(s, 1) != 0 && (*coef & bit) == 0)
+			*coef = (s16)(*coef + step);
+	}
 }
 
 /*
@@ -244,25 +285,32 @@ refine(struct progressive_scan *s, s16 *coef, s32 bit)
  * not, and return the place of the next zero one, or se + 1.
  */
 static u32
-skip_zeros(struct progressive_scan *s, s16 *block, u32 k, u32 zeros)
+skip_zeros(struct progressive_scan *s, const struct ac_block *block, u32 k,
+	   u32 zeros)
 {
-	const s32 bit = 1 << s->header->al;
+	u64 free = ~*block->nonzero & bits_between(k, s->header->se + 1u);
+	u32 end = s->header->se + 1u;
 
-	for (; k <= s->header->se; k++) {
-		s16 *const coef = &block[zigzag_to_natural[k]];
+	for (; zeros != 0 && free != 0; zeros--)
+		free &= free - 1;
+	if (free != 0)
+		end = (u32)__builtin_ctzll(free);
+	refine_coefs(s, block->coefs,
+		     *block->nonzero & bits_between(k, end));
+	return end;
+}
 
-		if (*coef != 0) {
-			bits_refill(&s->bits);
-			refine(s, coef, bit);
-		} else if (zeros-- == 0) {
-			break;
-		}
-	}
-	return k;
+/* The rest of a block's band has no new coefficients. */
+static void
+refine_rest(struct progressive_scan *s, const struct ac_block *block, u32 k)
+{
+	refine_coefs(s, block->coefs,
+		     *block->nonzero & bits_between(k, s->header->se + 1u));
 }
 
 static enum dctload_status
-decode_ac_refine(struct progressive_scan *s, s16 *block, u32 *eob_run)
+decode_ac_refine(struct progressive_scan *s, const struct ac_block *block,
+		 u32 *eob_run)
 {
 	const u32 se = s->header->se;
 	u32 k = s->header->ss;
@@ -276,7 +324,8 @@ decode_ac_refine(struct progressive_scan *s, s16 *block, u32 *eob_run)
 			return fail(s, DCTLOAD_BAD_CODE);
 		if (size == 0 && run != 15) {
 			/* This block is the first of the run. */
-			*eob_run = next_eob_run(s, run) + 1;
+			*eob_run = next_eob_run(s, run);
+			refine_rest(s, block, k);
 			break;
 		}
 		if (size != 0) {
@@ -292,63 +341,81 @@ decode_ac_refine(struct progressive_scan *s, s16 *block, u32 *eob_run)
 					return fail(s, DCTLOAD_BAD_RUN);
 				k = min_u32(k, BLOCK_COEFS - 1);
 			}
-			block[zigzag_to_natural[k]] =
-				(s16)(value * (1 << s->header->al));
+			set_coef(block, k, value * (1 << s->header->al));
 		}
 		k++;
 	}
-	if (*eob_run != 0) {
-		skip_zeros(s, block, k, BLOCK_COEFS);
-		--*eob_run;
-	}
 	return DCTLOAD_OK;
-}
-
-static enum dctload_status
-decode_ac_block(struct progressive_scan *s, s16 *block, u32 *eob_run)
-{
-	if (s->header->ah == 0) {
-		if (*eob_run != 0) {
-			--*eob_run;
-			return DCTLOAD_OK;
-		}
-		return decode_ac_first(s, block, eob_run);
-	}
-	if (*eob_run != 0) {
-		skip_zeros(s, block, s->header->ss, BLOCK_COEFS);
-		--*eob_run;
-		return DCTLOAD_OK;
-	}
-	return decode_ac_refine(s, block, eob_run);
 }
 
 /* ---- a segment --------------------------------------------------------- */
 
+static enum dctload_status
+check_end(struct progressive_scan *s)
+{
+	const u64 end = (u64)(s->end - s->start) * 8;
+
+	if (likely(bits_position(&s->bits, s->start) <= end))
+		return DCTLOAD_OK;
+	s->error_position = end;
+	return DCTLOAD_TRUNCATED;
+}
+
+static enum dctload_status
+decode_dc_mcus(struct progressive_scan *s, u32 mcu, u32 end)
+{
+	s32 pred[DCTLOAD_MAX_COMPONENTS] = { 0 };
+	enum dctload_status status = DCTLOAD_OK;
+
+	for (; mcu < end && status == DCTLOAD_OK; mcu++) {
+		status = decode_dc_mcu(s, mcu, pred);
+		if (status == DCTLOAD_OK)
+			status = check_end(s);
+	}
+	return status;
+}
+
+/* AC scans have one component, so an MCU is a block. */
+static enum dctload_status
+decode_ac_blocks(struct progressive_scan *s, u32 i, u32 end)
+{
+	const u32 c = s->header->component[0];
+	const bool first = s->header->ah == 0;
+	u32 eob_run = 0; /* blocks to come whose band has ended */
+	enum dctload_status status = DCTLOAD_OK;
+
+	while (i < end && status == DCTLOAD_OK) {
+		const struct ac_block block = {
+			s->grid[c] + (size_t)i * BLOCK_COEFS,
+			&s->nonzero[c][i],
+		};
+
+		if (eob_run != 0 && first) {
+			const u32 n = min_u32(eob_run, end - i);
+
+			eob_run -= n;
+			i += n;
+			continue;
+		}
+		if (eob_run != 0) {
+			refine_rest(s, &block, s->header->ss);
+			eob_run--;
+		} else if (first) {
+			status = decode_ac_first(s, &block, &eob_run);
+		} else {
+			status = decode_ac_refine(s, &block, &eob_run);
+		}
+		if (status == DCTLOAD_OK)
+			status = check_end(s);
+		i++;
+	}
+	return status;
+}
+
 enum dctload_status
 progressive_decode(struct progressive_scan *s, u32 mcu, u32 num_mcus)
 {
-	const u64 end_position = (u64)(s->end - s->start) * 8;
-	s32 pred[DCTLOAD_MAX_COMPONENTS] = { 0 };
-	u32 eob_run = 0;
-
-	for (u32 i = mcu; i < mcu + num_mcus; i++) {
-		enum dctload_status status;
-
-		if (s->header->ss == 0)
-			status = decode_dc_mcu(s, i, pred);
-		else
-			status = decode_ac_block(
-				s,
-				s->grid[s->header->component[0]] +
-					(size_t)i * BLOCK_COEFS,
-				&eob_run);
-		if (unlikely(status != DCTLOAD_OK))
-			return status;
-		if (unlikely(bits_position(&s->bits, s->start) >
-			     end_position)) {
-			s->error_position = end_position;
-			return DCTLOAD_TRUNCATED;
-		}
-	}
-	return DCTLOAD_OK;
+	if (s->header->ss == 0)
+		return decode_dc_mcus(s, mcu, mcu + num_mcus);
+	return decode_ac_blocks(s, mcu, mcu + num_mcus);
 }

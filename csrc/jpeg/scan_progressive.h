@@ -36,6 +36,11 @@ struct progressive_scan {
 	const struct huff_codes *ac;
 	s16 *grid[DCTLOAD_MAX_COMPONENTS];	/* whole planes, all zero before
 						   the first scan */
+	/*
+	 * One word for each block: bit k is set if AC coefficient k, in zigzag
+	 * order, is not zero.  Zero before the first scan, like the blocks.
+	 */
+	u64 *nonzero[DCTLOAD_MAX_COMPONENTS];
 	u32 mcus_w;
 
 	/* The segment. */
