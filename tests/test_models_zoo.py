@@ -250,6 +250,43 @@ def test_checkpoint_in_the_published_layout_is_loaded():
     torch.testing.assert_close(source(x), normalised, rtol=1e-4, atol=1e-5)
 
 
+def flat_block_name(name):
+    """The published name of a weight of ours: a block is one flat sequence."""
+    for ours, theirs in (
+        ("classifier.1.", "classifier."),
+        ("features.17.", "conv."),
+    ):
+        if name.startswith(ours):
+            return theirs + name.removeprefix(ours)
+    head, block, conv, *rest = name.split(".")
+    rest = ".".join(rest)
+    order = ["0.0.", "0.1.", "1.0.", "1.1.", "2.", "3."]
+    index = [0, 1, 3, 4, 6, 7]
+    if block == "0":
+        order, index = ["0.0.", "0.1.", "1.", "2."], [0, 1, 3, 4]
+    for ours, theirs in zip(order, index, strict=True):
+        if rest.startswith(ours):
+            return f"{head}.{block}.{conv}.{theirs}.{rest.removeprefix(ours)}"
+    raise AssertionError(name)
+
+
+def test_mobile_checkpoint_in_the_published_layout_is_loaded():
+    torch.manual_seed(0)
+    source = create_model("dctnet_mobilenet_v2", 4).eval()
+    target = create_model("dctnet_mobilenet_v2", 4).eval()
+    published = {
+        flat_block_name(name): value
+        for name, value in source.state_dict().items()
+        if not name.startswith("norm")
+    }
+    assert "features.0.conv.0.weight" in published  # the depthwise one
+    assert published["features.1.conv.6.weight"].shape == (24, 96, 1, 1)
+    source.norm.running_var.fill_(1 - source.norm.eps)
+    target.load_published(published)
+    x = inputs_of(source.input_spec, size=64)
+    torch.testing.assert_close(target(x), source(x), rtol=1e-4, atol=1e-5)
+
+
 def test_gate_lets_gradients_through_and_its_price_closes_it():
     torch.manual_seed(0)
     gate = FrequencyGate(6)

@@ -106,20 +106,38 @@ class DctResNet(nn.Module):
         Raises:
             RuntimeError: Names or shapes do not match, as torch says it.
         """
-        state = state.get("state_dict", state)
         renamed = {}
-        for name, value in state.items():
-            name = name.removeprefix("module.")
+        for name, value in _plain(state).items():
             if name.startswith("model."):
                 stage, rest = name.removeprefix("model.").split(".", 1)
                 name = f"layer{int(stage) + 1}.{rest}"
             renamed[name] = value
-        channels = self.norm.num_features
-        scale = torch.ones(channels) if std is None else torch.tensor(std)
-        renamed["norm.running_mean"] = torch.tensor(mean or [0.0] * channels)
-        renamed["norm.running_var"] = scale**2 - self.norm.eps
-        renamed["norm.num_batches_tracked"] = torch.tensor(0)
-        self.load_state_dict(renamed)
+        self.load_state_dict({**renamed, **_statistics(self.norm, mean, std)})
+
+
+def _plain(state: dict[str, Any]) -> dict[str, Any]:
+    """The weights of a checkpoint, without what wraps them and their names."""
+    state = state.get("state_dict", state)
+    return {name.removeprefix("module."): value for name, value in state.items()}
+
+
+def _statistics(
+    norm: nn.BatchNorm2d, mean: Sequence[float] | None, std: Sequence[float] | None
+) -> dict[str, Tensor]:
+    """Fixed vectors as the state of the normalisation that stands for them."""
+    channels = norm.num_features
+    scale = torch.ones(channels) if std is None else torch.tensor(std)
+    return {
+        "norm.running_mean": torch.tensor(mean or [0.0] * channels),
+        "norm.running_var": scale**2 - norm.eps,
+        "norm.num_batches_tracked": torch.tensor(0),
+    }
+
+
+# Where a layer of the authors' inverted residual stands in torchvision's: in the
+# first block, which does not widen, and in the others.
+_FIRST_BLOCK = {"0": "0.0", "1": "0.1", "3": "1", "4": "2"}
+_OTHER_BLOCKS = {"0": "0.0", "1": "0.1", "3": "1.0", "4": "1.1", "6": "2", "7": "3"}
 
 
 class DctMobileNetV2(nn.Module):
@@ -135,7 +153,7 @@ class DctMobileNetV2(nn.Module):
         channels = frequencies.num_channels
         net: Any = mobilenet_v2(num_classes=num_classes)
         self.norm = nn.BatchNorm2d(channels, affine=False)
-        self.features = net.features[1:]
+        self.features = nn.Sequential(*net.features[1:])
         depthwise, pointwise, norm = self.features[0].conv
         out = 32 if channels == 192 else channels
         depthwise[0] = nn.Conv2d(
@@ -154,6 +172,39 @@ class DctMobileNetV2(nn.Module):
         maps: Tensor = self.features(self.norm(x))
         logits: Tensor = self.classifier(maps.mean((2, 3)))
         return logits
+
+    def load_published(
+        self,
+        state: dict[str, Any],
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> None:
+        """Load weights in the layout of the released checkpoints.
+
+        There a block is one flat sequence, the last 1x1 convolution is called
+        ``conv``, and the classifier is a linear layer alone.
+
+        Args:
+            state: As ``torch.load`` gives it.
+            mean: What the checkpoint was trained with, for each channel; None:
+                the input comes normalised.
+            std: Likewise.
+
+        Raises:
+            RuntimeError: Names or shapes do not match, as torch says it.
+        """
+        renamed = {}
+        for name, value in _plain(state).items():
+            words = name.split(".")
+            if words[0] == "features" and len(words) > 3:
+                places = _FIRST_BLOCK if words[1] == "0" else _OTHER_BLOCKS
+                words[3] = places.get(words[3], words[3])
+            elif words[0] == "conv":
+                words[0] = f"features.{len(self.features) - 1}"
+            elif words[0] == "classifier":
+                words[0] = "classifier.1"
+            renamed[".".join(words)] = value
+        self.load_state_dict({**renamed, **_statistics(self.norm, mean, std)})
 
 
 MODELS = {
