@@ -7,6 +7,8 @@
  * over in silence; what is accepted, libjpeg can read.
  */
 
+#define _GNU_SOURCE /* memmem() */
+
 #include "../oracle/oracle.h"
 #include "fuzz.h"
 
@@ -66,16 +68,22 @@ require_same(const struct outcome *o, const struct oracle *want)
 	}
 }
 
+static bool
+has(const u8 *in, size_t in_nbytes, const void *bytes, size_t nbytes)
+{
+	return memmem(in, in_nbytes, bytes, nbytes) != NULL;
+}
+
 /*
  * libjpeg ends at 65,500 samples, wants to read the segment in which the data end
  * though all is decoded, and checks arithmetic conditioning that nothing uses.
  */
 static bool
-may_refuse(const struct dctload_info *info, const char *error)
+may_refuse(const struct dctload_info *info, const u8 *in, size_t in_nbytes)
 {
 	return max_u32(info->width, info->height) > 65500 ||
 	       (info->warnings & DCTLOAD_WARN_NO_EOI) != 0 ||
-	       strstr(error, "DAC") != NULL;
+	       has(in, in_nbytes, "\xFF\xCC", 2);
 }
 
 /*
@@ -85,10 +93,7 @@ may_refuse(const struct dctload_info *info, const char *error)
 static bool
 confuses_libjpeg(const u8 *in, size_t in_nbytes)
 {
-	for (size_t i = 0; i + 2 < in_nbytes; i++)
-		if (in[i] == 0xFF && in[i + 1] == 0xFF && in[i + 2] == 0x00)
-			return true;
-	return false;
+	return has(in, in_nbytes, "\xFF\xFF\0", 3);
 }
 
 int
@@ -100,7 +105,7 @@ LLVMFuzzerTestOneInput(const u8 *in, size_t in_nbytes)
 
 	fuzz_decode(copy, in_nbytes, 0, 0, &o);
 	oracle_read(copy, in_nbytes, FUZZ_MAX_PIXELS, FUZZ_MAX_SCANS, &want);
-	if (o.status == DCTLOAD_OK && !may_refuse(&o.info, want.error))
+	if (o.status == DCTLOAD_OK && !may_refuse(&o.info, copy, in_nbytes))
 		REQUIRE(want.error[0] == '\0');
 	if (want.error[0] == '\0') {
 		if (o.status == DCTLOAD_OK) {
