@@ -247,7 +247,7 @@ struct dctload_color_map {
 struct dctload_geometry {
 	uint32_t transpose;
 	uint32_t num_x, num_y;
-	uint32_t use_color;		/* 0: leave it; 'color' is not read */
+	uint32_t use_color; /* 0: leave it; 'color' is not read */
 	struct dctload_step x[DCTLOAD_MAX_STEPS], y[DCTLOAD_MAX_STEPS];
 	float fill[DCTLOAD_MAX_COMPONENTS];
 	struct dctload_color_map color;
