@@ -11,7 +11,7 @@
 struct dctload_decoder {
 	struct image images[SCAN_MAX_LANES];
 	struct huff_cache cache;
-	struct plan *plan;	/* for whole planes */
+	struct plan *plan; /* for whole planes */
 };
 
 void

@@ -16,8 +16,8 @@ struct jpeg_job {
 	size_t in_nbytes;
 	const struct dctload_limits *limits; /* NULL: the defaults */
 	u32 flags;
-	s16 *const *planes;	/* as in dctload_decode(), or NULL */
-	bool bypass_cache;	/* the planes are not read soon: many jobs follow */
+	s16 *const *planes; /* as in dctload_decode(), or NULL */
+	bool bypass_cache;  /* the planes are not read soon: many jobs follow */
 	const struct dctload_geometry *geometry;
 	const struct dctload_output *output;
 	void *const *out;

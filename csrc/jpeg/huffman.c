@@ -18,7 +18,7 @@ huff_find_long(const struct huff_codes *codes, u32 bits16)
 			const s32 code = (s32)(bits16 >> (MAX_CODE_BITS - len));
 
 			return (u32)codes->symbols[code + codes->base[len]]
-				   << 8 |
+				       << 8 |
 			       len;
 		}
 	}
@@ -40,7 +40,7 @@ make_codes(struct huff_codes *codes, const struct huff_table *table)
 		for (u32 i = 0; i < count && len <= CODE_TABLE_BITS; i++) {
 			const u32 spare = CODE_TABLE_BITS - len;
 			const u16 found =
-			    (u16)(table->symbols[place + i] << 8 | len);
+				(u16)(table->symbols[place + i] << 8 | len);
 
 			if ((code + i + 1) << spare > ARRAY_LEN(codes->fast))
 				return false;
@@ -106,8 +106,7 @@ append_value(const struct run *run, u32 skip, u32 nbits, s32 value,
 static u64
 append_zeros(const struct run *run, u32 symbol, u32 nbits)
 {
-	const u32 advance =
-	    symbol == ZRL_SYMBOL ? 16 * sizeof(s16) : RUN_EOB;
+	const u32 advance = symbol == ZRL_SYMBOL ? 16 * sizeof(s16) : RUN_EOB;
 
 	return run->entry + IN_BYTE(nbits, RUN_NBITS) +
 	       IN_BYTE(advance, RUN_ADVANCE);

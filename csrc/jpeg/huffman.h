@@ -93,7 +93,7 @@ struct huff_table {
 	u8 symbols[MAX_HUFF_SYMBOLS];
 	u32 num_symbols;
 	u64 last_use;
-	u32 num_users;		/* images being decoded with it */
+	u32 num_users; /* images being decoded with it */
 	bool is_dc, has_runs;
 	struct huff_codes codes;
 	huff_run_entry runs[1 << RUN_TABLE_BITS]; /* see huff_need_runs() */
@@ -112,9 +112,9 @@ void huff_free_cache(struct huff_cache *cache);
  * '*table_ret' with BAD_HUFFMAN_TABLE if 'ref' is missing, over-full, has the
  * all-ones code, or, for DC, a symbol above 15 (libjpeg refuses the same).
  */
-enum dctload_status huff_acquire(struct huff_cache *cache,
-				 const struct huff_ref *ref, bool is_dc,
-				 struct huff_table **table_ret);
+enum dctload_status
+huff_acquire(struct huff_cache *cache, const struct huff_ref *ref, bool is_dc,
+	     struct huff_table **table_ret);
 void huff_release(struct huff_table *table);
 
 /* Make 'table->runs' if that has not been done. */

@@ -11,153 +11,10 @@
 
 #include <stdlib.h>
 
-#include "../dct/plan.h"
-#include "unstuff.h"
+#include "output.h"
+#include "segment.h"
 
 static enum dctload_status next_scan(struct image *im);
-
-/* ---- errors ------------------------------------------------------------ */
-
-static enum dctload_status
-fail_at(struct image *im, const u8 *p, enum dctload_status status)
-{
-	im->header.error_offset = (size_t)(p - im->header.in);
-	return status;
-}
-
-/* 'position' is in bits from the segment's start. */
-static enum dctload_status
-fail_at_bit(struct image *im, u64 position, enum dctload_status status)
-{
-	return fail_at(im,
-		       unstuff_locate(im->segment_in, im->segment_in_end,
-				      position / 8),
-		       status);
-}
-
-/* ---- segments ---------------------------------------------------------- */
-
-/* Room for the longest segment and what is stored or read past it. */
-static bool
-reserve_segment(struct image *im)
-{
-	const size_t nbytes =
-	    im->header.in_nbytes + UNSTUFF_SLACK + SEGMENT_SLACK;
-
-	if (nbytes <= im->segment_capacity)
-		return true;
-	free(im->segment);
-	im->segment_capacity = 0;
-	im->segment = malloc(nbytes + nbytes / 4);
-	if (im->segment == NULL)
-		return false;
-	im->segment_capacity = nbytes + nbytes / 4;
-	return true;
-}
-
-/* The marker that ended the segment; 0 at the end of the data. */
-static u32
-marker_after_segment(const struct image *im)
-{
-	const u8 *p = im->segment_in_end;
-	const u8 *const end = im->header.in + im->header.in_nbytes;
-
-	while (p != end && *p == 0xFF)
-		p++;
-	return p != end ? *p : 0;
-}
-
-/* What is missing may be missing: the caller wants what there is. */
-static bool
-may_be_cut_short(const struct image *im)
-{
-	const u32 marker = marker_after_segment(im);
-
-	return (im->job->flags & DCTLOAD_ALLOW_TRUNCATED) != 0 &&
-	       (marker == 0 || marker == MARKER_EOI);
-}
-
-static void
-begin_segment(struct image *im)
-{
-	const u8 *p = im->header.in + im->header.pos;
-	const u8 *const end = im->header.in + im->header.in_nbytes;
-	const u32 interval = im->header.restart_interval;
-	const u64 mcus_left = (u64)im->mcus_w * (im->mcus_h - im->mcu_y) -
-			      im->mcu_x;
-	struct scan_lane *const lane = &im->lane;
-	size_t nbytes;
-
-	im->segment_in = p;
-	nbytes = unstuff_segment(&p, end, im->segment);
-	memset(im->segment + nbytes, 0, SEGMENT_SLACK);
-	im->segment_in_end = p;
-	im->header.pos = (size_t)(p - im->header.in);
-	im->segment_mcus_left =
-	    (u32)(interval != 0 && interval < mcus_left ? interval : mcus_left);
-
-	lane->start = im->segment;
-	lane->end = im->segment + nbytes;
-	lane->zero_fill = may_be_cut_short(im);
-	memset(lane->dc_pred, 0, sizeof(lane->dc_pred));
-	bits_seek(&lane->bits, lane->start, 0);
-}
-
-/*
- * Bits left in a segment whose MCUs are all decoded.  A last byte is filled up
- * with anything.  Whole bytes more are junk to libjpeg; if the last byte was not
- * filled up with ones, they rather are the rest of damaged data.
- */
-static enum dctload_status
-check_leftover(struct image *im, const struct bitreader *bits)
-{
-	const u64 position = bits_position(bits, im->lane.start);
-	const u64 nbits = (u64)(im->lane.end - im->lane.start) * 8;
-	const u32 padding = (u32)(-position & 7);
-	const u8 last = im->lane.start[position / 8];
-
-	if (nbits - position < 8)
-		return DCTLOAD_OK;
-	if (padding != 0 && (u8)(last | 0xFF << padding) != 0xFF)
-		return fail_at_bit(im, position, DCTLOAD_EXCESS_DATA);
-	im->header.info.warnings |= DCTLOAD_WARN_JUNK;
-	return DCTLOAD_OK;
-}
-
-/* Data end before the scan does: why is that wrong? */
-static enum dctload_status
-fail_early_end(struct image *im)
-{
-	const u32 marker = marker_after_segment(im);
-
-	if (marker >= MARKER_RST0 && marker <= MARKER_RST7)
-		return fail_at(im, im->segment_in_end, DCTLOAD_BAD_RESTART);
-	return fail_at(im, im->segment_in_end, DCTLOAD_TRUNCATED);
-}
-
-/* Go past the restart marker that has to follow, to the next segment. */
-static enum dctload_status
-next_segment(struct image *im, const struct bitreader *bits)
-{
-	const u32 marker = marker_after_segment(im);
-	const u64 position = bits_position(bits, im->lane.start);
-
-	if ((u64)(im->lane.end - im->lane.start) * 8 - position >= 8)
-		return fail_at_bit(im, position, DCTLOAD_BAD_RESTART);
-	if (marker != MARKER_RST0 + im->next_restart) {
-		if (!may_be_cut_short(im))
-			return fail_early_end(im);
-		/* As libjpeg: the next MCU is made of zero bits. */
-		begin_segment(im);
-		return DCTLOAD_OK;
-	}
-	im->next_restart = (im->next_restart + 1) % 8;
-	while (im->header.in[im->header.pos] == 0xFF)
-		im->header.pos++;
-	im->header.pos++;
-	begin_segment(im);
-	return DCTLOAD_OK;
-}
 
 /* ---- runs of a sequential scan ----------------------------------------- */
 
@@ -184,7 +41,7 @@ flush_run(struct image *im)
 	for (u32 i = 0; i < r->num_slots; i++) {
 		const u32 c = im->slot_component[i];
 		const struct dctload_component *const comp =
-		    &info->components[c];
+			&info->components[c];
 		const u32 h = interleaved ? comp->h : 1;
 		const u32 v = interleaved ? comp->v : 1;
 		const u32 x = im->mcu_x * h + im->slot_x[i];
@@ -204,28 +61,6 @@ flush_run(struct image *im)
 	return reorder_blocks(r);
 }
 
-/* A row of MCUs is whole: pass it on if somebody waits for it. */
-static enum dctload_status
-pass_on_row(struct image *im)
-{
-	const struct dctload_info *const info = &im->header.info;
-	const u32 v = scan_is_interleaved(&im->header.scan) ?
-			  1 :
-			  info->components[0].v;
-	const bool last = im->mcu_y + 1 == im->mcus_h;
-	const s16 *rows[DCTLOAD_MAX_COMPONENTS] = { NULL };
-	size_t stride[DCTLOAD_MAX_COMPONENTS] = { 0 };
-
-	if (!im->streaming || ((im->mcu_y + 1) % v != 0 && !last) ||
-	    im->mcu_y / v < im->first_row)
-		return DCTLOAD_OK;
-	for (u32 c = 0; c < info->num_components; c++) {
-		rows[c] = im->grid[c];
-		stride[c] = info->components[c].blocks_w;
-	}
-	return plan_rows(im->plan, im->mcu_y / v, rows, stride);
-}
-
 /* Count the run's MCUs as done. */
 static enum dctload_status
 step_over_run(struct image *im)
@@ -235,7 +70,7 @@ step_over_run(struct image *im)
 	im->segment_mcus_left -= im->reorder.num_mcus;
 	im->mcu_x += im->reorder.num_mcus;
 	if (im->mcu_x == im->mcus_w) {
-		status = pass_on_row(im);
+		status = output_row(im);
 		im->mcu_x = 0;
 		im->mcu_y++;
 	}
@@ -272,13 +107,12 @@ finish_bad_run(struct image *im)
 	enum dctload_status status = scan_redo_run(lane, &num_mcus);
 
 	if (status == DCTLOAD_TRUNCATED && !lane->zero_fill)
-		return fail_early_end(im);
+		return segment_fail_early_end(im);
 	if (status != DCTLOAD_TRUNCATED)
-		return fail_at_bit(im, lane->error_position, status);
+		return image_fail_at_bit(im, lane->error_position, status);
 	im->header.info.warnings |= DCTLOAD_WARN_TRUNCATED;
 	im->reorder.num_mcus = num_mcus;
-	im->reorder.blocks =
-	    lane->run_end - (size_t)num_mcus * lane->num_slots;
+	im->reorder.blocks = lane->run_end - (size_t)num_mcus * lane->num_slots;
 	flush_run(im);
 	memset(lane->window, 0, sizeof(lane->window));
 	status = step_over_run(im);
@@ -306,11 +140,11 @@ finish_run(struct image *im)
 	if (status != DCTLOAD_OK)
 		return status;
 	if (im->mcu_y == im->mcus_h) {
-		status = check_leftover(im, &lane->bits);
+		status = segment_check_leftover(im, &lane->bits);
 		return status == DCTLOAD_OK ? next_scan(im) : status;
 	}
 	if (im->segment_mcus_left == 0)
-		return next_segment(im, &lane->bits);
+		return segment_next(im, &lane->bits);
 	return DCTLOAD_OK;
 }
 
@@ -359,7 +193,7 @@ lay_out_mcu(struct image *im)
 	for (u32 i = 0; i < scan->num_components; i++) {
 		const u32 c = scan->component[i];
 		const struct dctload_component *const comp =
-		    &im->header.info.components[c];
+			&im->header.info.components[c];
 		const u32 h = scan_is_interleaved(scan) ? comp->h : 1;
 		const u32 v = scan_is_interleaved(scan) ? comp->v : 1;
 
@@ -425,18 +259,18 @@ decode_progressive_scan(struct image *im)
 		status = progressive_decode(s, mcu, n);
 		if (status == DCTLOAD_TRUNCATED) {
 			if (!s->zero_fill)
-				return fail_early_end(im);
+				return segment_fail_early_end(im);
 			im->cut_short = true;
 			im->header.info.warnings |= DCTLOAD_WARN_TRUNCATED;
 			return DCTLOAD_OK;
 		}
 		if (status != DCTLOAD_OK)
-			return fail_at_bit(im, s->error_position, status);
+			return image_fail_at_bit(im, s->error_position, status);
 		im->mcu_y = (mcu + n) / im->mcus_w;
 		im->mcu_x = (mcu + n) % im->mcus_w;
 		if (im->mcu_y == im->mcus_h)
-			return check_leftover(im, &s->bits);
-		status = next_segment(im, &s->bits);
+			return segment_check_leftover(im, &s->bits);
+		status = segment_next(im, &s->bits);
 		if (status != DCTLOAD_OK)
 			return status;
 	}
@@ -455,7 +289,7 @@ begin_scan(struct image *im)
 	for (u32 i = 0; i < scan->num_components; i++) {
 		status = acquire_tables(im, i);
 		if (status != DCTLOAD_OK)
-			return fail_at(im, data, status);
+			return image_fail_at(im, data, status);
 	}
 	im->mcu_x = im->mcu_y = 0;
 	im->next_restart = 0;
@@ -467,181 +301,9 @@ begin_scan(struct image *im)
 	}
 	if (info->progressive ? !progress_add_scan(&im->progress, scan) :
 				begin_sequential_scan(im) != DCTLOAD_OK)
-		return fail_at(im, data, DCTLOAD_BAD_SCAN);
-	begin_segment(im);
+		return image_fail_at(im, data, DCTLOAD_BAD_SCAN);
+	segment_begin(im);
 	return DCTLOAD_OK;
-}
-
-/* ---- where blocks go --------------------------------------------------- */
-
-/* Memory for 'num_blocks' blocks in 'blocks'. */
-static bool
-reserve_blocks(struct image *im, size_t num_blocks)
-{
-	void *p = NULL;
-
-	if (num_blocks <= im->blocks_capacity)
-		return true;
-	free(im->blocks);
-	im->blocks = NULL;
-	im->blocks_capacity = 0;
-	if (posix_memalign(&p, 64, num_blocks * BLOCK_NBYTES) != 0)
-		return false;
-	im->blocks = p;
-	im->blocks_capacity = num_blocks;
-	return true;
-}
-
-/* Grids of our own: whole planes, or one row of MCUs. */
-static bool
-allocate_grids(struct image *im)
-{
-	const struct dctload_info *const info = &im->header.info;
-	size_t first[DCTLOAD_MAX_COMPONENTS], num_blocks = 0;
-
-	for (u32 c = 0; c < info->num_components; c++) {
-		const struct dctload_component *const comp =
-		    &info->components[c];
-
-		first[c] = num_blocks;
-		num_blocks += (size_t)comp->blocks_w *
-			      (im->streaming ? comp->v : comp->blocks_h);
-	}
-	if (!reserve_blocks(im, num_blocks))
-		return false;
-	for (u32 c = 0; c < info->num_components; c++)
-		im->grid[c] = im->blocks + first[c] * BLOCK_COEFS;
-	return true;
-}
-
-/* The words that progressive scans keep of each block, all zero. */
-static bool
-reserve_nonzero(struct image *im)
-{
-	const struct dctload_info *const info = &im->header.info;
-	size_t n = 0, at = 0;
-
-	for (u32 c = 0; c < info->num_components; c++)
-		n += (size_t)info->components[c].blocks_w *
-		     info->components[c].blocks_h;
-	if (n > im->nonzero_capacity) {
-		free(im->nonzero);
-		im->nonzero = malloc(n * sizeof(*im->nonzero));
-		im->nonzero_capacity = im->nonzero != NULL ? n : 0;
-	}
-	if (im->nonzero_capacity < n)
-		return false;
-	memset(im->nonzero, 0, n * sizeof(*im->nonzero));
-	for (u32 c = 0; c < info->num_components; c++) {
-		im->progressive.nonzero[c] = im->nonzero + at;
-		at += (size_t)info->components[c].blocks_w *
-		      info->components[c].blocks_h;
-	}
-	return true;
-}
-
-/* Stores that bypass the cache need whole, aligned cache lines. */
-static bool
-can_bypass_cache(const struct image *im)
-{
-	bool aligned = im->job->bypass_cache;
-
-	for (u32 c = 0; c < im->header.info.num_components; c++)
-		aligned &= (uintptr_t)im->grid[c] % 64 == 0;
-	return aligned;
-}
-
-/*
- * Decide at the first scan.  Rows can be passed on as they come if this scan has
- * all components and is the only one.
- */
-static enum dctload_status
-choose_grids(struct image *im)
-{
-	const struct dctload_info *const info = &im->header.info;
-	const bool single_scan =
-	    !info->progressive &&
-	    im->header.scan.num_components == info->num_components;
-
-	im->reorder.bypass_cache = false;
-	im->first_row = 0;
-	im->end_row = info_mcus_h(info);
-	im->streaming = im->job->planes == NULL && single_scan;
-	if (im->job->planes != NULL) {
-		memcpy(im->grid, im->job->planes,
-		       info->num_components * sizeof(im->grid[0]));
-		im->reorder.bypass_cache = can_bypass_cache(im);
-	} else {
-		plan_rows_needed(im->plan, &im->first_row, &im->end_row);
-		if (!allocate_grids(im))
-			return DCTLOAD_NO_MEMORY;
-	}
-	if (single_scan)
-		return DCTLOAD_OK;
-	if (info->progressive && !reserve_nonzero(im))
-		return DCTLOAD_NO_MEMORY;
-	for (u32 c = 0; c < info->num_components; c++)
-		memset(im->grid[c], 0,
-		       (size_t)info->components[c].blocks_w *
-			   info->components[c].blocks_h * BLOCK_NBYTES);
-	return DCTLOAD_OK;
-}
-
-/*
- * Each block takes at least a bit, its DC code.  A file too short for that is
- * truncated, and need not be given the memory it claims to need.
- */
-static bool
-is_too_short(const struct image *im)
-{
-	const struct dctload_info *const info = &im->header.info;
-	u64 num_blocks = 0;
-
-	for (u32 c = 0; c < info->num_components; c++)
-		num_blocks += (u64)info->components[c].blocks_w *
-			      info->components[c].blocks_h;
-	return num_blocks / 8 > im->header.in_nbytes &&
-	       (im->job->flags & DCTLOAD_ALLOW_TRUNCATED) == 0;
-}
-
-static enum dctload_status
-begin_output(struct image *im)
-{
-	enum dctload_status status = DCTLOAD_OK;
-
-	if (is_too_short(im))
-		return fail_at(im, im->header.in + im->header.in_nbytes,
-			       DCTLOAD_TRUNCATED);
-	if (im->job->planes == NULL)
-		status = plan_begin(im->plan, &im->header.info,
-				    im->job->geometry, im->job->output,
-				    im->job->out);
-	if (status == DCTLOAD_OK)
-		status = choose_grids(im);
-	if (status == DCTLOAD_OK && !reserve_segment(im))
-		status = DCTLOAD_NO_MEMORY;
-	return status;
-}
-
-/*
- * Whole planes are there; a plan still has to see them, and the quantisation
- * tables that a component's first scan brought after the plan was begun.
- */
-static enum dctload_status
-finish_output(struct image *im)
-{
-	enum dctload_status status;
-
-	if (im->job->planes != NULL)
-		return DCTLOAD_OK;
-	if (im->streaming)
-		return plan_finish(im->plan);
-	status = plan_begin(im->plan, &im->header.info, im->job->geometry,
-			    im->job->output, im->job->out);
-	if (status != DCTLOAD_OK)
-		return status;
-	return plan_run(im->plan, &im->header.info,
-			(const s16 *const *)im->grid);
 }
 
 /* ---- the whole file ---------------------------------------------------- */
@@ -679,15 +341,15 @@ finish_file(struct image *im, enum header_event event)
 {
 	struct header *const h = &im->header;
 	const bool may_lack_data =
-	    (im->job->flags & DCTLOAD_ALLOW_TRUNCATED) != 0;
+		(im->job->flags & DCTLOAD_ALLOW_TRUNCATED) != 0;
 
 	if (event == HEADER_EOI) {
 		if (h->pos != h->in_nbytes)
 			h->info.warnings |= DCTLOAD_WARN_TRAILING;
 		if (!has_every_component(im)) {
 			if (!may_lack_data)
-				return fail_at(im, h->in + h->pos - 2,
-					       DCTLOAD_NO_SCAN);
+				return image_fail_at(im, h->in + h->pos - 2,
+						     DCTLOAD_NO_SCAN);
 			h->info.warnings |= DCTLOAD_WARN_TRUNCATED;
 		}
 	} else if (is_complete(im)) {
@@ -695,9 +357,10 @@ finish_file(struct image *im, enum header_event event)
 	} else if (may_lack_data) {
 		h->info.warnings |= DCTLOAD_WARN_TRUNCATED;
 	} else {
-		return fail_at(im, h->in + h->in_nbytes, DCTLOAD_TRUNCATED);
+		return image_fail_at(im, h->in + h->in_nbytes,
+				     DCTLOAD_TRUNCATED);
 	}
-	return finish_output(im);
+	return output_finish(im);
 }
 
 /*
@@ -711,8 +374,7 @@ next_scan(struct image *im)
 
 	for (;;) {
 		const bool first = im->header.info.num_scans == 0;
-		enum dctload_status status =
-		    header_next(&im->header, &event);
+		enum dctload_status status = header_next(&im->header, &event);
 
 		if (status == DCTLOAD_TRUNCATED && !first) {
 			event = HEADER_END_OF_DATA;
@@ -723,14 +385,15 @@ next_scan(struct image *im)
 		if (event != HEADER_SCAN) {
 			im->finished = true;
 			if (first)
-				return fail_at(
-				    im, im->header.in + im->header.pos,
-				    event == HEADER_EOI ? DCTLOAD_NO_SCAN :
-							  DCTLOAD_TRUNCATED);
+				return image_fail_at(
+					im, im->header.in + im->header.pos,
+					event == HEADER_EOI ?
+						DCTLOAD_NO_SCAN :
+						DCTLOAD_TRUNCATED);
 			return finish_file(im, event);
 		}
 		if (first)
-			status = begin_output(im);
+			status = output_begin(im);
 		if (status == DCTLOAD_OK)
 			status = begin_scan(im);
 		if (status == DCTLOAD_OK && im->header.info.progressive)
@@ -739,7 +402,6 @@ next_scan(struct image *im)
 			return status;
 	}
 }
-
 
 /* ---- from outside ------------------------------------------------------ */
 
@@ -776,8 +438,8 @@ image_begin(struct image *im, struct jpeg_job *job)
 	im->finished = false;
 	memset(im->coded, 0, sizeof(im->coded));
 	memset(&im->progress, 0, sizeof(im->progress));
-	status = header_begin(&im->header, job->in, job->in_nbytes,
-			      job->limits);
+	status =
+		header_begin(&im->header, job->in, job->in_nbytes, job->limits);
 	if (status == DCTLOAD_OK)
 		status = next_scan(im);
 	return go_on(im, status);

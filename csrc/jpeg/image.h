@@ -23,13 +23,13 @@ struct image {
 	struct jpeg_job *job;
 	struct header header;
 	struct huff_cache *cache;
-	struct plan *plan;	/* for jobs with an output */
+	struct plan *plan; /* for jobs with an output */
 
-	u8 *segment;		/* bytes without stuffing, then zeros */
+	u8 *segment; /* bytes without stuffing, then zeros */
 	size_t segment_capacity;
-	s16 *blocks;		/* where 'grid' points unless the job has planes */
+	s16 *blocks; /* where 'grid' points unless the job has planes */
 	size_t blocks_capacity;
-	u64 *nonzero;		/* see struct progressive_scan */
+	u64 *nonzero; /* see struct progressive_scan */
 	size_t nonzero_capacity;
 
 	/*
@@ -38,17 +38,17 @@ struct image {
 	 */
 	s16 *grid[DCTLOAD_MAX_COMPONENTS];
 	bool streaming;
-	u32 first_row, end_row;	/* MCU rows that are wanted */
+	u32 first_row, end_row; /* MCU rows that are wanted */
 
 	/* The scan. */
 	struct huff_table *tables[2 * DCTLOAD_MAX_COMPONENTS];
 	u32 mcus_w, mcus_h, mcu_x, mcu_y;
 	struct reorder reorder;
-	u8 slot_component[MAX_MCU_BLOCKS];	/* index into the frame */
+	u8 slot_component[MAX_MCU_BLOCKS]; /* index into the frame */
 	u8 slot_x[MAX_MCU_BLOCKS], slot_y[MAX_MCU_BLOCKS];
 	u32 segment_mcus_left, next_restart;
-	const u8 *segment_in, *segment_in_end;	/* in the file */
-	bool cut_short;		/* data are missing, and that is allowed */
+	const u8 *segment_in, *segment_in_end; /* in the file */
+	bool cut_short; /* data are missing, and that is allowed */
 	bool finished;
 
 	bool coded[DCTLOAD_MAX_COMPONENTS];

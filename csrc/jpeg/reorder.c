@@ -32,8 +32,7 @@ reorder_with(const struct reorder *r, move_block_fn move)
 			*r->dc_pred[slot] = dc;
 			fits &= dc == (s16)dc;
 			if (likely(mcu < r->num_wanted[slot]))
-				move(r->dst[slot] +
-					 (size_t)mcu * r->step[slot],
+				move(r->dst[slot] + (size_t)mcu * r->step[slot],
 				     src, dc);
 			else
 				memset(src, 0, BLOCK_NBYTES);
@@ -60,8 +59,8 @@ reorder_portable(const struct reorder *r)
 #if ARCH_X86_64
 /* Natural position i takes zigzag coefficient natural_to_zigzag[i]. */
 static const _Alignas(64) u16 natural_to_zigzag[BLOCK_COEFS] = {
-	0,  1,	5,  6,	14, 15, 27, 28, 2,  4,	7,  13, 16, 26, 29, 42,
-	3,  8,	12, 17, 25, 30, 41, 43, 9,  11, 18, 24, 31, 40, 44, 53,
+	0,  1,  5,  6,  14, 15, 27, 28, 2,  4,  7,  13, 16, 26, 29, 42,
+	3,  8,  12, 17, 25, 30, 41, 43, 9,  11, 18, 24, 31, 40, 44, 53,
 	10, 19, 23, 32, 39, 45, 52, 54, 20, 22, 33, 38, 46, 51, 55, 60,
 	21, 34, 37, 47, 50, 56, 59, 61, 35, 36, 48, 49, 57, 58, 62, 63,
 };
@@ -70,30 +69,30 @@ static const _Alignas(64) u16 natural_to_zigzag[BLOCK_COEFS] = {
  * Two rows at a time.  A shuffle picks, for both, what one eighth of the zigzag
  * has of them; these eighths have something:
  */
-#define ROW_PAIRS(DO)                                                       \
-	DO(0, (0, 1, 5, 6, 14, 15, 27, 28), (2, 4, 7, 13, 16, 26, 29, 42))  \
-	DO(1, (3, 8, 12, 17, 25, 30, 41, 43),                               \
-	   (9, 11, 18, 24, 31, 40, 44, 53))                                 \
-	DO(2, (10, 19, 23, 32, 39, 45, 52, 54),                             \
-	   (20, 22, 33, 38, 46, 51, 55, 60))                                \
-	DO(3, (21, 34, 37, 47, 50, 56, 59, 61),                             \
+#define ROW_PAIRS(DO)                                                          \
+	DO(0, (0, 1, 5, 6, 14, 15, 27, 28), (2, 4, 7, 13, 16, 26, 29, 42))     \
+	DO(1, (3, 8, 12, 17, 25, 30, 41, 43), (9, 11, 18, 24, 31, 40, 44, 53)) \
+	DO(2, (10, 19, 23, 32, 39, 45, 52, 54),                                \
+	   (20, 22, 33, 38, 46, 51, 55, 60))                                   \
+	DO(3, (21, 34, 37, 47, 50, 56, 59, 61),                                \
 	   (35, 36, 48, 49, 57, 58, 62, 63))
 
-#define PICK(k, eighth)                                  \
-	(k) / 8 == (eighth) ? (k) % 8 * 2 : 0x80,        \
-	(k) / 8 == (eighth) ? (k) % 8 * 2 + 1 : 0x80
-#define PICK_ROW(e, a, b, c, d, f, g, h, i)                          \
+#define PICK(k, eighth)                           \
+	(k) / 8 == (eighth) ? (k) % 8 * 2 : 0x80, \
+		(k) / 8 == (eighth) ? (k) % 8 * 2 + 1 : 0x80
+#define PICK_ROW(e, a, b, c, d, f, g, h, i)                         \
 	PICK(a, e), PICK(b, e), PICK(c, e), PICK(d, e), PICK(f, e), \
-	PICK(g, e), PICK(h, e), PICK(i, e)
+		PICK(g, e), PICK(h, e), PICK(i, e)
 #define UNPACK(...) __VA_ARGS__
 #define PICK_ROW_(...) PICK_ROW(__VA_ARGS__)
 #define PICK_PAIR(e, upper, lower) \
 	{ PICK_ROW_(e, UNPACK upper), PICK_ROW_(e, UNPACK lower) },
-#define PICK_EIGHTHS(pair, upper, lower)                                  \
-	{ PICK_PAIR(0, upper, lower) PICK_PAIR(1, upper, lower)           \
-	  PICK_PAIR(2, upper, lower) PICK_PAIR(3, upper, lower)           \
-	  PICK_PAIR(4, upper, lower) PICK_PAIR(5, upper, lower)           \
-	  PICK_PAIR(6, upper, lower) PICK_PAIR(7, upper, lower) },
+#define PICK_EIGHTHS(pair, upper, lower)                                   \
+	{ PICK_PAIR(0, upper, lower) PICK_PAIR(1, upper, lower) PICK_PAIR( \
+		2, upper, lower) PICK_PAIR(3, upper, lower)                \
+		  PICK_PAIR(4, upper, lower) PICK_PAIR(5, upper, lower)    \
+			  PICK_PAIR(6, upper, lower)                       \
+				  PICK_PAIR(7, upper, lower) },
 
 static const _Alignas(32) u8 picks[4][8][32] = { ROW_PAIRS(PICK_EIGHTHS) };
 
@@ -173,8 +172,8 @@ reorder_avx2(const struct reorder *r)
 static ALWAYS_INLINE TARGET_AVX512 void
 move_avx512(s16 *dst, s16 *src, s32 dc, bool bypass_cache)
 {
-	const __m512i lo = _mm512_mask_set1_epi16(_mm512_load_si512(src), 1,
-						  (s16)dc);
+	const __m512i lo =
+		_mm512_mask_set1_epi16(_mm512_load_si512(src), 1, (s16)dc);
 	const __m512i hi = _mm512_load_si512(src + 32);
 	const __m512i pick_lo = _mm512_load_si512(natural_to_zigzag);
 	const __m512i pick_hi = _mm512_load_si512(natural_to_zigzag + 32);

@@ -17,8 +17,8 @@ struct reorder {
 	s16 *dst[MAX_MCU_BLOCKS];
 	u32 step[MAX_MCU_BLOCKS];
 	u32 num_wanted[MAX_MCU_BLOCKS];
-	s32 *dc_pred[MAX_MCU_BLOCKS];	/* the same for a component's blocks */
-	bool bypass_cache;	/* nobody reads 'dst' soon */
+	s32 *dc_pred[MAX_MCU_BLOCKS]; /* the same for a component's blocks */
+	bool bypass_cache;            /* nobody reads 'dst' soon */
 };
 
 /*

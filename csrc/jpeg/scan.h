@@ -23,7 +23,7 @@
  */
 struct scan_block {
 	u8 spill[48];
-	const huff_run_entry *ac, *next_dc;	/* this AC's, the next DC's */
+	const huff_run_entry *ac, *next_dc; /* this AC's, the next DC's */
 	s16 coefs[BLOCK_COEFS];
 };
 STATIC_ASSERT(sizeof(struct scan_block) % 64 == 0);
@@ -33,7 +33,7 @@ STATIC_ASSERT(sizeof(((struct scan_block *)0)->spill) >=
 /* One block of an MCU: its tables. */
 struct scan_slot {
 	struct huff_table *dc, *ac;
-	u32 component;		/* of the scan */
+	u32 component; /* of the scan */
 };
 
 #define WINDOW_BLOCKS 40
@@ -45,17 +45,17 @@ STATIC_ASSERT(WINDOW_BLOCKS >= MAX_MCU_BLOCKS);
 struct scan_lane {
 	struct bitreader bits;
 	struct scan_block *block;
-	u32 offset;		/* of the next coefficient in it, in bytes */
-	const huff_run_entry *table;	/* of the next symbol */
+	u32 offset; /* of the next coefficient in it, in bytes */
+	const huff_run_entry *table; /* of the next symbol */
 	struct scan_block *run_begin, *run_end;
 
-	const u8 *start, *end;	/* the segment, without stuffing */
-	u64 run_position;	/* where in it the run begins, in bits */
-	bool failed;		/* scan_redo_run() tells why */
-	bool zero_fill;		/* missing data are zeros, not an error */
-	u64 error_position;	/* the last symbol, in bits from 'start' */
+	const u8 *start, *end; /* the segment, without stuffing */
+	u64 run_position;      /* where in it the run begins, in bits */
+	bool failed;           /* scan_redo_run() tells why */
+	bool zero_fill;        /* missing data are zeros, not an error */
+	u64 error_position;    /* the last symbol, in bits from 'start' */
 
-	s32 dc_pred[DCTLOAD_MAX_COMPONENTS];	/* before the run */
+	s32 dc_pred[DCTLOAD_MAX_COMPONENTS]; /* before the run */
 	struct scan_slot slots[MAX_MCU_BLOCKS];
 	u32 num_slots;
 	_Alignas(64) struct scan_block window[WINDOW_BLOCKS + 1];

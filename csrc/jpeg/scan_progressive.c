@@ -295,8 +295,7 @@ skip_zeros(struct progressive_scan *s, const struct ac_block *block, u32 k,
 		free &= free - 1;
 	if (free != 0)
 		end = (u32)__builtin_ctzll(free);
-	refine_coefs(s, block->coefs,
-		     *block->nonzero & bits_between(k, end));
+	refine_coefs(s, block->coefs, *block->nonzero & bits_between(k, end));
 	return end;
 }
 

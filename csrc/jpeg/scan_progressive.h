@@ -34,7 +34,7 @@ struct progressive_scan {
 	const struct scan_header *header;
 	const struct huff_codes *dc[DCTLOAD_MAX_COMPONENTS];
 	const struct huff_codes *ac;
-	s16 *grid[DCTLOAD_MAX_COMPONENTS];	/* whole planes, all zero before
+	s16 *grid[DCTLOAD_MAX_COMPONENTS]; /* whole planes, all zero before
 						   the first scan */
 	/*
 	 * One word for each block: bit k is set if AC coefficient k, in zigzag
@@ -46,7 +46,7 @@ struct progressive_scan {
 	/* The segment. */
 	struct bitreader bits;
 	const u8 *start, *end;
-	bool zero_fill;		/* missing data are zeros, not an error */
+	bool zero_fill; /* missing data are zeros, not an error */
 	u64 error_position;
 };
 
@@ -55,7 +55,7 @@ struct progressive_scan {
  * TRUNCATED once an MCU ends past its end: that one has been decoded with zero
  * bits, the others are untouched.
  */
-enum dctload_status progressive_decode(struct progressive_scan *s, u32 mcu,
-				       u32 num_mcus);
+enum dctload_status
+progressive_decode(struct progressive_scan *s, u32 mcu, u32 num_mcus);
 
 #endif /* DCTLOAD_SCAN_PROGRESSIVE_H */

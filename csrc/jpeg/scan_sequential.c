@@ -193,7 +193,7 @@ scan_finish_step(struct scan_lane *lane, const huff_run_entry entry)
 		/* Its symbols belong to two blocks: take it back. */
 		bits_seek(&lane->bits, lane->start,
 			  bits_position(&lane->bits, lane->start) -
-			      entry[RUN_NBITS]);
+				  entry[RUN_NBITS]);
 		status = finish_block(lane);
 	}
 	choose_table(lane);
@@ -231,8 +231,7 @@ scan_redo_run(struct scan_lane *lane, u32 *num_mcus_ret)
 	bits_seek(&lane->bits, lane->start, lane->run_position);
 	for (lane->block = lane->run_begin; lane->block != lane->run_end;
 	     lane->block++) {
-		const struct scan_slot *const slot =
-			slot_of(lane, lane->block);
+		const struct scan_slot *const slot = slot_of(lane, lane->block);
 		enum dctload_status status;
 
 		if (past_end && slot == lane->slots)
@@ -262,30 +261,30 @@ scan_redo_run(struct scan_lane *lane, u32 *num_mcus_ret)
  */
 #define DONE_MASK (BLOCK_NBYTES | RUN_EOB)
 #if ARCH_X86_64
-#define NEXT_BLOCK_IF_DONE(block, table, offset)                      \
-	do {                                                           \
-		const u64 zero = 0;                                    \
-		struct scan_block *const following = (block) + 1;      \
-                                                                       \
-		__asm__("testl %[mask], %k[off]\n\t"                   \
-			"cmovnz %[next_dc], %[tab]\n\t"                \
-			"cmovnz %[after], %[blk]\n\t"                  \
-			"cmovnz %[nil], %[off]"                        \
-			: [tab] "+r"(table), [blk] "+r"(block),        \
-			  [off] "+r"(offset)                           \
-			: [mask] "i"(DONE_MASK),                       \
-			  [next_dc] "m"((block)->next_dc),             \
-			  [after] "r"(following), [nil] "rm"(zero)     \
-			: "cc");                                       \
+#define NEXT_BLOCK_IF_DONE(block, table, offset)                   \
+	do {                                                       \
+		const u64 zero = 0;                                \
+		struct scan_block *const following = (block) + 1;  \
+                                                                   \
+		__asm__("testl %[mask], %k[off]\n\t"               \
+			"cmovnz %[next_dc], %[tab]\n\t"            \
+			"cmovnz %[after], %[blk]\n\t"              \
+			"cmovnz %[nil], %[off]"                    \
+			: [tab] "+r"(table), [blk] "+r"(block),    \
+			  [off] "+r"(offset)                       \
+			: [mask] "i"(DONE_MASK),                   \
+			  [next_dc] "m"((block)->next_dc),         \
+			  [after] "r"(following), [nil] "rm"(zero) \
+			: "cc");                                   \
 	} while (0)
 #else
-#define NEXT_BLOCK_IF_DONE(block, table, offset)                      \
-	do {                                                           \
-		if (((offset) & DONE_MASK) != 0) {                     \
-			(table) = (block)->next_dc;                    \
-			(block)++;                                     \
-			(offset) = 0;                                  \
-		}                                                      \
+#define NEXT_BLOCK_IF_DONE(block, table, offset)    \
+	do {                                        \
+		if (((offset) & DONE_MASK) != 0) {  \
+			(table) = (block)->next_dc; \
+			(block)++;                  \
+			(offset) = 0;               \
+		}                                   \
 	} while (0)
 #endif
 
@@ -312,9 +311,9 @@ store_values_portable(u8 *dst, const huff_run_entry entry)
 typedef double __attribute__((aligned(1), may_alias)) unaligned_double;
 
 /* The eight bytes of an entry, widened; the upper four are the values. */
-#define STORE_VALUES_SSE4(dst, entry)                                        \
-	(*(unaligned_double *)(dst) = _mm_castsi128_pd(_mm_cvtepi8_epi16(    \
-	     _mm_loadl_epi64((const __m128i *)(const void *)(entry))))[1])
+#define STORE_VALUES_SSE4(dst, entry)                                     \
+	(*(unaligned_double *)(dst) = _mm_castsi128_pd(_mm_cvtepi8_epi16( \
+		 _mm_loadl_epi64((const __m128i *)(const void *)(entry))))[1])
 
 #define SCAN_NAME run_1_bmi2
 #define SCAN_LANES 1

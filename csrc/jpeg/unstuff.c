@@ -59,7 +59,7 @@ unstuff_bytes(const u8 **in, const u8 *end, u8 *const out)
 
 #if ARCH_X86_64
 static TARGET("avx2") size_t
-unstuff_avx2(const u8 **in, const u8 *end, u8 *const out)
+	unstuff_avx2(const u8 **in, const u8 *end, u8 *const out)
 {
 	const __m256i ff = _mm256_set1_epi8(-1);
 	const u8 *p = *in;
@@ -68,7 +68,7 @@ unstuff_avx2(const u8 **in, const u8 *end, u8 *const out)
 	while (end - p >= 32) {
 		const __m256i v = _mm256_loadu_si256((const __m256i *)p);
 		const u32 mask =
-		    (u32)_mm256_movemask_epi8(_mm256_cmpeq_epi8(v, ff));
+			(u32)_mm256_movemask_epi8(_mm256_cmpeq_epi8(v, ff));
 		const u8 *after;
 		u32 n;
 
@@ -126,7 +126,7 @@ unstuff_locate(const u8 *in, const u8 *end, size_t index)
 
 	while (in != end && index-- != 0) {
 		const u8 *const after =
-		    *in == 0xFF ? pass_ff(in, end, &ignored) : in + 1;
+			*in == 0xFF ? pass_ff(in, end, &ignored) : in + 1;
 
 		if (after == NULL)
 			break;

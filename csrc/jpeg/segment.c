@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* segment.c - entropy-coded segments: the next one, and how one may end */
+
+#include "segment.h"
+
+#include <stdlib.h>
+
+#include "unstuff.h"
+
+/* ---- errors ------------------------------------------------------------ */
+
+enum dctload_status
+image_fail_at(struct image *im, const u8 *p, enum dctload_status status)
+{
+	im->header.error_offset = (size_t)(p - im->header.in);
+	return status;
+}
+
+/* 'position' is in bits from the segment's start. */
+enum dctload_status
+image_fail_at_bit(struct image *im, u64 position, enum dctload_status status)
+{
+	return image_fail_at(im,
+			     unstuff_locate(im->segment_in, im->segment_in_end,
+					    position / 8),
+			     status);
+}
+
+/* ---- segments ---------------------------------------------------------- */
+
+/* Room for the longest segment and what is stored or read past it. */
+bool
+segment_reserve(struct image *im)
+{
+	const size_t nbytes =
+		im->header.in_nbytes + UNSTUFF_SLACK + SEGMENT_SLACK;
+
+	if (nbytes <= im->segment_capacity)
+		return true;
+	free(im->segment);
+	im->segment_capacity = 0;
+	im->segment = malloc(nbytes + nbytes / 4);
+	if (im->segment == NULL)
+		return false;
+	im->segment_capacity = nbytes + nbytes / 4;
+	return true;
+}
+
+/* The marker that ended the segment; 0 at the end of the data. */
+static u32
+marker_after_segment(const struct image *im)
+{
+	const u8 *p = im->segment_in_end;
+	const u8 *const end = im->header.in + im->header.in_nbytes;
+
+	while (p != end && *p == 0xFF)
+		p++;
+	return p != end ? *p : 0;
+}
+
+/* What is missing may be missing: the caller wants what there is. */
+static bool
+segment_may_be_cut_short(const struct image *im)
+{
+	const u32 marker = marker_after_segment(im);
+
+	return (im->job->flags & DCTLOAD_ALLOW_TRUNCATED) != 0 &&
+	       (marker == 0 || marker == MARKER_EOI);
+}
+
+void
+segment_begin(struct image *im)
+{
+	const u8 *p = im->header.in + im->header.pos;
+	const u8 *const end = im->header.in + im->header.in_nbytes;
+	const u32 interval = im->header.restart_interval;
+	const u64 mcus_left =
+		(u64)im->mcus_w * (im->mcus_h - im->mcu_y) - im->mcu_x;
+	struct scan_lane *const lane = &im->lane;
+	size_t nbytes;
+
+	im->segment_in = p;
+	nbytes = unstuff_segment(&p, end, im->segment);
+	memset(im->segment + nbytes, 0, SEGMENT_SLACK);
+	im->segment_in_end = p;
+	im->header.pos = (size_t)(p - im->header.in);
+	im->segment_mcus_left =
+		(u32)(interval != 0 && interval < mcus_left ? interval :
+							      mcus_left);
+
+	lane->start = im->segment;
+	lane->end = im->segment + nbytes;
+	lane->zero_fill = segment_may_be_cut_short(im);
+	memset(lane->dc_pred, 0, sizeof(lane->dc_pred));
+	bits_seek(&lane->bits, lane->start, 0);
+}
+
+/*
+ * Bits left in a segment whose MCUs are all decoded.  A last byte is filled up
+ * with anything.  Whole bytes more are junk to libjpeg; if the last byte was not
+ * filled up with ones, they rather are the rest of damaged data.
+ */
+enum dctload_status
+segment_check_leftover(struct image *im, const struct bitreader *bits)
+{
+	const u64 position = bits_position(bits, im->lane.start);
+	const u64 nbits = (u64)(im->lane.end - im->lane.start) * 8;
+	const u32 padding = (u32)(-position & 7);
+	const u8 last = im->lane.start[position / 8];
+
+	if (nbits - position < 8)
+		return DCTLOAD_OK;
+	if (padding != 0 && (u8)(last | 0xFF << padding) != 0xFF)
+		return image_fail_at_bit(im, position, DCTLOAD_EXCESS_DATA);
+	im->header.info.warnings |= DCTLOAD_WARN_JUNK;
+	return DCTLOAD_OK;
+}
+
+/* Data end before the scan does: why is that wrong? */
+enum dctload_status
+segment_fail_early_end(struct image *im)
+{
+	const u32 marker = marker_after_segment(im);
+
+	if (marker >= MARKER_RST0 && marker <= MARKER_RST7)
+		return image_fail_at(im, im->segment_in_end,
+				     DCTLOAD_BAD_RESTART);
+	return image_fail_at(im, im->segment_in_end, DCTLOAD_TRUNCATED);
+}
+
+/* Go past the restart marker that has to follow, to the next segment. */
+enum dctload_status
+segment_next(struct image *im, const struct bitreader *bits)
+{
+	const u32 marker = marker_after_segment(im);
+	const u64 position = bits_position(bits, im->lane.start);
+
+	if ((u64)(im->lane.end - im->lane.start) * 8 - position >= 8)
+		return image_fail_at_bit(im, position, DCTLOAD_BAD_RESTART);
+	if (marker != MARKER_RST0 + im->next_restart) {
+		if (!segment_may_be_cut_short(im))
+			return segment_fail_early_end(im);
+		/* As libjpeg: the next MCU is made of zero bits. */
+		segment_begin(im);
+		return DCTLOAD_OK;
+	}
+	im->next_restart = (im->next_restart + 1) % 8;
+	while (im->header.in[im->header.pos] == 0xFF)
+		im->header.pos++;
+	im->header.pos++;
+	segment_begin(im);
+	return DCTLOAD_OK;
+}

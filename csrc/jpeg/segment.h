@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * segment.h - an image's entropy-coded segments
+ *
+ * A scan is one segment, or several with restart markers between them
+ * (T.81 B.2.1).
+ */
+#ifndef DCTLOAD_SEGMENT_H
+#define DCTLOAD_SEGMENT_H
+
+#include "image.h"
+
+/* Note where the file is wrong; returns 'status'. */
+enum dctload_status
+image_fail_at(struct image *im, const u8 *p, enum dctload_status status);
+
+/* The same; 'position' is in bits from the segment's start. */
+enum dctload_status
+image_fail_at_bit(struct image *im, u64 position, enum dctload_status status);
+
+/* Room for the longest segment and what is stored or read past it. */
+bool segment_reserve(struct image *im);
+
+/* The segment that begins where the header stands; MCUs are counted already. */
+void segment_begin(struct image *im);
+
+/* Go past the restart marker that has to follow, to the next segment. */
+enum dctload_status
+segment_next(struct image *im, const struct bitreader *bits);
+
+/* The scan's last MCU is decoded: is what is left harmless? */
+enum dctload_status
+segment_check_leftover(struct image *im, const struct bitreader *bits);
+
+/* Data end before the scan does: why is that wrong? */
+enum dctload_status segment_fail_early_end(struct image *im);
+
+#endif /* DCTLOAD_SEGMENT_H */
