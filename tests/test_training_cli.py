@@ -54,7 +54,9 @@ def test_training_a_folder_learns_and_reports(stripes, tmp_path, capsys):
     assert result["best"]["val"]["top1"] >= 0.9
     assert 0 <= result["test"]["top1"] <= 1
     model = create_model("small_resnet", 2, pretrained=tmp_path / "best.pt")
-    assert load_checkpoint(tmp_path / "last.pt")["meta"]["classes"] == list(CLASSES)
+    meta = load_checkpoint(tmp_path / "last.pt")["meta"]
+    assert (meta["classes"], meta["size"]) == (list(CLASSES), 32)
+    assert [len(part) for part in meta["frequencies"]] == [64, 64, 64]
     assert isinstance(model, torch.nn.Module)
 
 

@@ -226,7 +226,13 @@ def _train(args: Any, device: torch.device) -> dict[str, Any]:
     model = _model(args, num_classes)
     data = _make_data(found, model, args)
     report = _Reporter(args.json or not is_first())
-    meta = {"model": args.model, "classes": data.classes, "size": args.size}
+    spec = models.input_spec(model)
+    meta = {
+        "model": args.model,
+        "classes": data.classes,
+        "size": args.size or spec.size,
+        "frequencies": [list(part) for part in spec.frequencies],
+    }
     trainer = Trainer(
         model, data.train, data.val, _settings(args), device, args.output,
         report.step, meta,
