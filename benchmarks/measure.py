@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from peers import Process
+from peers import Process, installed
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results.json"
@@ -134,6 +134,7 @@ def machine() -> dict[str, object]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "variants": _native.cpu_features(),
+        "packages": installed(),
     }
 
 

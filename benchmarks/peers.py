@@ -224,6 +224,28 @@ def version(name: str) -> str | None:
         return None
 
 
+_PACKAGES = (
+    *("numpy", "torch", "torchvision", "pillow-simd", "simplejpeg", "PyTurboJPEG"),
+    *("opencv-python-headless", "torchjpeg", "jpeglib", "jpegio", "jpeg2dct"),
+    *("nvidia-dali-cuda130", "nvidia-nvimgcodec-cu13"),
+)
+
+
+def installed() -> dict[str, str]:
+    """Versions of what takes part, and of the system's libjpeg if it says."""
+    out = {}
+    for name in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            out[name] = importlib.metadata.version(name)
+    if shutil.which("jpegtran") is not None:
+        done = subprocess.run(
+            ["jpegtran", "-version"], capture_output=True, text=True, input=""
+        )
+        if done.stderr:
+            out["jpegtran"] = done.stderr.split(" (", 1)[0]
+    return out
+
+
 # ---- processes ---------------------------------------------------------------------
 
 

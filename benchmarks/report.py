@@ -33,6 +33,7 @@ def _header(results: dict[str, Any]) -> list[str]:
         f"Measured {' to '.join({dates[0], dates[-1]})}.",
         "",
         *(f"- {machine}" for machine in sorted(machines)),
+        *(f"- {packages}" for packages in sorted(map(_packages, results.values()))[:1]),
         "",
         "Compare ratios, not absolute figures. Candidates take turns, each in its own "
         "process on the same core; a ratio is the median of the rounds' ratios, and "
@@ -40,6 +41,11 @@ def _header(results: dict[str, Any]) -> list[str]:
         "coefficients or makes pixels, which is more work.",
         "",
     ]
+
+
+def _packages(section: dict[str, Any]) -> str:
+    found = section["machine"]["packages"].items()
+    return ", ".join(f"{name} {version}" for name, version in found)
 
 
 def _cell(row: dict[str, Any]) -> str:

@@ -36,6 +36,7 @@ def _results(ratio, floor):
         "cores": 2,
         "load": 0.1,
         "clock": "cpu",
+        "packages": {"somebody": "1.2"},
         "system": "Linux",
         "python": "3.12",
         "variants": "portable",
@@ -71,4 +72,5 @@ def test_a_table_names_commit_files_and_rounds(report):
     page = report.render(_results(2.0, None))
     assert "commit abc with local changes" in page
     assert "10 files of 2.0 KB" in page
+    assert "somebody 1.2" in page
     assert "2.00x (1.90-2.10)" in page
