@@ -6,6 +6,7 @@
 
 #include "scan_progressive.h"
 
+#include "../cpu.h"
 #include "std_tables.h"
 
 #define MAX_AL 13 /* T.81 table B.3 */
@@ -67,16 +68,17 @@ progress_is_complete(const struct progress *p, u32 num_components)
 /* ---- symbols ----------------------------------------------------------- */
 
 /* Whether bits that are not in the file have been used. */
-static bool
-is_past_end(const struct progressive_scan *s)
+static ALWAYS_INLINE bool
+is_past_end(const struct progressive_scan *s, const struct bitreader *br)
 {
-	return bits_position(&s->bits, s->start) > (u64)(s->end - s->start) * 8;
+	return bits_position(br, s->start) > (u64)(s->end - s->start) * 8;
 }
 
-static enum dctload_status
-fail(struct progressive_scan *s, enum dctload_status status)
+static ALWAYS_INLINE enum dctload_status
+fail(struct progressive_scan *s, struct bitreader *br,
+     enum dctload_status status)
 {
-	const u64 position = bits_position(&s->bits, s->start);
+	const u64 position = bits_position(br, s->start);
 	const u64 end = (u64)(s->end - s->start) * 8;
 
 	s->error_position = position < end ? position : end;
@@ -84,70 +86,72 @@ fail(struct progressive_scan *s, enum dctload_status status)
 }
 
 /* Where zeros stand in for a code's missing bits, do as libjpeg does. */
-static bool
-is_forgiven(const struct progressive_scan *s)
+static ALWAYS_INLINE bool
+is_forgiven(const struct progressive_scan *s, const struct bitreader *br)
 {
-	return s->zero_fill && is_past_end(s);
+	return s->zero_fill && is_past_end(s, br);
 }
 
 /* The next symbol; -1 if the bits are no code. */
 static ALWAYS_INLINE s32
-next_symbol(struct progressive_scan *s, const struct huff_codes *codes)
+next_symbol(struct progressive_scan *s, struct bitreader *br,
+	    const struct huff_codes *codes)
 {
 	u32 found;
 
-	bits_refill(&s->bits);
-	found = huff_find(codes, s->bits.buf);
+	bits_refill(br);
+	found = huff_find(codes, br->buf);
 	if (unlikely(found == 0)) {
 		if (!s->zero_fill ||
-		    bits_position(&s->bits, s->start) + MAX_CODE_BITS <=
+		    bits_position(br, s->start) + MAX_CODE_BITS <=
 			    (u64)(s->end - s->start) * 8)
 			return -1;
 		found = MAX_CODE_BITS; /* symbol 0, as in libjpeg */
 	}
-	bits_consume(&s->bits, found & 0xFF);
+	bits_consume(br, found & 0xFF);
 	return (s32)(found >> 8);
 }
 
 /* The next 'n' bits, at most 16, as a number. */
 static ALWAYS_INLINE u32
-next_bits(struct progressive_scan *s, u32 n)
+next_bits(struct bitreader *br, u32 n)
 {
-	const u32 value = (u32)(s->bits.buf >> 1 >> (63 - n));
+	const u32 value = (u32)(br->buf >> 1 >> (63 - n));
 
-	bits_consume(&s->bits, n);
+	bits_consume(br, n);
 	return value;
 }
 
 /* ---- DC ---------------------------------------------------------------- */
 
-static enum dctload_status
-decode_dc_first(struct progressive_scan *s, u32 i, s32 *pred, s16 *block)
+static ALWAYS_INLINE enum dctload_status
+decode_dc_first(struct progressive_scan *s, struct bitreader *br, u32 i,
+		s32 *pred, s16 *block)
 {
-	const s32 size = next_symbol(s, s->dc[i]);
+	const s32 size = next_symbol(s, br, s->dc[i]);
 	s32 value;
 
 	if (unlikely(size < 0))
-		return fail(s, DCTLOAD_BAD_CODE);
-	*pred += huff_extend(s->bits.buf, (u32)size);
-	bits_consume(&s->bits, (u32)size);
+		return fail(s, br, DCTLOAD_BAD_CODE);
+	*pred += huff_extend(br->buf, (u32)size);
+	bits_consume(br, (u32)size);
 	value = (s32)((u32)*pred << s->header->al);
 	if (unlikely(*pred != (s16)*pred || value != (s16)value))
-		return fail(s, DCTLOAD_BAD_COEFFICIENT);
+		return fail(s, br, DCTLOAD_BAD_COEFFICIENT);
 	block[0] = (s16)value;
 	return DCTLOAD_OK;
 }
 
-static enum dctload_status
-decode_dc_refine(struct progressive_scan *s, s16 *block)
+static ALWAYS_INLINE enum dctload_status
+decode_dc_refine(struct progressive_scan *s, struct bitreader *br, s16 *block)
 {
-	bits_refill(&s->bits);
-	block[0] = (s16)(block[0] | (s32)next_bits(s, 1) << s->header->al);
+	bits_refill(br);
+	block[0] = (s16)(block[0] | (s32)next_bits(br, 1) << s->header->al);
 	return DCTLOAD_OK;
 }
 
 /* Where block (x, y) of component 'c' is; a dummy if it only pads an MCU. */
-static s16 *
+static ALWAYS_INLINE s16 *
 block_at(const struct progressive_scan *s, u32 c, u32 x, u32 y, s16 *dummy)
 {
 	const struct dctload_component *const comp = &s->info->components[c];
@@ -159,8 +163,8 @@ block_at(const struct progressive_scan *s, u32 c, u32 x, u32 y, s16 *dummy)
 	return s->grid[c] + ((size_t)y * comp->blocks_w + x) * BLOCK_COEFS;
 }
 
-static enum dctload_status
-decode_dc_mcu(struct progressive_scan *s, u32 mcu,
+static ALWAYS_INLINE enum dctload_status
+decode_dc_mcu(struct progressive_scan *s, struct bitreader *br, u32 mcu,
 	      s32 pred[DCTLOAD_MAX_COMPONENTS])
 {
 	const u32 mcu_x = mcu % s->mcus_w, mcu_y = mcu / s->mcus_w;
@@ -177,8 +181,9 @@ decode_dc_mcu(struct progressive_scan *s, u32 mcu,
 						    mcu_y * v + j / h, dummy);
 			const enum dctload_status status =
 				s->header->ah == 0 ?
-					decode_dc_first(s, i, &pred[i], block) :
-					decode_dc_refine(s, block);
+					decode_dc_first(s, br, i, &pred[i],
+							block) :
+					decode_dc_refine(s, br, block);
 
 			if (unlikely(status != DCTLOAD_OK))
 				return status;
@@ -190,10 +195,10 @@ decode_dc_mcu(struct progressive_scan *s, u32 mcu,
 /* ---- AC, first scan of a band (T.81 G.1.2.2) --------------------------- */
 
 /* Blocks of an end-of-band run of category 'run', but for this one. */
-static u32
-next_eob_run(struct progressive_scan *s, u32 run)
+static ALWAYS_INLINE u32
+next_eob_run(struct bitreader *br, u32 run)
 {
-	return (1u << run) - 1 + next_bits(s, run);
+	return (1u << run) - 1 + next_bits(br, run);
 }
 
 /* A block and which of its coefficients are not zero. */
@@ -202,42 +207,42 @@ struct ac_block {
 	u64 *nonzero;
 };
 
-static void
+static ALWAYS_INLINE void
 set_coef(const struct ac_block *block, u32 k, s32 value)
 {
 	block->coefs[zigzag_to_natural[k]] = (s16)value;
 	*block->nonzero |= (u64)1 << k;
 }
 
-static enum dctload_status
-decode_ac_first(struct progressive_scan *s, const struct ac_block *block,
-		u32 *eob_run)
+static ALWAYS_INLINE enum dctload_status
+decode_ac_first(struct progressive_scan *s, struct bitreader *br,
+		const struct ac_block *block, u32 *eob_run)
 {
 	const u32 al = s->header->al, se = s->header->se;
 
 	for (u32 k = s->header->ss; k <= se; k++) {
-		const s32 symbol = next_symbol(s, s->ac);
+		const s32 symbol = next_symbol(s, br, s->ac);
 		const u32 run = (u32)symbol >> 4, size = (u32)symbol & 15;
 		s32 value;
 
 		if (unlikely(symbol < 0))
-			return fail(s, DCTLOAD_BAD_CODE);
+			return fail(s, br, DCTLOAD_BAD_CODE);
 		k += run;
 		if (size == 0) {
 			if (run == 15)
 				continue; /* sixteen zeros */
-			*eob_run = next_eob_run(s, run);
+			*eob_run = next_eob_run(br, run);
 			break;
 		}
 		if (unlikely(k > se)) {
-			if (!is_forgiven(s))
-				return fail(s, DCTLOAD_BAD_RUN);
+			if (!is_forgiven(s, br))
+				return fail(s, br, DCTLOAD_BAD_RUN);
 			k = min_u32(k, BLOCK_COEFS - 1);
 		}
-		value = (s32)((u32)huff_extend(s->bits.buf, size) << al);
-		bits_consume(&s->bits, size);
+		value = (s32)((u32)huff_extend(br->buf, size) << al);
+		bits_consume(br, size);
 		if (unlikely(value != (s16)value))
-			return fail(s, DCTLOAD_BAD_COEFFICIENT);
+			return fail(s, br, DCTLOAD_BAD_COEFFICIENT);
 		set_coef(block, k, value);
 	}
 	return DCTLOAD_OK;
@@ -253,7 +258,7 @@ decode_ac_first(struct progressive_scan *s, const struct ac_block *block,
  */
 
 /* Bits 'from'..'to' - 1. */
-static u64
+static ALWAYS_INLINE u64
 bits_between(u32 from, u32 to)
 {
 	const u64 below_to = to >= 64 ? ~(u64)0 : ((u64)1 << to) - 1;
@@ -262,8 +267,9 @@ bits_between(u32 from, u32 to)
 }
 
 /* One bit for each coefficient in 'which': grow its magnitude or not. */
-static void
-refine_coefs(struct progressive_scan *s, s16 *coefs, u64 which)
+static ALWAYS_INLINE void
+refine_coefs(struct progressive_scan *s, struct bitreader *br, s16 *coefs,
+	     u64 which)
 {
 	const s32 bit = 1 << s->header->al;
 
@@ -274,8 +280,8 @@ refine_coefs(struct progressive_scan *s, s16 *coefs, u64 which)
 		const s32 step = (bit ^ sign) - sign;
 
 		if (n % REFILL_MIN_BITS == 0)
-			bits_refill(&s->bits);
-		if (next_bits(s, 1) != 0 && (*coef & bit) == 0)
+			bits_refill(br);
+		if (next_bits(br, 1) != 0 && (*coef & bit) == 0)
 			*coef = (s16)(*coef + step);
 	}
 }
@@ -284,9 +290,9 @@ refine_coefs(struct progressive_scan *s, s16 *coefs, u64 which)
  * Pass over 'zeros' coefficients that are zero so far, refining those that are
  * not, and return the place of the next zero one, or se + 1.
  */
-static u32
-skip_zeros(struct progressive_scan *s, const struct ac_block *block, u32 k,
-	   u32 zeros)
+static ALWAYS_INLINE u32
+skip_zeros(struct progressive_scan *s, struct bitreader *br,
+	   const struct ac_block *block, u32 k, u32 zeros)
 {
 	u64 free = ~*block->nonzero & bits_between(k, s->header->se + 1u);
 	u32 end = s->header->se + 1u;
@@ -295,49 +301,51 @@ skip_zeros(struct progressive_scan *s, const struct ac_block *block, u32 k,
 		free &= free - 1;
 	if (free != 0)
 		end = (u32)__builtin_ctzll(free);
-	refine_coefs(s, block->coefs, *block->nonzero & bits_between(k, end));
+	refine_coefs(s, br, block->coefs,
+		     *block->nonzero & bits_between(k, end));
 	return end;
 }
 
 /* The rest of a block's band has no new coefficients. */
-static void
-refine_rest(struct progressive_scan *s, const struct ac_block *block, u32 k)
+static ALWAYS_INLINE void
+refine_rest(struct progressive_scan *s, struct bitreader *br,
+	    const struct ac_block *block, u32 k)
 {
-	refine_coefs(s, block->coefs,
+	refine_coefs(s, br, block->coefs,
 		     *block->nonzero & bits_between(k, s->header->se + 1u));
 }
 
-static enum dctload_status
-decode_ac_refine(struct progressive_scan *s, const struct ac_block *block,
-		 u32 *eob_run)
+static ALWAYS_INLINE enum dctload_status
+decode_ac_refine(struct progressive_scan *s, struct bitreader *br,
+		 const struct ac_block *block, u32 *eob_run)
 {
 	const u32 se = s->header->se;
 	u32 k = s->header->ss;
 
 	while (k <= se) {
-		const s32 symbol = next_symbol(s, s->ac);
+		const s32 symbol = next_symbol(s, br, s->ac);
 		const u32 run = (u32)symbol >> 4, size = (u32)symbol & 15;
 		s32 value = 0;
 
 		if (unlikely(symbol < 0))
-			return fail(s, DCTLOAD_BAD_CODE);
+			return fail(s, br, DCTLOAD_BAD_CODE);
 		if (size == 0 && run != 15) {
 			/* This block is the first of the run. */
-			*eob_run = next_eob_run(s, run);
-			refine_rest(s, block, k);
+			*eob_run = next_eob_run(br, run);
+			refine_rest(s, br, block, k);
 			break;
 		}
 		if (size != 0) {
 			/* libjpeg warns and takes it for 1. */
-			if (unlikely(size != 1 && !is_forgiven(s)))
-				return fail(s, DCTLOAD_BAD_COEFFICIENT);
-			value = next_bits(s, 1) != 0 ? 1 : -1;
+			if (unlikely(size != 1 && !is_forgiven(s, br)))
+				return fail(s, br, DCTLOAD_BAD_COEFFICIENT);
+			value = next_bits(br, 1) != 0 ? 1 : -1;
 		}
-		k = skip_zeros(s, block, k, run);
+		k = skip_zeros(s, br, block, k, run);
 		if (value != 0) {
 			if (unlikely(k > se)) {
-				if (!is_forgiven(s))
-					return fail(s, DCTLOAD_BAD_RUN);
+				if (!is_forgiven(s, br))
+					return fail(s, br, DCTLOAD_BAD_RUN);
 				k = min_u32(k, BLOCK_COEFS - 1);
 			}
 			set_coef(block, k, value * (1 << s->header->al));
@@ -349,72 +357,119 @@ decode_ac_refine(struct progressive_scan *s, const struct ac_block *block,
 
 /* ---- a segment --------------------------------------------------------- */
 
-static enum dctload_status
-check_end(struct progressive_scan *s)
+static ALWAYS_INLINE enum dctload_status
+check_end(struct progressive_scan *s, struct bitreader *br)
 {
 	const u64 end = (u64)(s->end - s->start) * 8;
 
-	if (likely(bits_position(&s->bits, s->start) <= end))
+	if (likely(bits_position(br, s->start) <= end))
 		return DCTLOAD_OK;
 	s->error_position = end;
 	return DCTLOAD_TRUNCATED;
 }
 
-static enum dctload_status
-decode_dc_mcus(struct progressive_scan *s, u32 mcu, u32 end)
+static ALWAYS_INLINE enum dctload_status
+decode_dc_mcus(struct progressive_scan *s, struct bitreader *br, u32 mcu,
+	       u32 end)
 {
 	s32 pred[DCTLOAD_MAX_COMPONENTS] = { 0 };
 	enum dctload_status status = DCTLOAD_OK;
 
 	for (; mcu < end && status == DCTLOAD_OK; mcu++) {
-		status = decode_dc_mcu(s, mcu, pred);
+		status = decode_dc_mcu(s, br, mcu, pred);
 		if (status == DCTLOAD_OK)
-			status = check_end(s);
+			status = check_end(s, br);
 	}
 	return status;
 }
 
 /* AC scans have one component, so an MCU is a block. */
-static enum dctload_status
-decode_ac_blocks(struct progressive_scan *s, u32 i, u32 end)
+static ALWAYS_INLINE struct ac_block
+ac_block_at(const struct progressive_scan *s, u32 i)
 {
 	const u32 c = s->header->component[0];
-	const bool first = s->header->ah == 0;
-	u32 eob_run = 0; /* blocks to come whose band has ended */
+
+	return (struct ac_block){ s->grid[c] + (size_t)i * BLOCK_COEFS,
+				  &s->nonzero[c][i] };
+}
+
+static ALWAYS_INLINE enum dctload_status
+decode_first_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
+		    u32 end)
+{
 	enum dctload_status status = DCTLOAD_OK;
 
 	while (i < end && status == DCTLOAD_OK) {
-		const struct ac_block block = {
-			s->grid[c] + (size_t)i * BLOCK_COEFS,
-			&s->nonzero[c][i],
-		};
+		const struct ac_block block = ac_block_at(s, i);
+		u32 eob_run = 0; /* blocks to come without coefficients */
 
-		if (eob_run != 0 && first) {
-			const u32 n = min_u32(eob_run, end - i);
-
-			eob_run -= n;
-			i += n;
-			continue;
-		}
-		if (eob_run != 0) {
-			refine_rest(s, &block, s->header->ss);
-			eob_run--;
-		} else if (first) {
-			status = decode_ac_first(s, &block, &eob_run);
-		} else {
-			status = decode_ac_refine(s, &block, &eob_run);
-		}
+		status = decode_ac_first(s, br, &block, &eob_run);
 		if (status == DCTLOAD_OK)
-			status = check_end(s);
-		i++;
+			status = check_end(s, br);
+		i += 1 + min_u32(eob_run, end - i - 1);
 	}
 	return status;
 }
 
+static ALWAYS_INLINE enum dctload_status
+decode_refined_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
+		      u32 end)
+{
+	u32 eob_run = 0; /* blocks to come without new coefficients */
+	enum dctload_status status = DCTLOAD_OK;
+
+	for (; i < end && status == DCTLOAD_OK; i++) {
+		const struct ac_block block = ac_block_at(s, i);
+
+		if (eob_run != 0) {
+			refine_rest(s, br, &block, s->header->ss);
+			eob_run--;
+		} else {
+			status = decode_ac_refine(s, br, &block, &eob_run);
+		}
+		if (status == DCTLOAD_OK)
+			status = check_end(s, br);
+	}
+	return status;
+}
+
+/* The bit reader is a local, so that it stays in registers. */
+static ALWAYS_INLINE enum dctload_status
+decode_segment(struct progressive_scan *s, u32 mcu, u32 end)
+{
+	struct bitreader br = s->bits;
+	enum dctload_status status;
+
+	if (s->header->ss == 0)
+		status = decode_dc_mcus(s, &br, mcu, end);
+	else if (s->header->ah == 0)
+		status = decode_first_blocks(s, &br, mcu, end);
+	else
+		status = decode_refined_blocks(s, &br, mcu, end);
+	s->bits = br;
+	return status;
+}
+
+static enum dctload_status
+decode_segment_portable(struct progressive_scan *s, u32 mcu, u32 end)
+{
+	return decode_segment(s, mcu, end);
+}
+
+#if ARCH_X86_64
+static TARGET("bmi,bmi2,movbe") enum dctload_status
+	decode_segment_bmi2(struct progressive_scan *s, u32 mcu, u32 end)
+{
+	return decode_segment(s, mcu, end);
+}
+#endif
+
 enum dctload_status
 progressive_decode(struct progressive_scan *s, u32 mcu, u32 num_mcus)
 {
-	if (s->header->ss == 0)
-		return decode_dc_mcus(s, mcu, mcu + num_mcus);
-	return decode_ac_blocks(s, mcu, mcu + num_mcus);
+#if ARCH_X86_64
+	if (cpu_has(CPU_BMI2))
+		return decode_segment_bmi2(s, mcu, mcu + num_mcus);
+#endif
+	return decode_segment_portable(s, mcu, mcu + num_mcus);
 }
