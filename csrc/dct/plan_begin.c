@@ -3,16 +3,6 @@
 
 #include "plan_impl.h"
 
-/* What plan_begin() derives a target from. */
-struct target_spec {
-	struct ratio along, across; /* resolution of the output */
-	u32 out_along, out_across;  /* its size in samples */
-	u32 num_freqs;
-	const u8 *freqs;
-	bool transpose;
-	bool one_source; /* all components have one sampling */
-};
-
 /* The operator of 'key', kept from before or built in the oldest place. */
 static enum dctload_status
 plan_axis(struct plan *plan, const struct axis_key *key,
@@ -224,7 +214,7 @@ equal_sampling(const struct dctload_info *info,
 }
 
 /* Target 't' is the sum of the file's components with these weights. */
-static enum dctload_status
+enum dctload_status
 target_set_sources(struct plan *plan, struct target *t,
 		   const struct dctload_geometry *g,
 		   const struct target_spec *spec,
@@ -260,7 +250,7 @@ target_set_sources(struct plan *plan, struct target *t,
 }
 
 /* Where each channel is in a row of amplitudes. */
-static void
+void
 target_set_channels(struct target *t, const struct target_spec *spec)
 {
 	u8 along[8], across[8];
@@ -308,7 +298,7 @@ source_grow(struct plan *plan, const struct target *t, struct source *src)
 }
 
 /* Everything but the sources and the way out is known: take memory. */
-static enum dctload_status
+enum dctload_status
 target_finish(struct plan *plan, struct target *t)
 {
 	u32 rows;
@@ -341,7 +331,7 @@ target_finish(struct plan *plan, struct target *t)
 }
 
 /* The size in luma samples after the steps of an axis. */
-static u32
+u32
 steps_out_size(const struct dctload_step *steps, u32 num_steps, u32 size)
 {
 	return num_steps == 0 ? size : steps[num_steps - 1].out_size;
@@ -358,7 +348,7 @@ freqs_valid(const u8 *freqs, u32 n)
 	return true;
 }
 
-static enum dctload_status
+enum dctload_status
 plan_check(const struct dctload_info *info, const struct dctload_geometry *g)
 {
 	enum dctload_status status = DCTLOAD_OK;
@@ -545,80 +535,5 @@ plan_begin(struct plan *plan, const struct dctload_info *info,
 			return status;
 	}
 	plan->num_targets = 3;
-	return DCTLOAD_OK;
-}
-
-/* All frequencies of one component, block after block. */
-static void
-target_set_blocks(struct target *t, const struct target_spec *spec, float *out)
-{
-	struct emission *const e = &t->emit;
-	const size_t along = ceil_div_u32(spec->out_along, 8);
-	const size_t across = ceil_div_u32(spec->out_across, 8);
-
-	e->dtype = DCTLOAD_F32;
-	e->channel_stride = 1;
-	e->row_stride = spec->transpose ? BLOCK_COEFS : along * BLOCK_COEFS;
-	e->col_stride = spec->transpose ? across * BLOCK_COEFS : BLOCK_COEFS;
-	e->out = (u8 *)out;
-	for (u32 k = 0; k < BLOCK_COEFS; k++) {
-		e->scale[k] = 1;
-		e->offset[k] = 0;
-	}
-	t->num_along = (u32)along;
-	t->num_across = (u32)across;
-}
-
-enum dctload_status
-plan_begin_resample(struct plan *plan, const struct dctload_info *info,
-		    const struct dctload_geometry *g,
-		    float *const out[DCTLOAD_MAX_COMPONENTS])
-{
-	enum dctload_status status = plan_check(info, g);
-	const bool tr = g->transpose != 0;
-	u8 all[BLOCK_COEFS];
-	u32 along, across;
-
-	plan->num_targets = 0;
-	if (status != DCTLOAD_OK)
-		return status;
-	plan->info = *info;
-	plan->num_begun++;
-	plan->kernels = dct_kernels();
-	for (u8 k = 0; k < BLOCK_COEFS; k++)
-		all[k] = k;
-	along = steps_out_size(tr ? g->y : g->x, tr ? g->num_y : g->num_x,
-			       info->width);
-	across = steps_out_size(tr ? g->x : g->y, tr ? g->num_x : g->num_y,
-				info->height);
-	for (u32 c = 0; c < info->num_components; c++) {
-		const struct dctload_component *const comp =
-			&info->components[c];
-		struct target *const t = &plan->targets[c];
-		float weights[DCTLOAD_MAX_COMPONENTS] = { 0 };
-		struct target_spec spec = {
-			.along = { comp->h, info->h_max },
-			.across = { comp->v, info->v_max },
-			.num_freqs = BLOCK_COEFS,
-			.freqs = all,
-			.transpose = tr,
-			.one_source = true,
-		};
-
-		spec.out_along = ratio_size(along, spec.along);
-		spec.out_across = ratio_size(across, spec.across);
-		weights[c] = 1;
-		t->fill = g->fill[c];
-		t->mean_weight = 0;
-		target_set_blocks(t, &spec, out[c]);
-		status = target_set_sources(plan, t, g, &spec, weights);
-		if (status == DCTLOAD_OK) {
-			target_set_channels(t, &spec);
-			status = target_finish(plan, t);
-		}
-		if (status != DCTLOAD_OK)
-			return status;
-	}
-	plan->num_targets = info->num_components;
 	return DCTLOAD_OK;
 }

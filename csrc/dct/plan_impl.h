@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* plan_impl.h - what a plan consists of; for plan.c and plan_begin.c only */
+/* plan_impl.h - what a plan consists of; for the files plan*.c only */
 #ifndef DCTLOAD_PLAN_IMPL_H
 #define DCTLOAD_PLAN_IMPL_H
 
@@ -78,6 +78,32 @@ struct plan {
 	float *row; /* one output row */
 	size_t row_capacity;
 };
+
+/* What plan_begin() derives a target from. */
+struct target_spec {
+	struct ratio along, across; /* resolution of the output */
+	u32 out_along, out_across;  /* its size in samples */
+	u32 num_freqs;
+	const u8 *freqs;
+	bool transpose;
+	bool one_source; /* all components have one sampling */
+};
+
+/* Steps of beginning, for both kinds of plan; see plan_begin.c. */
+enum dctload_status
+target_set_sources(struct plan *plan, struct target *t,
+		   const struct dctload_geometry *g,
+		   const struct target_spec *spec,
+		   const float weights[DCTLOAD_MAX_COMPONENTS]);
+
+void target_set_channels(struct target *t, const struct target_spec *spec);
+
+enum dctload_status target_finish(struct plan *plan, struct target *t);
+
+u32 steps_out_size(const struct dctload_step *steps, u32 num_steps, u32 size);
+
+enum dctload_status
+plan_check(const struct dctload_info *info, const struct dctload_geometry *g);
 
 /* Output rows in the order in which they become complete. */
 static inline u32
