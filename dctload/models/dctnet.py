@@ -154,7 +154,7 @@ class DctMobileNetV2(nn.Module):
         net: Any = mobilenet_v2(num_classes=num_classes)
         self.norm = nn.BatchNorm2d(channels, affine=False)
         self.features = nn.Sequential(*net.features[1:])
-        depthwise, pointwise, norm = self.features[0].conv
+        depthwise, pointwise, norm = net.features[1].conv
         out = 32 if channels == 192 else channels
         depthwise[0] = nn.Conv2d(
             channels, out, 3, 1, 1, groups=min(channels, out), bias=False
