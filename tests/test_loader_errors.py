@@ -16,7 +16,8 @@ pytestmark = pytest.mark.timeout(60)
 
 NUM = 20
 BAD = {3: "truncated", 4: "missing", 5: "garbage", 17: "corrupt"}
-TRANSFORM = T.Compose([T.RandomResizedCrop(32), T.SelectFrequencies("6")])
+# The whole image is needed, so damage is met wherever it is.
+TRANSFORM = T.Compose([T.Resize((32, 32)), T.SelectFrequencies("6")])
 
 
 @pytest.fixture(scope="module")
@@ -250,3 +251,17 @@ def test_resuming_gives_the_same_replacements(make):
     again.load_state_dict(state)
     assert seen[:8] + everything(again)[1] == seen
     assert np.isin(list(BAD), seen).sum() == 0
+
+
+def test_decoding_stops_below_the_crop(tmp_path):
+    """What the crop does not need is not read, so damage there is not seen."""
+    whole = jpeg_bytes(picture(320, 320), quality=90)
+    (tmp_path / "whole.jpg").write_bytes(whole)
+    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) * 8 // 10])
+    crop = T.CenterCrop(32)
+    paths = [tmp_path / "whole.jpg", tmp_path / "cut.jpg"]
+    ((x, _),) = DataLoader(Files(paths, [0, 1], transform=crop), batch_size=2)
+    assert torch.equal(x[0], x[1])
+    assert x[0].abs().sum() > 0
+    with pytest.raises(dctload.CorruptJPEGError):
+        next(iter(DataLoader(Files(paths[1:], [1], transform=T.Resize((32, 32))))))

@@ -94,7 +94,7 @@ def photos(tmp_path, monkeypatch):
     (tmp_path / "cat.jpg").write_bytes(good)
     (tmp_path / "broken.jpg").write_bytes(good[:4000])
     shutil.copytree(tmp_path / "photos", tmp_path / "new")
-    (tmp_path / "new" / "train" / "cat" / "01.jpg").write_bytes(good[:4000])
+    (tmp_path / "new" / "train" / "cat" / "01.jpg").write_bytes(good[:1000])
     return tmp_path
 
 

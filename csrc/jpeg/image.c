@@ -139,6 +139,10 @@ finish_run(struct image *im)
 	status = step_over_run(im);
 	if (status != DCTLOAD_OK)
 		return status;
+	if (im->mcu_y != im->mcus_h && output_is_complete(im)) {
+		im->finished = true;
+		return output_finish(im);
+	}
 	if (im->mcu_y == im->mcus_h) {
 		status = segment_check_leftover(im, &lane->bits);
 		return status == DCTLOAD_OK ? next_scan(im) : status;

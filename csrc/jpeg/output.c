@@ -178,14 +178,28 @@ output_finish(struct image *im)
 			(const s16 *const *)im->grid);
 }
 
+/* Rows of the scan's MCUs to a row of the image's: 1 if it is interleaved. */
+static u32
+scan_rows_per_row(const struct image *im)
+{
+	return scan_is_interleaved(&im->header.scan) ?
+		       1 :
+		       im->header.info.components[0].v;
+}
+
+bool
+output_is_complete(const struct image *im)
+{
+	return im->streaming &&
+	       im->mcu_y / scan_rows_per_row(im) >= im->end_row;
+}
+
 /* A row of MCUs is whole: pass it on if somebody waits for it. */
 enum dctload_status
 output_row(struct image *im)
 {
 	const struct dctload_info *const info = &im->header.info;
-	const u32 v = scan_is_interleaved(&im->header.scan) ?
-			      1 :
-			      info->components[0].v;
+	const u32 v = scan_rows_per_row(im);
 	const bool last = im->mcu_y + 1 == im->mcus_h;
 	const s16 *rows[DCTLOAD_MAX_COMPONENTS] = { NULL };
 	size_t stride[DCTLOAD_MAX_COMPONENTS] = { 0 };
