@@ -208,12 +208,12 @@ def test_orthonormality_penalty_brings_learned_kernels_back():
     with torch.no_grad():
         transform.conv.weight += 0.05 * torch.randn_like(transform.conv.weight)
     optimizer = torch.optim.SGD(transform.parameters(), 0.02)
-    before = float(transform.penalty())
+    before = transform.penalty().item()
     for _ in range(50):
         optimizer.zero_grad()
         transform.penalty().backward()
         optimizer.step()
-    assert transform.penalty() < before / 100
+    assert transform.penalty().item() < before / 100
 
 
 # ---- Xu et al. -------------------------------------------------------------

@@ -40,6 +40,11 @@ def rgb(image):
     return torch.from_numpy(np.stack(out) + 128)
 
 
+def params_of(transform):
+    """What draws a transform's parameters; its name is public since torchvision 0.21."""
+    return getattr(transform, "make_params", None) or transform._get_params
+
+
 class TestGeometryLikeTorchvision:
     @pytest.mark.parametrize(
         ("size", "max_size"),
@@ -76,7 +81,7 @@ class TestGeometryLikeTorchvision:
         torch.manual_seed(0)
         theirs = v2.RandomResizedCrop(16)
         mask = torch.zeros(1, 240, 320)
-        want = [theirs._get_params([mask]) for _ in range(3000)]
+        want = [params_of(theirs)([mask]) for _ in range(3000)]
         u = np.random.default_rng(0).random((3000, T.RandomResizedCrop.num_draws))
         w, h = np.full(3000, 320), np.full(3000, 240)
         left, top, width, height = T.RandomResizedCrop(16).boxes(w, h, u)
@@ -102,7 +107,7 @@ class TestGeometryLikeTorchvision:
         crop = T.RandomResizedCrop(8, scale=(5.0, 5.0))
         box = crop.boxes(np.array([w]), np.array([h]), np.full((1, 22), 0.5))
         theirs = v2.RandomResizedCrop(8, scale=(5.0, 5.0))
-        want = theirs._get_params([torch.zeros(1, h, w)])
+        want = params_of(theirs)([torch.zeros(1, h, w)])
         got = {
             k: int(v[0])
             for k, v in zip(("left", "top", "width", "height"), box, strict=True)

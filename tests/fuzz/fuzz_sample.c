@@ -134,14 +134,13 @@ LLVMFuzzerTestOneInput(const u8 *in, size_t in_nbytes)
 			dctload_transform(decoder, &o.info,
 					  (const s16 *const *)o.planes,
 					  &geometry, &output, want));
-	} else {
-		REQUIRE(status != DCTLOAD_OK);
 	}
 	if (status != DCTLOAD_OK)
 		return 0;
 	for (u32 i = 0; i < 2; i++) {
 		touch(got[i], nbytes[i]);
-		REQUIRE(nbytes[i] == 0 ||
+		/* Damage below the last row needed is not met. */
+		REQUIRE(nbytes[i] == 0 || o.status != DCTLOAD_OK ||
 			memcmp(got[i], want[i], nbytes[i]) == 0);
 	}
 	return 0;
