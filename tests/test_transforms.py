@@ -41,7 +41,7 @@ def rgb(image):
 
 
 def params_of(transform):
-    """What draws a transform's parameters; its name is public since torchvision 0.21."""
+    """What draws the parameters of one of torchvision's; newer ones made it public."""
     return getattr(transform, "make_params", None) or transform._get_params
 
 
