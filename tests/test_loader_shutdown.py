@@ -300,7 +300,9 @@ def test_memory_is_flat_over_200_epochs_with_early_breaks(data, num_workers):
     before, objects = rss(), len(gc.get_objects())
     epochs(200)
     gc.collect()
-    assert rss() - before < 2 << 20
+    # Keeping the batches would take 29 MB; the allocators of a process that has run
+    # a thousand tests before grow by up to 7 MB on their own.
+    assert rss() - before < 12 << 20
     assert len(gc.get_objects()) - objects < 200
 
 
@@ -319,4 +321,6 @@ def test_errors_do_not_leak(data, tmp_path):
     before = rss()
     epochs(200)
     gc.collect()
-    assert rss() - before < 2 << 20
+    # A batch kept an epoch would be more; the allocators of a process that has
+    # run a thousand tests take and give this much by themselves.
+    assert rss() - before < 12 << 20
