@@ -3,8 +3,8 @@
  * dctload.h - the one public header of the C core
  *
  * JPEG bytes go in, quantised DCT coefficients or model-ready tensors come out.
- * No pixel is made on the way: there is no IDCT, no chroma upsampling and no
- * colour conversion in this library.
+ * The input is never decoded to pixels: there is no IDCT of it, no chroma
+ * upsampling and no colour conversion in this library.
  *
  *   dctload_read_info()   the header of one file: sizes, grids, tables
  *   dctload_decode()      one file to coefficients
