@@ -23,8 +23,9 @@ def bars(section: dict[str, Any]) -> list[tuple[str, float, str]]:
     found = {}
     for row in section["rows"]:
         if "num_workers" not in row["name"]:
+            # A row may compare one of ours with another.
+            found.setdefault(row["peer"], (row["theirs"], THEIRS))
             found[row["name"]] = (row["ours"], OURS)
-            found[row["peer"]] = (row["theirs"], THEIRS)
     ordered = sorted(found.items(), key=lambda item: -item[1][0])
     return [(name, speed, colour) for name, (speed, colour) in ordered]
 
