@@ -257,7 +257,7 @@ evict(struct huff_cache *cache)
 		    (oldest == NULL || (*slot)->last_use < (*oldest)->last_use))
 			oldest = slot;
 	}
-	return *oldest;
+	return oldest != NULL ? *oldest : NULL;
 }
 
 enum dctload_status

@@ -1,8 +1,8 @@
 """The judge of the decoder: what the system's libjpeg reads from a file.
 
-Compiled on demand from ``oracle.c`` with the header found; without header or
-compiler the coefficients come from ``jpeglib`` or ``torchjpeg`` where one of them is
-installed, without libjpeg's warnings.
+Compiled on demand from ``oracle.c`` with the header found; without header or compiler
+the tests that need it skip, with the reason. ``jpeglib``, where installed, is a second
+opinion on coefficients.
 """
 
 import functools
