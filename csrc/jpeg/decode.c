@@ -7,9 +7,12 @@
 
 #include "../dct/plan.h"
 #include "image.h"
+#include "scan_vectors.h"
 
 struct dctload_decoder {
 	struct image images[SCAN_MAX_LANES];
+	u32 num_images;
+	struct scan_group group;
 	struct huff_cache cache;
 	struct plan *plan; /* for whole planes */
 };
@@ -19,10 +22,11 @@ dctload_free_decoder(struct dctload_decoder *d)
 {
 	if (d == NULL)
 		return;
-	for (u32 i = 0; i < SCAN_MAX_LANES; i++) {
+	for (u32 i = 0; i < d->num_images; i++) {
 		image_free_scratch(&d->images[i]);
 		plan_free(d->images[i].plan);
 	}
+	scan_free_vectors(d->group.vectors);
 	huff_free_cache(&d->cache);
 	plan_free(d->plan);
 	free(d);
@@ -34,14 +38,19 @@ dctload_alloc_decoder(void)
 	void *memory = NULL;
 	struct dctload_decoder *d;
 
-	if (posix_memalign(&memory, 64, sizeof(*d)) != 0)
+	if (posix_memalign(&memory, _Alignof(struct dctload_decoder),
+			   sizeof(*d)) != 0)
 		return NULL;
 	d = memory;
 	memset(d, 0, sizeof(*d));
 	d->plan = plan_alloc();
 	if (d->plan == NULL)
 		goto fail;
-	for (u32 i = 0; i < SCAN_MAX_LANES; i++) {
+	d->num_images = scan_num_lanes();
+	if (scan_has_vectors() &&
+	    (d->group.vectors = scan_alloc_vectors()) == NULL)
+		goto fail;
+	for (u32 i = 0; i < d->num_images; i++) {
 		d->images[i].cache = &d->cache;
 		d->images[i].plan = plan_alloc();
 		if (d->images[i].plan == NULL)
@@ -63,37 +72,34 @@ void
 jpeg_run(struct dctload_decoder *d, jpeg_next_fn next, jpeg_done_fn done,
 	 void *ctx)
 {
-	struct image *open[SCAN_MAX_LANES], *idle[SCAN_MAX_LANES];
-	u32 num_open = 0, num_idle = SCAN_MAX_LANES;
+	struct scan_group *const group = &d->group;
+	u32 num_open = 0;
 
-	for (u32 i = 0; i < SCAN_MAX_LANES; i++)
-		idle[i] = &d->images[i];
 	for (;;) {
-		struct scan_lane *lanes[SCAN_MAX_LANES];
 		struct jpeg_job *job;
-		u32 i;
+		u32 i = 0;
 
-		while (num_idle != 0 && (job = next(ctx)) != NULL) {
-			struct image *const image = idle[num_idle - 1];
-
-			if (image_begin(image, job) == IMAGE_FINISHED) {
+		while (num_open < d->num_images && (job = next(ctx)) != NULL) {
+			while (group->lanes[i] != NULL)
+				i++;
+			if (image_begin(&d->images[i], job) == IMAGE_FINISHED) {
 				done(ctx, job);
 				continue;
 			}
-			open[num_open++] = image;
-			num_idle--;
+			scan_set_lane(group, i, &d->images[i].lane);
+			num_open++;
 		}
 		if (num_open == 0)
 			return;
-		for (i = 0; i < num_open; i++)
-			lanes[i] = &open[i]->lane;
-		i = scan_run(lanes, num_open);
-		job = open[i]->job;
-		if (image_advance(open[i]) == IMAGE_FINISHED) {
-			idle[num_idle++] = open[i];
-			open[i] = open[--num_open];
-			done(ctx, job);
+		i = scan_run(group);
+		job = d->images[i].job;
+		if (image_advance(&d->images[i]) == IMAGE_OPEN) {
+			scan_set_lane(group, i, &d->images[i].lane);
+			continue;
 		}
+		scan_set_lane(group, i, NULL);
+		num_open--;
+		done(ctx, job);
 	}
 }
 

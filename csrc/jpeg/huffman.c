@@ -61,68 +61,77 @@ make_codes(struct huff_codes *codes, const struct huff_table *table)
 /* ---- runs -------------------------------------------------------------- */
 
 /*
- * An entry in the making: its bytes as a little-endian number, and how many
- * values it has.
+ * The symbols of an entry so far.  'whole' has all their values, 'entry' has the
+ * last one's extra bits still to come, and is what to store if no symbol follows.
  */
 struct run {
-	u64 entry;
-	u32 num_values;
+	huff_run_entry whole, entry;
+	u32 num_places; /* from the first coefficient on */
 };
 
-#define IN_BYTE(x, place) ((u64)(u8)(x) << (8 * (place)))
+/* Symbols to the table's entries: 'counts' codes of each length, in order. */
+struct run_maker {
+	const struct huff_table *table;
+	u32 min_nbits; /* of the shortest code */
+};
 
-/* Let the 'n' entries from 'entries' on be 'entry'. */
+#define AT(x, bit) ((u64)(x) << (bit))
+#define MISS_ENTRY AT(RUN_MISS, RUN_ADVANCE_SHIFT)
+
 static void
-fill_entries(huff_run_entry *entries, u32 n, u64 entry)
+fill_entries(huff_run_entry *entries, u32 n, huff_run_entry entry)
 {
-#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-	entry = __builtin_bswap64(entry);
-#endif
 	for (u32 i = 0; i < n; i++)
-		memcpy(entries[i], &entry, sizeof(entry));
+		entries[i] = entry;
+}
+
+/* 'run' and an EOB or ZRL. */
+static huff_run_entry
+append_zeros(const struct run *run, u32 symbol, u32 nbits)
+{
+	if (symbol == ZRL_SYMBOL)
+		return run->whole + AT(nbits, RUN_NBITS_SHIFT) +
+		       AT(16 * sizeof(s16), RUN_ADVANCE_SHIFT);
+	return run->whole + AT(nbits | RUN_EOB, RUN_NBITS_SHIFT) +
+	       AT(sizeof(s16), RUN_ADVANCE_SHIFT);
 }
 
 /*
- * 'run' with one more symbol and the value of its extra bits; false if there is
- * no place for it.
+ * 'run' and a symbol whose extra bits may lie behind what the table sees; false if
+ * there is no place for it.
  */
 static bool
-append_value(const struct run *run, u32 skip, u32 nbits, s32 value,
-	     struct run *longer_ret)
+append_symbol(const struct run *run, u32 skip, u32 nbits, u32 size,
+	      struct run *longer_ret)
 {
-	const u32 place = run->num_values == 0 ? 0 : run->num_values + skip;
+	const u32 place = run->num_places == 0 ? 0 : run->num_places + skip;
 
-	if (place >= RUN_NUM_VALUES || value != (s8)value)
+	if (place >= RUN_MAX_PLACES ||
+	    RUN_NBITS(run->whole) + nbits > RUN_MAX_BITS)
 		return false;
-	longer_ret->num_values = place + 1;
-	longer_ret->entry = run->entry + IN_BYTE(nbits, RUN_NBITS) +
-			    IN_BYTE((skip + 1) * sizeof(s16), RUN_ADVANCE) +
-			    IN_BYTE(value, RUN_VALUES + place);
-	if (run->num_values == 0)
-		longer_ret->entry += IN_BYTE(skip * sizeof(s16), RUN_FIRST);
+	longer_ret->whole = run->whole + AT(nbits, RUN_NBITS_SHIFT) +
+			    AT((skip + 1) * sizeof(s16), RUN_ADVANCE_SHIFT);
+	if (run->num_places == 0)
+		longer_ret->whole += AT(skip * sizeof(s16), RUN_FIRST_SHIFT);
+	longer_ret->entry = longer_ret->whole + ((1u << size) - 1) +
+			    AT(16 * place, RUN_PLACE_SHIFT);
+	longer_ret->num_places = place + 1;
 	return true;
 }
 
-static u64
-append_zeros(const struct run *run, u32 symbol, u32 nbits)
+/* Let the last symbol of 'run' have 'value'; false if there is no room for it. */
+static bool
+set_value(struct run *run, s32 value)
 {
-	const u32 advance = symbol == ZRL_SYMBOL ? 16 * sizeof(s16) : RUN_EOB;
+	const u32 place = run->num_places - 1;
 
-	return run->entry + IN_BYTE(nbits, RUN_NBITS) +
-	       IN_BYTE(advance, RUN_ADVANCE);
+	if (place >= RUN_NUM_PAIR || value != (s8)value)
+		return false;
+	run->whole += AT((u8)value, RUN_PAIR_SHIFT + 8 * place);
+	return true;
 }
 
-/* What to store where not even one symbol fits. */
-static u64
-miss_entry(u32 symbol, u32 code_nbits)
-{
-	return IN_BYTE(RUN_MISS, RUN_ADVANCE) +
-	       IN_BYTE((symbol >> 4) * sizeof(s16), RUN_FIRST) +
-	       IN_BYTE(code_nbits, RUN_CODE_NBITS) +
-	       IN_BYTE(symbol & 15, RUN_SIZE);
-}
-
-static void make_runs(const struct huff_table *table, const struct run *run,
+static void make_runs(const struct run_maker *maker, const struct run *run,
 		      huff_run_entry *entries, u32 room);
 
 /*
@@ -130,33 +139,37 @@ static void make_runs(const struct huff_table *table, const struct run *run,
  * next 'room' bits are free.
  */
 static void
-make_runs_of_symbol(const struct huff_table *table, const struct run *run,
+make_runs_of_symbol(const struct run_maker *maker, const struct run *run,
 		    u32 symbol, u32 code_nbits, huff_run_entry *entries,
 		    u32 room)
 {
 	const u32 size = symbol & 15;
-	const u64 as_is = (u8)run->entry != 0 ? run->entry :
-						miss_entry(symbol, code_nbits);
+	struct run longer;
 
 	if (size == 0) {
 		fill_entries(entries, 1u << room,
 			     append_zeros(run, symbol, code_nbits));
 		return;
 	}
-	if (size > room) {
-		fill_entries(entries, 1u << room, as_is);
+	if (!append_symbol(run, symbol >> 4, code_nbits + size, size,
+			   &longer)) {
+		fill_entries(entries, 1u << room, run->entry);
+		return;
+	}
+	if (size + maker->min_nbits > room ||
+	    longer.num_places > RUN_NUM_PAIR) {
+		fill_entries(entries, 1u << room, longer.entry);
 		return;
 	}
 	room -= size;
 	for (u32 x = 0; x < 1u << size; x++, entries += 1u << room) {
-		const s32 value = huff_extend((u64)x << (64 - size), size);
-		struct run longer;
+		struct run valued = longer;
 
-		if (append_value(run, symbol >> 4, code_nbits + size, value,
-				 &longer))
-			make_runs(table, &longer, entries, room);
+		if (set_value(&valued,
+			      huff_extend((u64)x << (64 - size), size)))
+			make_runs(maker, &valued, entries, room);
 		else
-			fill_entries(entries, 1u << room, as_is);
+			fill_entries(entries, 1u << room, longer.entry);
 	}
 }
 
@@ -167,54 +180,63 @@ make_runs_of_symbol(const struct huff_table *table, const struct run *run,
  * with tables of its own waits for it.
  */
 static void
-make_runs(const struct huff_table *table, const struct run *run,
+make_runs(const struct run_maker *maker, const struct run *run,
 	  huff_run_entry *entries, u32 room)
 {
+	const struct huff_table *const table = maker->table;
 	huff_run_entry *const end = entries + (1u << room);
 	u32 place = 0;
 
 	for (u32 len = 1; len <= room; len++) {
 		for (u32 i = 0; i < table->counts[len - 1]; i++, place++) {
-			make_runs_of_symbol(table, run, table->symbols[place],
+			make_runs_of_symbol(maker, run, table->symbols[place],
 					    len, entries, room - len);
 			entries += 1u << (room - len);
 		}
 	}
-	fill_entries(entries, (u32)(end - entries),
-		     (u8)run->entry != 0 ? run->entry : miss_entry(0, 0));
+	fill_entries(entries, (u32)(end - entries), run->entry);
 }
 
-/* A DC symbol is alone in its entry. */
+/* A DC symbol is alone in its entry; 'size' 0 is a difference of 0. */
 static void
 make_dc_runs(struct huff_table *table)
 {
 	const struct run none = { 0 };
+	huff_run_entry *entries = table->runs;
+	huff_run_entry *const end = entries + (1u << RUN_TABLE_BITS);
+	u32 place = 0;
 
-	for (u32 x = 0; x < ARRAY_LEN(table->runs); x++) {
-		const u64 bits = (u64)x << (64 - RUN_TABLE_BITS);
-		const u32 found = huff_find(&table->codes, bits);
-		const u32 code_nbits = found & 0xFF, size = found >> 8;
-		const s32 value = huff_extend(bits << code_nbits, size);
-		struct run run;
+	for (u32 len = 1; len <= RUN_TABLE_BITS; len++) {
+		const u32 n = 1u << (RUN_TABLE_BITS - len);
 
-		if (found == 0 || code_nbits + size > RUN_TABLE_BITS ||
-		    !append_value(&none, 0, code_nbits + size, value, &run))
-			run.entry = miss_entry(0, 0);
-		fill_entries(&table->runs[x], 1, run.entry);
+		for (u32 i = 0; i < table->counts[len - 1]; i++, place++) {
+			const u32 size = table->symbols[place];
+			struct run run;
+
+			if (!append_symbol(&none, 0, len + size, size, &run))
+				run.entry = MISS_ENTRY;
+			fill_entries(entries, n, run.entry);
+			entries += n;
+		}
 	}
+	fill_entries(entries, (u32)(end - entries), MISS_ENTRY);
 }
 
 void
 huff_need_runs(struct huff_table *table)
 {
-	const struct run none = { 0 };
+	const struct run none = { .entry = MISS_ENTRY };
+	struct run_maker maker = { table, 1 };
 
 	if (table->has_runs)
 		return;
+	while (maker.min_nbits < MAX_CODE_BITS &&
+	       table->counts[maker.min_nbits - 1] == 0)
+		maker.min_nbits++;
 	if (table->is_dc)
 		make_dc_runs(table);
 	else
-		make_runs(table, &none, table->runs, RUN_TABLE_BITS);
+		make_runs(&maker, &none, table->runs, RUN_TABLE_BITS);
 	table->has_runs = true;
 }
 

@@ -25,39 +25,52 @@ struct huff_codes {
 };
 
 /*
- * Whole coefficients, several to an entry: as many symbols, with their extra
- * bits, as RUN_TABLE_BITS bits hold.  The bytes of an entry:
+ * Several coefficients to an entry: as many symbols as RUN_TABLE_BITS bits hold.
+ * All but the last are there with their values, RUN_NUM_PAIR coefficients in a row
+ * at most; of the last one only the code has to fit, and its extra bits are taken
+ * from behind it by arithmetic.  So hardly anything is not in the table: it would
+ * take a code longer than RUN_TABLE_BITS, or more extra bits than RUN_MAX_BITS
+ * leaves.  An entry is a number; its bits, from the lowest on:
  *
- *   RUN_NBITS     bits to consume
- *   RUN_FIRST     from the current coefficient to the first of the values
- *   RUN_ADVANCE   from the current coefficient to the next; RUN_EOB more if the
- *                 block ends here
- *   RUN_VALUES    four consecutive coefficients, most often with zeros at the
- *                 end; whatever lies behind the last is written again later
+ *   0..15    2^size - 1 for a last coefficient of 'size' extra bits; 0: none
+ *   16..23   from the first coefficient of the entry to the last, in bits
+ *   24..31   from the current coefficient to the first of the entry, in bytes
+ *   32..47   the values of the first and the second coefficient, a byte each; 0
+ *            for the last one, and where there is none
+ *   48..54   bits to consume, the extra bits included; at most RUN_MAX_BITS
+ *   55       the block ends here (EOB)
+ *   56..63   from the current coefficient to the next, in bytes
  *
- * So one step stores four coefficients in zigzag order, in one instruction.
- * Distances are in bytes, which makes them even and leaves room for a flag.
+ * With an EOB the distance to the next leads one further, so that the coefficient
+ * before "the next" is always the last one, or a zero.
  *
- * What does not fit is a miss: nothing is consumed, and the advance is RUN_MISS.
- * If the code at least is known, RUN_FIRST is its run, and in place of values
- * are its length and its size; else they are 0.
- *
+ * What does not fit is a miss: nothing is consumed, and the distance is RUN_MISS.
  * A DC table has one value in each entry, the difference.
+ *
+ * How well this fits photographs (300 from ImageNet, some of high quality; 17 AC
+ * symbols a block): whole symbols alone take 11.1 lookups and 0.53 misses a block
+ * from 11 bits, this takes 9.5 and 0.035; a third value would make that 9.4.
  */
-#define RUN_TABLE_BITS 11
-#define RUN_NUM_VALUES 4
-#define RUN_EOB 1
-#define RUN_MISS 255
-enum {
-	RUN_NBITS = 0,
-	RUN_FIRST = 1,
-	RUN_ADVANCE = 2,
-	RUN_VALUES = 4,
-	RUN_CODE_NBITS = 4,
-	RUN_SIZE = 5
-};
-#define RUN_ENTRY_NBYTES 8
-typedef u8 huff_run_entry[RUN_ENTRY_NBYTES];
+#define RUN_TABLE_BITS 10
+#define RUN_MAX_BITS 19
+#define RUN_NUM_PAIR 2
+#define RUN_MAX_PLACES 4 /* the last among the four that follow the first */
+#define RUN_MISS (BLOCK_NBYTES + 1) /* past the end from everywhere */
+typedef u64 huff_run_entry;
+
+#define RUN_PLACE_SHIFT 16
+#define RUN_FIRST_SHIFT 24
+#define RUN_PAIR_SHIFT 32
+#define RUN_NBITS_SHIFT 48
+#define RUN_ADVANCE_SHIFT 56
+
+#define RUN_LAST_MASK(e) ((u32)(e) & 0xFFFF)
+#define RUN_FIRST(e) ((u32)((e) >> RUN_FIRST_SHIFT) & 0xFF)
+#define RUN_NBITS(e) ((u32)((e) >> RUN_NBITS_SHIFT) & 0x7F)
+#define RUN_ADVANCE(e) ((u32)((e) >> RUN_ADVANCE_SHIFT))
+/* Bits and distance, with the EOB flag between them: see struct scan_lane. */
+#define RUN_PROGRESS(e) ((e) >> RUN_NBITS_SHIFT)
+#define RUN_EOB 0x80
 
 /* symbol << 8 | code length of the code that 'bits' begin with; 0 if none. */
 u32 huff_find_long(const struct huff_codes *codes, u32 bits16);
@@ -96,14 +109,26 @@ struct huff_table {
 	u32 num_users; /* images being decoded with it */
 	bool is_dc, has_runs;
 	struct huff_codes codes;
-	huff_run_entry runs[1 << RUN_TABLE_BITS]; /* see huff_need_runs() */
+	/* See huff_need_runs(); one more, since vectors read past the last. */
+	huff_run_entry runs[(1 << RUN_TABLE_BITS) + 1];
 };
 
-#define HUFF_CACHE_LEN 48
+/* Sixteen images with four pairs each may be open, and some should stay. */
+#define HUFF_CACHE_LEN 160
 struct huff_cache {
 	struct huff_table *tables[HUFF_CACHE_LEN];
 	u64 clock;
 };
+
+/* The codes of the table that 'runs' belongs to. */
+static ALWAYS_INLINE const struct huff_codes *
+huff_codes_of(const huff_run_entry *runs)
+{
+	return &((const struct huff_table
+			  *)(const void *)((const u8 *)runs -
+					   offsetof(struct huff_table, runs)))
+			->codes;
+}
 
 void huff_free_cache(struct huff_cache *cache);
 

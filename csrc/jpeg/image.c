@@ -418,6 +418,7 @@ finish_job(struct image *im, enum dctload_status status)
 	job->info = im->header.info;
 	job->error_offset = im->header.error_offset;
 	release_tables(im);
+	reorder_finish(&im->reorder);
 	im->job = NULL;
 	return IMAGE_FINISHED;
 }

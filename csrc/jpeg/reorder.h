@@ -27,4 +27,7 @@ struct reorder {
  */
 bool reorder_blocks(const struct reorder *r);
 
+/* Before another thread may read what 'r' has stored. */
+void reorder_finish(const struct reorder *r);
+
 #endif /* DCTLOAD_REORDER_H */

@@ -10,7 +10,8 @@
 /*
  * Why lanes.  Decoding one stream is bound by latency: each table lookup waits
  * for the one before it, some nine cycles in which a CPU could run forty
- * instructions.  Two images in turn fill the gaps.
+ * instructions.  Two images in turn fill the gaps; where vectors can load from
+ * sixteen tables, sixteen images are decoded side by side.
  *
  * A lane decodes a run of blocks into a window, in the order of the file, the
  * coefficients of a block in zigzag order, DC as the difference that is coded.
@@ -18,17 +19,20 @@
 
 /*
  * A block of a window and its tables.  A step stores four coefficients from
- * anywhere in the block on, so it may spill over its end, into the next block's
- * 'spill'; nobody reads that.
+ * anywhere in the block on, so it may spill over its end; nobody reads that.  Size
+ * and alignment are such that an address tells where in a block it is.
  */
 struct scan_block {
-	u8 spill[48];
-	const huff_run_entry *ac, *next_dc; /* this AC's, the next DC's */
 	s16 coefs[BLOCK_COEFS];
+	u8 spill[64];
+	const huff_run_entry *ac, *next_dc; /* this AC's, the next DC's */
+	u8 unused[48];
 };
-STATIC_ASSERT(sizeof(struct scan_block) % 64 == 0);
+#define SCAN_BLOCK_NBYTES 256
+STATIC_ASSERT(sizeof(struct scan_block) == SCAN_BLOCK_NBYTES);
+STATIC_ASSERT(SCAN_BLOCK_NBYTES == 2 * BLOCK_NBYTES);
 STATIC_ASSERT(sizeof(((struct scan_block *)0)->spill) >=
-	      (15 + RUN_NUM_VALUES) * sizeof(s16));
+	      (15 + RUN_MAX_PLACES) * sizeof(s16));
 
 /* One block of an MCU: its tables. */
 struct scan_slot {
@@ -36,11 +40,33 @@ struct scan_slot {
 	u32 component; /* of the scan */
 };
 
-#define WINDOW_BLOCKS 40
+#define WINDOW_BLOCKS 60
 STATIC_ASSERT(WINDOW_BLOCKS >= MAX_MCU_BLOCKS);
 
 /* How many images to interleave: more need more registers than there are. */
-#define SCAN_MAX_LANES 2
+#define SCAN_SCALAR_LANES 2
+#define SCAN_MAX_LANES 16
+
+/*
+ * While it runs, a lane counts in one number, so that one addition does: bits
+ * consumed since the last refill, from bit 8 on the next coefficient's offset in
+ * the block, in bytes, and between them a flag for EOB.  See RUN_PROGRESS().
+ */
+#define PROGRESS_NBITS 0x7F
+#define PROGRESS_OFFSET 8
+#define PROGRESS_DONE ((u32)BLOCK_NBYTES << PROGRESS_OFFSET | RUN_EOB)
+#define PROGRESS_MAX ((u32)BLOCK_NBYTES << PROGRESS_OFFSET | 0xFF)
+
+/*
+ * Between refills a lane makes three steps.  A refill gives 57 bits at least, and
+ * up to 7 may have been consumed when it begins.
+ */
+#define STEPS_PER_REFILL 3
+#define REFILL_NBITS 57
+STATIC_ASSERT(STEPS_PER_REFILL *RUN_MAX_BITS <= REFILL_NBITS);
+STATIC_ASSERT(7 + STEPS_PER_REFILL * RUN_MAX_BITS <= PROGRESS_NBITS);
+
+#define SCAN_MAX_PAIRS 2
 
 struct scan_lane {
 	struct bitreader bits;
@@ -58,7 +84,15 @@ struct scan_lane {
 	s32 dc_pred[DCTLOAD_MAX_COMPONENTS]; /* before the run */
 	struct scan_slot slots[MAX_MCU_BLOCKS];
 	u32 num_slots;
-	_Alignas(64) struct scan_block window[WINDOW_BLOCKS + 1];
+
+	/*
+	 * For vectors, the different pairs of tables in 'slots' and which of
+	 * them each block of a run has, the first in bit 0.
+	 */
+	struct scan_slot pairs[SCAN_MAX_PAIRS];
+	u64 pair_of_block;
+	u32 num_pairs; /* SCAN_MAX_PAIRS + 1: too many */
+	_Alignas(SCAN_BLOCK_NBYTES) struct scan_block window[WINDOW_BLOCKS + 1];
 };
 
 /* Set up the window for the MCUs that 'slots' describe. */
@@ -71,10 +105,26 @@ void scan_begin(struct scan_lane *lane);
 u32 scan_max_run(const struct scan_lane *lane);
 void scan_begin_run(struct scan_lane *lane, u32 num_mcus);
 
+/* How many images are worth having open on this CPU. */
+u32 scan_num_lanes(void);
+
+/*
+ * Lanes that are decoded together.  Set a lane after each scan_begin_run(), and
+ * to NULL when its image is finished.
+ */
+struct scan_group {
+	struct scan_lane *lanes[SCAN_MAX_LANES];
+	u32 num_lanes;
+	struct scan_vectors *vectors; /* NULL: not on this CPU */
+};
+
+void scan_set_lane(struct scan_group *group, u32 i, struct scan_lane *lane);
+
 /*
  * Decode until a lane has finished its run, or has 'failed', and return which.
+ * There must be a lane.
  */
-u32 scan_run(struct scan_lane *const lanes[SCAN_MAX_LANES], u32 num_lanes);
+u32 scan_run(struct scan_group *group);
 
 /* The run took bits from behind the segment's end. */
 static inline bool
@@ -93,13 +143,16 @@ scan_is_past_end(const struct scan_lane *lane)
  */
 enum dctload_status scan_redo_run(struct scan_lane *lane, u32 *num_mcus_ret);
 
-/* ---- for scan_template.h ----------------------------------------------- */
+/* ---- for the hot loops ------------------------------------------------- */
 
 /*
- * What the hot loop leaves: a symbol that is not in a table, or an entry that
- * led past the block's end; 'offset' is where.  False if the bits are no code or
- * lead past the end indeed; else the lane is ready for its next step.
+ * What a hot loop leaves: a symbol that is not in a table, or an entry that led
+ * past the block's end; 'offset' is where.  False if the bits are no code or lead
+ * past the end indeed; else the lane is ready for its next step.
  */
-bool scan_finish_step(struct scan_lane *lane, const huff_run_entry entry);
+bool scan_finish_step(struct scan_lane *lane, huff_run_entry entry);
+
+/* The same before such a step is made. */
+bool scan_step(struct scan_lane *lane);
 
 #endif /* DCTLOAD_SCAN_H */

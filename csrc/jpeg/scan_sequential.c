@@ -7,6 +7,7 @@
 #include "scan.h"
 
 #include "../cpu.h"
+#include "scan_vectors.h"
 
 #if ARCH_X86_64
 #include <immintrin.h>
@@ -17,14 +18,43 @@
 /* ---- runs -------------------------------------------------------------- */
 
 /* What every lookup misses: the run is over. */
-static const huff_run_entry stop_table[1 << RUN_TABLE_BITS] = {
-	[0 ...(1 << RUN_TABLE_BITS) - 1] = { [RUN_ADVANCE] = RUN_MISS }
+static const huff_run_entry stop_table[(1 << RUN_TABLE_BITS) + 1] = {
+	[0 ... 1 << RUN_TABLE_BITS] = (u64)RUN_MISS << RUN_ADVANCE_SHIFT
 };
 
 u32
 scan_max_run(const struct scan_lane *lane)
 {
 	return WINDOW_BLOCKS / lane->num_slots;
+}
+
+/* Which of the lane's pairs of tables a slot has; a new one if need be. */
+static u32
+find_pair(struct scan_lane *lane, const struct scan_slot *slot)
+{
+	u32 i = 0;
+
+	while (i < min_u32(lane->num_pairs, SCAN_MAX_PAIRS) &&
+	       (lane->pairs[i].dc != slot->dc || lane->pairs[i].ac != slot->ac))
+		i++;
+	if (i < SCAN_MAX_PAIRS)
+		lane->pairs[i] = *slot;
+	lane->num_pairs = max_u32(lane->num_pairs, i + 1);
+	return i;
+}
+
+static void
+find_pairs(struct scan_lane *lane)
+{
+	u64 pair_of_slot = 0;
+
+	lane->num_pairs = 0;
+	lane->pair_of_block = 0;
+	for (u32 i = 0; i < lane->num_slots; i++)
+		pair_of_slot |= (u64)(find_pair(lane, &lane->slots[i]) & 1)
+				<< i;
+	for (u32 i = 0; i < 64; i += lane->num_slots)
+		lane->pair_of_block |= pair_of_slot << i;
 }
 
 void
@@ -45,6 +75,7 @@ scan_begin(struct scan_lane *lane)
 	lane->run_end = &lane->window[len];
 	lane->run_end[-1].next_dc = stop_table;
 	lane->run_end[0].ac = lane->run_end[0].next_dc = stop_table;
+	find_pairs(lane);
 }
 
 void
@@ -179,23 +210,47 @@ choose_table(struct scan_lane *lane)
 }
 
 bool
-scan_finish_step(struct scan_lane *lane, const huff_run_entry entry)
+scan_finish_step(struct scan_lane *lane, huff_run_entry entry)
 {
 	enum dctload_status status;
 
-	lane->offset -= entry[RUN_ADVANCE];
-	/* A miss has stored what is no value. */
+	lane->offset -= RUN_ADVANCE(entry);
 	clear_rest(lane);
-	if (entry[RUN_ADVANCE] == RUN_MISS) {
+	if (RUN_ADVANCE(entry) == RUN_MISS) {
 		status = lane->offset == 0 ? decode_dc(lane) :
 					     decode_ac_symbol(lane);
 	} else {
 		/* Its symbols belong to two blocks: take it back. */
 		bits_seek(&lane->bits, lane->start,
 			  bits_position(&lane->bits, lane->start) -
-				  entry[RUN_NBITS]);
+				  RUN_NBITS(entry));
 		status = finish_block(lane);
 	}
+	choose_table(lane);
+	return status == DCTLOAD_OK;
+}
+
+/*
+ * The lane is at a step that its table cannot make, a miss or an entry that leads
+ * past the block's end.
+ */
+bool
+scan_step(struct scan_lane *lane)
+{
+	huff_run_entry entry;
+	enum dctload_status status;
+
+	/* Eight bytes past the end are surely not in the file. */
+	if (lane->bits.next >= lane->end + 2 * sizeof(u64))
+		return false;
+	bits_refill(&lane->bits);
+	entry = lane->table[lane->bits.buf >> (64 - RUN_TABLE_BITS)];
+	if (lane->offset == 0)
+		status = decode_dc(lane);
+	else if (RUN_ADVANCE(entry) == RUN_MISS)
+		status = decode_ac_symbol(lane);
+	else
+		status = finish_block(lane);
 	choose_table(lane);
 	return status == DCTLOAD_OK;
 }
@@ -255,85 +310,157 @@ scan_redo_run(struct scan_lane *lane, u32 *num_mcus_ret)
 /* ---- variants ---------------------------------------------------------- */
 
 /*
- * The block is done if 'offset' is its size or odd, for EOB.  Then go on to the
- * next: its DC table, its beginning.  Written in assembly because compilers
- * would rather branch.
+ * If the block is done, go on to the next: its DC table, its beginning.  Written
+ * in assembly because compilers would rather branch.
  */
-#define DONE_MASK (BLOCK_NBYTES | RUN_EOB)
 #if ARCH_X86_64
-#define NEXT_BLOCK_IF_DONE(block, table, offset)                   \
-	do {                                                       \
-		const u64 zero = 0;                                \
-		struct scan_block *const following = (block) + 1;  \
-                                                                   \
-		__asm__("testl %[mask], %k[off]\n\t"               \
-			"cmovnz %[next_dc], %[tab]\n\t"            \
-			"cmovnz %[after], %[blk]\n\t"              \
-			"cmovnz %[nil], %[off]"                    \
-			: [tab] "+r"(table), [blk] "+r"(block),    \
-			  [off] "+r"(offset)                       \
-			: [mask] "i"(DONE_MASK),                   \
-			  [next_dc] "m"((block)->next_dc),         \
-			  [after] "r"(following), [nil] "rm"(zero) \
-			: "cc");                                   \
+#define NEXT_BLOCK_IF_DONE(block, table, progress)                   \
+	do {                                                         \
+		const u64 begin = (progress) & PROGRESS_NBITS;       \
+		struct scan_block *const following = (block) + 1;    \
+                                                                     \
+		__asm__("testl %[mask], %k[prog]\n\t"                \
+			"cmovnz %[next_dc], %[tab]\n\t"              \
+			"cmovnz %[after], %[blk]\n\t"                \
+			"cmovnz %[begin], %[prog]"                   \
+			: [tab] "+r"(table), [blk] "+r"(block),      \
+			  [prog] "+r"(progress)                      \
+			: [mask] "i"(PROGRESS_DONE),                 \
+			  [next_dc] "m"((block)->next_dc),           \
+			  [after] "r"(following), [begin] "r"(begin) \
+			: "cc");                                     \
 	} while (0)
 #else
-#define NEXT_BLOCK_IF_DONE(block, table, offset)    \
-	do {                                        \
-		if (((offset) & DONE_MASK) != 0) {  \
-			(table) = (block)->next_dc; \
-			(block)++;                  \
-			(offset) = 0;               \
-		}                                   \
+#define NEXT_BLOCK_IF_DONE(block, table, progress)       \
+	do {                                             \
+		if (((progress) & PROGRESS_DONE) != 0) { \
+			(table) = (block)->next_dc;      \
+			(block)++;                       \
+			(progress) &= PROGRESS_NBITS;    \
+		}                                        \
 	} while (0)
 #endif
 
-static ALWAYS_INLINE void
-store_values_portable(u8 *dst, const huff_run_entry entry)
+/* The last value of an entry, from the extra bits in 'bits' (T.81 F.2.2.1). */
+static ALWAYS_INLINE u32
+run_last_value(u64 bits, huff_run_entry entry)
 {
-	for (u32 i = 0; i < RUN_NUM_VALUES; i++)
-		((s16 *)(void *)dst)[i] = (s8)entry[RUN_VALUES + i];
+	const u32 mask = RUN_LAST_MASK(entry);
+	const u32 raw = (u32)(bits >> (-RUN_PROGRESS(entry) & 63)) & mask;
+
+	/* A leading 0 means that 2^size - 1 has to be taken off. */
+	return raw - (2 * raw <= mask ? mask : 0);
+}
+
+static ALWAYS_INLINE void
+store_s16(u8 *dst, u32 value)
+{
+	const u16 v = (u16)value;
+
+	memcpy(dst, &v, sizeof(v));
+}
+
+static ALWAYS_INLINE void
+store_pair_portable(u8 *dst, huff_run_entry entry)
+{
+	store_s16(dst, (u32)(s8)(entry >> RUN_PAIR_SHIFT));
+	store_s16(dst + sizeof(s16), (u32)(s8)(entry >> (RUN_PAIR_SHIFT + 8)));
 }
 
 #define SCAN_NAME run_1_portable
 #define SCAN_LANES 1
 #define SCAN_TARGET
-#define SCAN_STORE store_values_portable
+#define SCAN_STORE_PAIR store_pair_portable
 #include "scan_template.h"
 
 #define SCAN_NAME run_2_portable
 #define SCAN_LANES 2
 #define SCAN_TARGET
-#define SCAN_STORE store_values_portable
+#define SCAN_STORE_PAIR store_pair_portable
 #include "scan_template.h"
 
 #if ARCH_X86_64
-typedef double __attribute__((aligned(1), may_alias)) unaligned_double;
-
-/* The eight bytes of an entry, widened; the upper four are the values. */
-#define STORE_VALUES_SSE4(dst, entry)                                     \
-	(*(unaligned_double *)(dst) = _mm_castsi128_pd(_mm_cvtepi8_epi16( \
-		 _mm_loadl_epi64((const __m128i *)(const void *)(entry))))[1])
-
 #define SCAN_NAME run_1_bmi2
 #define SCAN_LANES 1
 #define SCAN_TARGET TARGET("bmi,bmi2,movbe,avx2")
-#define SCAN_STORE STORE_VALUES_SSE4
+#define SCAN_STORE_PAIR store_pair_portable
 #include "scan_template.h"
 
 #define SCAN_NAME run_2_bmi2
 #define SCAN_LANES 2
 #define SCAN_TARGET TARGET("bmi,bmi2,movbe,avx2")
-#define SCAN_STORE STORE_VALUES_SSE4
+#define SCAN_STORE_PAIR store_pair_portable
 #include "scan_template.h"
 #endif
 
+/* ---- groups ------------------------------------------------------------ */
+
 u32
-scan_run(struct scan_lane *const lanes[SCAN_MAX_LANES], u32 num_lanes)
+scan_num_lanes(void)
+{
+	return scan_has_vectors() ? SCAN_MAX_LANES : SCAN_SCALAR_LANES;
+}
+
+void
+scan_set_lane(struct scan_group *group, u32 i, struct scan_lane *lane)
+{
+	group->num_lanes -= group->lanes[i] != NULL;
+	group->num_lanes += lane != NULL;
+	group->lanes[i] = lane;
+	if (group->vectors != NULL)
+		scan_vectors_set(group->vectors, i, lane);
+}
+
+/*
+ * Up to two lanes, those first that vectors cannot have; return how many, and
+ * their places in 'which'.
+ */
+static u32
+pick_scalar_lanes(struct scan_group *group, u32 which[SCAN_SCALAR_LANES])
+{
+	u32 n = 0;
+
+	for (u32 pass = 0; pass < 2; pass++) {
+		for (u32 i = 0; i < SCAN_MAX_LANES; i++) {
+			const struct scan_lane *const lane = group->lanes[i];
+
+			if (lane == NULL || n == SCAN_SCALAR_LANES ||
+			    (lane->num_pairs > SCAN_MAX_PAIRS) != (pass == 0))
+				continue;
+			which[n++] = i;
+		}
+	}
+	return n;
+}
+
+static u32
+run_scalar(struct scan_lane *const lanes[], u32 num_lanes)
 {
 #if ARCH_X86_64
 	if (cpu_has(CPU_BMI2) && cpu_has(CPU_AVX2))
 		return num_lanes == 1 ? run_1_bmi2(lanes) : run_2_bmi2(lanes);
 #endif
 	return num_lanes == 1 ? run_1_portable(lanes) : run_2_portable(lanes);
+}
+
+u32
+scan_run(struct scan_group *group)
+{
+	struct scan_lane *lanes[SCAN_SCALAR_LANES] = { NULL };
+	u32 which[SCAN_SCALAR_LANES], n, stopped;
+
+	if (group->vectors != NULL &&
+	    scan_vectors_pay(group->vectors, group->num_lanes))
+		return scan_vectors_run(group->vectors);
+	n = pick_scalar_lanes(group, which);
+	for (u32 i = 0; i < n; i++) {
+		lanes[i] = group->lanes[which[i]];
+		if (group->vectors != NULL)
+			scan_vectors_take(group->vectors, which[i]);
+	}
+	stopped = which[run_scalar(lanes, n)];
+	for (u32 i = 0; i < n; i++)
+		if (group->vectors != NULL && which[i] != stopped)
+			scan_vectors_set(group->vectors, which[i], lanes[i]);
+	return stopped;
 }
