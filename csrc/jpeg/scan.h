@@ -152,7 +152,4 @@ enum dctload_status scan_redo_run(struct scan_lane *lane, u32 *num_mcus_ret);
  */
 bool scan_finish_step(struct scan_lane *lane, huff_run_entry entry);
 
-/* The same before such a step is made. */
-bool scan_step(struct scan_lane *lane);
-
 #endif /* DCTLOAD_SCAN_H */

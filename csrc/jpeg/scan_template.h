@@ -69,11 +69,11 @@
 			  (progress##i >> PROGRESS_OFFSET);          \
 		u32 last;                                            \
                                                                      \
-		entry = table##i[buf##i >> (64 - RUN_TABLE_BITS)];   \
-		SCAN_STORE_PAIR(dst + RUN_FIRST(entry), entry);      \
-		progress##i += RUN_PROGRESS(entry);                  \
+		entry = &table##i[buf##i >> (64 - RUN_TABLE_BITS)];  \
+		SCAN_STORE_PAIR(dst + run_first(entry), entry);      \
 		last = run_last_value(buf##i, entry);                \
-		buf##i <<= RUN_PROGRESS(entry) & 63;                 \
+		progress##i += run_progress(entry);                  \
+		buf##i <<= run_progress(entry) & 63;                 \
 		if (unlikely(progress##i > PROGRESS_MAX))            \
 			goto rare##i;                                \
 		store_s16((u8 *)block##i->coefs +                    \
@@ -84,17 +84,17 @@
 		table##i = after;                                    \
 	} while (0)
 
-#define LANE_RARE(i)                              \
-	rare##i : LANE_SAVE(i);                   \
-	if (block##i == lanes[i]->run_end)        \
-		goto stop##i;                     \
-	if (!scan_finish_step(lanes[i], entry)) { \
-		lanes[i]->failed = true;          \
-		goto stop##i;                     \
-	}                                         \
-	LANE_LOAD(i);                             \
-	goto top;                                 \
-	stop##i : stopped = i;                    \
+#define LANE_RARE(i)                               \
+	rare##i : LANE_SAVE(i);                    \
+	if (block##i == lanes[i]->run_end)         \
+		goto stop##i;                      \
+	if (!scan_finish_step(lanes[i], *entry)) { \
+		lanes[i]->failed = true;           \
+		goto stop##i;                      \
+	}                                          \
+	LANE_LOAD(i);                              \
+	goto top;                                  \
+	stop##i : stopped = i;                     \
 	goto out
 
 /* Eight bytes past the end are surely not in the file. */
@@ -118,7 +118,7 @@ static SCAN_TARGET u32
 SCAN_NAME(struct scan_lane *const lanes[])
 {
 	ALL_LANES(LANE_LOCALS);
-	huff_run_entry entry;
+	const huff_run_entry *entry;
 	u32 stopped;
 
 	ALL_LANES(LANE_LOAD);

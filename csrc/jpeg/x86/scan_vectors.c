@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/* scan_vectors.c - lanes in and out of vectors, and what vectors leave to others */
+
+#include "scan_vectors_impl.h"
+
+#include <stdlib.h>
+
+#include "../../cpu.h"
+
+#if ARCH_X86_64
+/* With fewer lanes than this, two scalar ones are faster. */
+#define MIN_LANES 5
+
+/* What idle lanes look up: nothing is consumed. */
+static const huff_run_entry idle_table[1 << RUN_TABLE_BITS];
+
+static u64
+table_index(const huff_run_entry *table)
+{
+	return (uintptr_t)table / sizeof(*table);
+}
+
+static u64
+progress_of(const struct scan_block *block, u32 offset, u32 nbits)
+{
+	return (u64)((uintptr_t)block + offset) << PROGRESS_OFFSET | nbits;
+}
+
+static struct scan_block *
+block_of(u64 progress)
+{
+	return (struct scan_block *)(uintptr_t)(progress >>
+						PROGRESS_BLOCK
+							<< PROGRESS_OFFSET);
+}
+
+static void
+set_idle(struct scan_vectors *v, u32 i)
+{
+	v->lanes[i] = NULL;
+	v->next[i] = (uintptr_t)v->idle_input;
+	v->end[i] = ~(u64)0;
+	v->progress[i] = progress_of(&v->idle_block, 0, 0);
+	v->run_end[i] = 0;
+	v->table[i] = v->ac[i] = table_index(idle_table);
+}
+
+bool
+scan_has_vectors(void)
+{
+	return cpu_has(CPU_AVX512);
+}
+
+struct scan_vectors *
+scan_alloc_vectors(void)
+{
+	void *memory = NULL;
+	struct scan_vectors *v;
+
+	if (posix_memalign(&memory, _Alignof(struct scan_vectors),
+			   sizeof(*v)) != 0)
+		return NULL;
+	v = memory;
+	memset(v, 0, sizeof(*v));
+	for (u32 i = 0; i < SCAN_MAX_LANES; i++)
+		set_idle(v, i);
+	return v;
+}
+
+void
+scan_free_vectors(struct scan_vectors *v)
+{
+	free(v);
+}
+
+/* Where 'lane' is, to vector lane 'i'. */
+static void
+load_lane(struct scan_vectors *v, u32 i, const struct scan_lane *lane)
+{
+	const u64 position = bits_position(&lane->bits, lane->start);
+	const u64 at = (u64)(lane->block - lane->run_begin);
+
+	v->next[i] = (uintptr_t)(lane->start + position / 8);
+	v->progress[i] = progress_of(lane->block, lane->offset, position & 7);
+	v->table[i] = table_index(lane->table);
+	v->pairs[i] = lane->pair_of_block >> at;
+	for (u32 pair = 0; pair < SCAN_MAX_PAIRS; pair++) {
+		const struct scan_slot *const p = &lane->pairs[pair];
+
+		if (pair >= lane->num_pairs)
+			continue;
+		v->pair_dc[pair][i] = table_index(p->dc->runs);
+		v->pair_ac[pair][i] = table_index(p->ac->runs);
+	}
+	v->ac[i] = v->pair_ac[v->pairs[i] & 1][i];
+	v->pairs[i] >>= 1;
+	v->next_ac[i] = v->pair_ac[v->pairs[i] & 1][i];
+	v->next_dc[i] = v->pair_dc[v->pairs[i] & 1][i];
+}
+
+/* And back. */
+static void
+save_lane(const struct scan_vectors *v, u32 i)
+{
+	struct scan_lane *const lane = v->lanes[i];
+	const u8 *const next = (const u8 *)(uintptr_t)v->next[i];
+
+	bits_seek(&lane->bits, lane->start,
+		  (u64)(next - lane->start) * 8 +
+			  (v->progress[i] & PROGRESS_NBITS));
+	lane->block = block_of(v->progress[i]);
+	lane->offset =
+		v->progress[i] >> PROGRESS_OFFSET & (SCAN_BLOCK_NBYTES - 1);
+	lane->table =
+		(const huff_run_entry *)(uintptr_t)(v->table[i] * sizeof(u64));
+}
+
+void
+scan_vectors_set(struct scan_vectors *v, u32 i, struct scan_lane *lane)
+{
+	v->num_lanes -= v->lanes[i] != NULL;
+	if (lane == NULL || lane->num_pairs > SCAN_MAX_PAIRS) {
+		set_idle(v, i);
+		return;
+	}
+	v->lanes[i] = lane;
+	v->num_lanes++;
+	v->run_end[i] = progress_of(lane->run_end, 0, 0);
+	v->end[i] = (uintptr_t)(lane->end + sizeof(u64));
+	load_lane(v, i, lane);
+}
+
+void
+scan_vectors_take(struct scan_vectors *v, u32 i)
+{
+	if (v->lanes[i] == NULL)
+		return;
+	save_lane(v, i);
+	v->num_lanes--;
+	v->stopped &= ~(1u << i);
+	set_idle(v, i);
+}
+
+bool
+scan_vectors_pay(const struct scan_vectors *v, u32 num_lanes)
+{
+	return v->stopped != 0 ||
+	       (v->num_lanes == num_lanes && num_lanes >= MIN_LANES);
+}
+
+u32
+scan_vectors_run(struct scan_vectors *v)
+{
+	u32 i;
+
+	if (v->stopped == 0)
+		scan_run_avx512(v);
+	i = (u32)__builtin_ctz(v->stopped);
+	scan_vectors_take(v, i);
+	return i;
+}
+
+/* ---- the rare cases ---------------------------------------------------- */
+
+/*
+ * The most frequent of the rare: an AC symbol that is not in the table.  Decode it
+ * where the lane is; false if it is no ordinary one.
+ */
+static bool
+finish_miss(struct scan_vectors *v, u32 i)
+{
+	const u64 progress = v->progress[i] - RUN_PROGRESS(v->entry[i]);
+	const u32 used = (u32)progress & PROGRESS_NBITS;
+	const u32 offset =
+		(u32)(progress >> PROGRESS_OFFSET) % SCAN_BLOCK_NBYTES;
+	const u8 *const next = (const u8 *)(uintptr_t)v->next[i] + used / 8;
+	const u64 bits = load_be64(next) << (used & 7);
+	struct scan_block *const block = block_of(progress);
+	u32 found, run, size, at;
+
+	if (RUN_ADVANCE(v->entry[i]) != RUN_MISS || offset == 0)
+		return false;
+	found = huff_find(huff_codes_of(block->ac), bits);
+	run = found >> 12;
+	size = found >> 8 & 15;
+	at = offset + run * (u32)sizeof(s16);
+	/* The last coefficient ends the block: leave that to others. */
+	if (found == 0 || size == 0 || at >= BLOCK_NBYTES - sizeof(s16))
+		return false;
+	found &= 0xFF;
+	block->coefs[at / sizeof(s16)] = (s16)huff_extend(bits << found, size);
+	v->next[i] = (uintptr_t)next;
+	v->progress[i] =
+		progress_of(block, at + sizeof(s16), (used & 7) + found + size);
+	return true;
+}
+
+NOINLINE void
+scan_handle_rare(struct scan_vectors *v, u32 first, u32 rare, u32 ended)
+{
+	v->stopped |= ended << first;
+	for (; rare != 0; rare &= rare - 1) {
+		const u32 i = first + (u32)__builtin_ctz(rare);
+		struct scan_lane *const lane = v->lanes[i];
+
+		if (finish_miss(v, i))
+			continue;
+		save_lane(v, i);
+		if (!scan_finish_step(lane, v->entry[i])) {
+			lane->failed = true;
+			v->stopped |= 1u << i;
+		}
+		load_lane(v, i, lane);
+		if (lane->block == lane->run_end)
+			v->stopped |= 1u << i;
+	}
+}
+
+NOINLINE void
+scan_handle_past_end(struct scan_vectors *v, u32 first, u32 past)
+{
+	v->stopped |= past << first;
+	for (; past != 0; past &= past - 1)
+		v->lanes[first + (u32)__builtin_ctz(past)]->failed = true;
+}
+#else
+bool
+scan_has_vectors(void)
+{
+	return false;
+}
+
+struct scan_vectors *
+scan_alloc_vectors(void)
+{
+	return NULL;
+}
+
+void
+scan_free_vectors(struct scan_vectors *v)
+{
+	(void)v;
+}
+
+void
+scan_vectors_set(struct scan_vectors *v, u32 i, struct scan_lane *lane)
+{
+	(void)v;
+	(void)i;
+	(void)lane;
+}
+
+void
+scan_vectors_take(struct scan_vectors *v, u32 i)
+{
+	(void)v;
+	(void)i;
+}
+
+bool
+scan_vectors_pay(const struct scan_vectors *v, u32 num_lanes)
+{
+	(void)v;
+	(void)num_lanes;
+	return false;
+}
+
+u32
+scan_vectors_run(struct scan_vectors *v)
+{
+	(void)v;
+	return 0;
+}
+#endif
