@@ -66,6 +66,8 @@ dctload_status_text(enum dctload_status status)
 		return "bad argument";
 	case DCTLOAD_CANCELLED:
 		return "cancelled";
+	case DCTLOAD_BAD_REGION:
+		return "the region is not inside the image";
 	}
 	return "unknown status";
 }

@@ -55,6 +55,7 @@ _SPECIAL = {
     lib.DCTLOAD_IO: _os_error,
     lib.DCTLOAD_NO_MEMORY: _no_memory,
     lib.DCTLOAD_BAD_ARGUMENT: _bad_argument,
+    lib.DCTLOAD_BAD_REGION: _bad_argument,
 }
 
 
@@ -200,24 +201,30 @@ class Scratch:
         self._offset = ffi.new("size_t *")
         self._planes = ffi.new("int16_t *[]", MAX_COMPONENTS)
         self._info = ffi.new("struct dctload_info *")
+        self._region = ffi.new("struct dctload_region *")
 
     def decode(
         self,
         data: Any,
         limits_: Any,
         flags: int,
+        region: tuple[int, int, int, int],
         name: str,
         take: Callable[[int], np.ndarray],
     ) -> tuple[list[np.ndarray], bytes]:
         """Decode ``data`` into memory that ``take(nbytes)`` gives.
 
-        Returns the planes, views of that memory, and the bytes of the header, an
-        ``INFO_DTYPE``.
+        ``region`` has the fields of ``struct dctload_region``. Returns the planes,
+        views of that memory, and the bytes of the header, an ``INFO_DTYPE``.
         """
         buffer = ffi.from_buffer("uint8_t[]", data)
         info, offset, limits_ = self._info, self._offset, limits(limits_)
+        window = self._region
+        window.left, window.top, window.width, window.height = region
         nbytes = len(buffer)
         status = lib.dctload_read_info(buffer, nbytes, limits_, info, offset)
+        if status == OK:
+            status = lib.dctload_window(info, window, info)
         if status != OK:
             raise error(status, name, offset[0], nbytes)
         shapes, starts, end = [], [], 0
@@ -231,8 +238,16 @@ class Scratch:
         for c, start in enumerate(starts):
             views.append(np.ndarray(shapes[c], np.int16, memory, start))
             self._planes[c] = ffi.from_buffer("int16_t[]", views[c])
-        status = lib.dctload_decode(
-            self.decoder, buffer, nbytes, limits_, flags, self._planes, info, offset
+        status = lib.dctload_decode_region(
+            self.decoder,
+            buffer,
+            nbytes,
+            limits_,
+            flags,
+            window,
+            self._planes,
+            info,
+            offset,
         )
         if status != OK:
             raise error(status, name, offset[0], nbytes)
@@ -503,6 +518,7 @@ class Batch:
         start = ITEM_DTYPE.fields["info"][1]
         self._info_bytes = rows[:, start : start + INFO_DTYPE.itemsize]
         self._keep: Any = None
+        self._has_regions = False
 
     def __len__(self) -> int:
         return self.num_items
@@ -531,6 +547,7 @@ class Batch:
         items["in"] = 0
         items["in_nbytes"] = 0
         items["skip"] = 0
+        self._forget_regions()
 
     def set_data(self, data: Sequence[Any]) -> None:
         """Items are these buffers, which the batch keeps until the next set."""
@@ -547,6 +564,21 @@ class Batch:
             items["in_nbytes"] = [len(buffer) for buffer in keep]
         items["path"] = 0
         items["skip"] = 0
+        self._forget_regions()
+
+    def set_regions(self, regions: Mapping[int, tuple[int, int, int, int]]) -> None:
+        """What to decode of these items: fields of ``struct dctload_region``.
+
+        To be set after the data; the others are decoded whole.
+        """
+        for i, region in regions.items():
+            self.items["region"][i] = region
+        self._has_regions = bool(regions)
+
+    def _forget_regions(self) -> None:
+        if self._has_regions:
+            self.items["region"] = 0
+            self._has_regions = False
 
     def forget_data(self) -> None:
         """Let go of what ``set_data`` and ``set_paths`` were given.

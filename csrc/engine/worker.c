@@ -95,6 +95,7 @@ fill_jpeg_job(struct open_job *o, const struct job *job)
 		.limits = &b->limits,
 		.flags = b->flags,
 		.planes = sample ? NULL : item->planes,
+		.region = &item->region,
 		.bypass_cache = !sample && b->bypass_cache,
 		.geometry = sample ? &item->geometry : NULL,
 		.output = sample ? &b->output : NULL,

@@ -117,10 +117,11 @@ done_single(void *ctx, struct jpeg_job *job)
 }
 
 enum dctload_status
-dctload_decode(struct dctload_decoder *d, const u8 *in, size_t in_nbytes,
-	       const struct dctload_limits *limits, u32 flags,
-	       s16 *const planes[DCTLOAD_MAX_COMPONENTS],
-	       struct dctload_info *info_ret, size_t *error_offset_ret)
+dctload_decode_region(struct dctload_decoder *d, const u8 *in, size_t in_nbytes,
+		      const struct dctload_limits *limits, u32 flags,
+		      const struct dctload_region *region,
+		      s16 *const planes[DCTLOAD_MAX_COMPONENTS],
+		      struct dctload_info *info_ret, size_t *error_offset_ret)
 {
 	struct jpeg_job job = {
 		.in = in,
@@ -128,6 +129,7 @@ dctload_decode(struct dctload_decoder *d, const u8 *in, size_t in_nbytes,
 		.limits = limits,
 		.flags = flags,
 		.planes = planes,
+		.region = region,
 	};
 	struct jpeg_job *pending = &job;
 
@@ -137,4 +139,14 @@ dctload_decode(struct dctload_decoder *d, const u8 *in, size_t in_nbytes,
 	if (error_offset_ret != NULL)
 		*error_offset_ret = job.error_offset;
 	return job.status;
+}
+
+enum dctload_status
+dctload_decode(struct dctload_decoder *d, const u8 *in, size_t in_nbytes,
+	       const struct dctload_limits *limits, u32 flags,
+	       s16 *const planes[DCTLOAD_MAX_COMPONENTS],
+	       struct dctload_info *info_ret, size_t *error_offset_ret)
+{
+	return dctload_decode_region(d, in, in_nbytes, limits, flags, NULL,
+				     planes, info_ret, error_offset_ret);
 }

@@ -17,7 +17,8 @@ struct jpeg_job {
 	const struct dctload_limits *limits; /* NULL: the defaults */
 	u32 flags;
 	s16 *const *planes; /* as in dctload_decode(), or NULL */
-	bool bypass_cache;  /* the planes are not read soon: many jobs follow */
+	const struct dctload_region *region; /* of the planes, or NULL: all */
+	bool bypass_cache; /* the planes are not read soon: many jobs follow */
 	const struct dctload_geometry *geometry;
 	const struct dctload_output *output;
 	void *const *out;
@@ -27,6 +28,14 @@ struct jpeg_job {
 	struct dctload_info info;
 	size_t error_offset;
 };
+
+/* Only a region of the planes is asked for. */
+static inline bool
+job_has_region(const struct jpeg_job *job)
+{
+	return job->planes != NULL && job->region != NULL &&
+	       job->region->width != 0;
+}
 
 /* The next job, or NULL if there is none now. */
 typedef struct jpeg_job *(*jpeg_next_fn)(void *ctx);

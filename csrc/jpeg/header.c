@@ -153,6 +153,20 @@ read_dri(struct header *h)
 	return DCTLOAD_OK;
 }
 
+void
+info_lay_out_grids(struct dctload_info *info)
+{
+	for (u32 c = 0; c < info->num_components; c++) {
+		struct dctload_component *const comp = &info->components[c];
+
+		comp->width = ceil_div_u32(info->width * comp->h, info->h_max);
+		comp->height =
+			ceil_div_u32(info->height * comp->v, info->v_max);
+		comp->blocks_w = ceil_div_u32(comp->width, 8);
+		comp->blocks_h = ceil_div_u32(comp->height, 8);
+	}
+}
+
 /* The size of every grid, and the limits on them. */
 static enum dctload_status
 lay_out_frame(struct header *h)
@@ -162,16 +176,10 @@ lay_out_frame(struct header *h)
 
 	if ((u64)info->width * info->height > h->limits.max_pixels)
 		return DCTLOAD_TOO_MANY_PIXELS;
-	for (u32 c = 0; c < info->num_components; c++) {
-		struct dctload_component *const comp = &info->components[c];
-
-		comp->width = ceil_div_u32(info->width * comp->h, info->h_max);
-		comp->height =
-			ceil_div_u32(info->height * comp->v, info->v_max);
-		comp->blocks_w = ceil_div_u32(comp->width, 8);
-		comp->blocks_h = ceil_div_u32(comp->height, 8);
-		num_blocks += (u64)comp->blocks_w * comp->blocks_h;
-	}
+	info_lay_out_grids(info);
+	for (u32 c = 0; c < info->num_components; c++)
+		num_blocks += (u64)info->components[c].blocks_w *
+			      info->components[c].blocks_h;
 	if (num_blocks * BLOCK_NBYTES > h->limits.max_output_nbytes)
 		return DCTLOAD_TOO_MUCH_OUTPUT;
 	return DCTLOAD_OK;

@@ -66,6 +66,9 @@ scan_is_interleaved(const struct scan_header *scan)
 	return scan->num_components > 1;
 }
 
+/* Sizes and grids of the components, from the image's size and sampling. */
+void info_lay_out_grids(struct dctload_info *info);
+
 static inline u32
 info_mcus_w(const struct dctload_info *info)
 {
