@@ -11,6 +11,7 @@
 struct dctload_decoder {
 	struct image images[SCAN_MAX_LANES];
 	struct huff_cache cache;
+	struct header_cache headers;
 	struct plan *plan; /* for whole planes */
 };
 
@@ -43,6 +44,7 @@ dctload_alloc_decoder(void)
 		goto fail;
 	for (u32 i = 0; i < SCAN_MAX_LANES; i++) {
 		d->images[i].cache = &d->cache;
+		d->images[i].headers = &d->headers;
 		d->images[i].plan = plan_alloc();
 		if (d->images[i].plan == NULL)
 			goto fail;
@@ -57,6 +59,15 @@ struct plan *
 decoder_plan(struct dctload_decoder *d)
 {
 	return d->plan;
+}
+
+enum dctload_status
+jpeg_read_info(struct dctload_decoder *d, const u8 *in, size_t in_nbytes,
+	       const struct dctload_limits *limits,
+	       struct dctload_info *info_ret, size_t *error_offset_ret)
+{
+	return header_read_info(&d->headers, in, in_nbytes, limits, info_ret,
+				error_offset_ret);
 }
 
 void
@@ -123,7 +134,9 @@ dctload_decode_region(struct dctload_decoder *d, const u8 *in, size_t in_nbytes,
 		      s16 *const planes[DCTLOAD_MAX_COMPONENTS],
 		      struct dctload_info *info_ret, size_t *error_offset_ret)
 {
+	struct dctload_info info;
 	struct jpeg_job job = {
+		.info = info_ret != NULL ? info_ret : &info,
 		.in = in,
 		.in_nbytes = in_nbytes,
 		.limits = limits,
@@ -134,8 +147,6 @@ dctload_decode_region(struct dctload_decoder *d, const u8 *in, size_t in_nbytes,
 	struct jpeg_job *pending = &job;
 
 	jpeg_run(d, next_single, done_single, &pending);
-	if (info_ret != NULL)
-		*info_ret = job.info;
 	if (error_offset_ret != NULL)
 		*error_offset_ret = job.error_offset;
 	return job.status;

@@ -25,7 +25,7 @@ struct jpeg_job {
 
 	/* Results. */
 	enum dctload_status status;
-	struct dctload_info info;
+	struct dctload_info *info;
 	size_t error_offset;
 };
 
@@ -48,6 +48,12 @@ typedef void (*jpeg_done_fn)(void *ctx, struct jpeg_job *job);
  */
 void jpeg_run(struct dctload_decoder *d, jpeg_next_fn next, jpeg_done_fn done,
 	      void *ctx);
+
+/* As dctload_read_info(), quicker for headers that came before. */
+enum dctload_status
+jpeg_read_info(struct dctload_decoder *d, const u8 *in, size_t in_nbytes,
+	       const struct dctload_limits *limits,
+	       struct dctload_info *info_ret, size_t *error_offset_ret);
 
 /* The plan of dctload_transform() and dctload_resample(). */
 struct plan *decoder_plan(struct dctload_decoder *d);

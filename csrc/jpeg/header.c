@@ -502,23 +502,32 @@ dctload_default_limits(struct dctload_limits *limits_ret)
 }
 
 enum dctload_status
+header_finish_info(struct header *h, enum dctload_status status,
+		   enum header_event event, struct dctload_info *info_ret,
+		   size_t *error_offset_ret)
+{
+	if (status == DCTLOAD_OK && event == HEADER_END_OF_DATA)
+		status = fail_at(h, h->in_nbytes, DCTLOAD_TRUNCATED);
+	if (status == DCTLOAD_OK && event == HEADER_EOI)
+		status = fail_at(h, h->pos - 2, DCTLOAD_NO_SCAN);
+	h->info.num_scans = 0;
+	*info_ret = h->info;
+	if (error_offset_ret != NULL)
+		*error_offset_ret = h->error_offset;
+	return status;
+}
+
+enum dctload_status
 dctload_read_info(const u8 *in, size_t in_nbytes,
 		  const struct dctload_limits *limits,
 		  struct dctload_info *info_ret, size_t *error_offset_ret)
 {
 	struct header h;
-	enum header_event event;
+	enum header_event event = HEADER_SCAN;
 	enum dctload_status status = header_begin(&h, in, in_nbytes, limits);
 
 	if (status == DCTLOAD_OK)
 		status = header_next(&h, &event);
-	if (status == DCTLOAD_OK && event == HEADER_END_OF_DATA)
-		status = fail_at(&h, in_nbytes, DCTLOAD_TRUNCATED);
-	if (status == DCTLOAD_OK && event == HEADER_EOI)
-		status = fail_at(&h, h.pos - 2, DCTLOAD_NO_SCAN);
-	h.info.num_scans = 0;
-	*info_ret = h.info;
-	if (error_offset_ret != NULL)
-		*error_offset_ret = h.error_offset;
-	return status;
+	return header_finish_info(&h, status, event, info_ret,
+				  error_offset_ret);
 }

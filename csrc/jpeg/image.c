@@ -432,7 +432,9 @@ next_scan(struct image *im)
 
 	for (;;) {
 		const bool first = im->header.info.num_scans == 0;
-		enum dctload_status status = header_next(&im->header, &event);
+		enum dctload_status status =
+			first ? header_first(im->headers, &im->header, &event) :
+				header_next(&im->header, &event);
 
 		if (status == DCTLOAD_TRUNCATED && !first) {
 			event = HEADER_END_OF_DATA;
@@ -469,9 +471,9 @@ finish_job(struct image *im, enum dctload_status status)
 	struct jpeg_job *const job = im->job;
 
 	job->status = status;
-	job->info = im->header.info;
+	*job->info = im->header.info;
 	if (status == DCTLOAD_OK && job_has_region(job))
-		window_cut_info(&im->wanted, &job->info);
+		window_cut_info(&im->wanted, job->info);
 	job->error_offset = im->header.error_offset;
 	release_tables(im);
 	im->job = NULL;

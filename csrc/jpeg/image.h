@@ -6,6 +6,7 @@
 #include "../common.h"
 #include "decoder.h"
 #include "header.h"
+#include "header_cache.h"
 #include "huffman.h"
 #include "reorder.h"
 #include "scan.h"
@@ -24,6 +25,7 @@ struct image {
 	struct jpeg_job *job;
 	struct header header;
 	struct huff_cache *cache;
+	struct header_cache *headers;
 	struct plan *plan; /* for jobs with an output */
 
 	u8 *segment; /* bytes without stuffing, then zeros */
