@@ -167,7 +167,7 @@ dctload_read_info(const uint8_t *in, size_t in_nbytes,
 
 /*
  * The window of 'region' as an image of its own: sizes, grids, 'left' and 'top'.
- * BAD_REGION if the region is not inside 'info'.
+ * BAD_REGION if the region is not inside 'info'.  'window_ret' may be 'info'.
  */
 enum dctload_status dctload_window(const struct dctload_info *info,
 				   const struct dctload_region *region,
@@ -197,9 +197,12 @@ dctload_decode(struct dctload_decoder *d, const uint8_t *in, size_t in_nbytes,
 	       struct dctload_info *info_ret, size_t *error_offset_ret);
 
 /*
- * The same for the window of 'region' alone: planes[c] has the grid that
- * dctload_window() gives, and so has '*info_ret'.  The blocks are those of
- * dctload_decode().
+ * The same for the window of 'region' alone (NULL: the whole image), its planes one
+ * after the other in 'memory'; '*info_ret' is as dctload_window() gives it.  The
+ * blocks are those of dctload_decode().
+ *
+ * '*nbytes_ret' becomes the bytes that they take.  If that is more than
+ * 'capacity', the header has been read and no more.
  *
  * Damage is an error where it is met: what is not needed may be broken.  MCUs
  * before the window are decoded, unless a whole restart segment of a sequential
@@ -211,7 +214,7 @@ enum dctload_status
 dctload_decode_region(struct dctload_decoder *d, const uint8_t *in,
 		      size_t in_nbytes, const struct dctload_limits *limits,
 		      uint32_t flags, const struct dctload_region *region,
-		      int16_t *const planes[DCTLOAD_MAX_COMPONENTS],
+		      void *memory, size_t capacity, size_t *nbytes_ret,
 		      struct dctload_info *info_ret, size_t *error_offset_ret);
 
 /*

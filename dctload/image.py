@@ -1,5 +1,6 @@
 """One JPEG, or many, as DCT coefficients."""
 
+import itertools
 import operator
 import os
 import threading
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from . import _native, _pixels
 from ._memory import Pool
-from ._results import Shelf, Single, Source
+from ._results import Packed, Shelf, Single, Source
 
 if TYPE_CHECKING:
     import torch
@@ -386,7 +387,8 @@ class DctImage:
 def _restore(
     planes: list[Array], header: bytes, name: str, pending: Any, emission: Any
 ) -> DctImage:
-    out = DctImage(Single(planes, header, name))
+    info = np.frombuffer(header, _native.INFO_DTYPE)
+    out = DctImage(Single(planes, info, name))
     out._pending = pending
     out._emission = emission
     return out
@@ -449,18 +451,18 @@ class Decoder:
         allow_truncated: bool,
         limits: Limits | None,
     ) -> DctImage:
-        window = _NO_REGION if region is None else _native_region(region)
+        window = None if region is None else _native_region(region)
         flags = _native.ALLOW_TRUNCATED if allow_truncated else 0
         self._begin()
         try:
             if self._scratch is None:
                 self._scratch = _native.Scratch()
-            planes, header = self._scratch.decode(
+            memory, header = self._scratch.decode(
                 data, limits, flags, window, name, self._take
             )
         finally:
             self._lock.release()
-        return DctImage(Single(planes, header, name))
+        return DctImage(Packed(memory, header, name))
 
     def _begin(self) -> None:
         if not self._lock.acquire(blocking=False):
@@ -542,9 +544,6 @@ class Decoder:
         return shelves
 
 
-_NO_REGION = (0, 0, 0, 0)
-
-
 def _native_region(region: Region) -> tuple[int, int, int, int]:
     """Left, top, width and height, which C compares with the image's."""
     top, left, height, width = map(operator.index, region)
@@ -611,7 +610,7 @@ def _collect(
         items = batch.items[first:end]
         infos = batch.copy_infos(first, end)
         shelf = Shelf(memory, infos, items["planes"], first, name)
-        out += [DctImage(shelf, i) for i in range(end - first)]
+        out += map(DctImage, itertools.repeat(shelf), range(end - first))
     for i, error in errors.items():
         out[i] = error
     return out
@@ -635,6 +634,8 @@ def _thread_decoder(num_threads: int) -> Decoder:
 
 def _read(data: Any) -> tuple[Any, str]:
     """The bytes to decode, and their name."""
+    if type(data) is bytes:  # os.PathLike takes a while to say no
+        return data, "<bytes>"
     if isinstance(data, (str, os.PathLike)):
         name = os.fspath(data)
         with open(name, "rb") as file:

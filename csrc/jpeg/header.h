@@ -72,6 +72,13 @@ scan_is_interleaved(const struct scan_header *scan)
 	return scan->num_components > 1;
 }
 
+/* Bytes of the coefficients that 'info' describes. */
+size_t info_coefs_nbytes(const struct dctload_info *info);
+
+/* Point planes[] into 'memory', component after component. */
+void info_place_planes(const struct dctload_info *info, void *memory,
+		       s16 *planes[DCTLOAD_MAX_COMPONENTS]);
+
 /* Sizes and grids of the components, from the image's size and sampling. */
 void info_lay_out_grids(struct dctload_info *info);
 

@@ -92,7 +92,8 @@ dctload_window(const struct dctload_info *info,
 {
 	struct mcu_window w;
 
-	*window_ret = *info;
+	if (window_ret != info)
+		*window_ret = *info;
 	if (region->width == 0)
 		return DCTLOAD_OK;
 	if (!window_of_region(info, region, &w))
