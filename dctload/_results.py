@@ -63,7 +63,8 @@ _QTABLES = _INFO.fields["qtables"][1]
 def _layout(components: bytes, num: int) -> list[tuple[tuple[int, ...], int]]:
     """Shapes of planes, and where they begin when one follows the other."""
     dtype = _INFO.fields["components"][0].base
-    out, start = [], 0
+    out: list[tuple[tuple[int, ...], int]] = []
+    start = 0
     for c in np.frombuffer(components, dtype, num).tolist():
         grid = dict(zip(dtype.names, c, strict=True))
         shape = (grid["blocks_h"], grid["blocks_w"], 8, 8)
