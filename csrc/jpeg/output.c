@@ -212,6 +212,8 @@ output_finish(struct image *im)
 {
 	enum dctload_status status;
 
+	if (im->header.info.progressive)
+		progressive_finish(&im->progressive);
 	if (im->copies_window)
 		copy_window(im);
 	if (im->job->planes != NULL)
