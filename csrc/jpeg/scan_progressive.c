@@ -266,43 +266,67 @@ struct refinement {
 	u64 plus, minus; /* from zero to one step */
 };
 
-/* Bit i of 'bits' to the place of the i-th bit of 'mask', the lowest first. */
-static ALWAYS_INLINE u64
-deposit(u64 bits, u64 mask, bool has_pdep)
-{
-	u64 out = 0;
-
 #if ARCH_X86_64
-	if (has_pdep) {
-		/* The intrinsic wants a target that callers cannot all have. */
-		__asm__("pdep %[mask], %[bits], %[out]"
-			: [out] "=r"(out)
-			: [mask] "rm"(mask), [bits] "r"(bits));
-		return out;
-	}
-#endif
-	(void)has_pdep;
-	for (; mask != 0; mask &= mask - 1, bits >>= 1)
-		if ((bits & 1) != 0)
-			out |= mask & -mask;
+/*
+ * Bit i of 'bits' to the place of the i-th bit of 'mask', the lowest first.  The
+ * intrinsic wants a target that callers cannot all have.
+ */
+static ALWAYS_INLINE u64
+deposit(u64 bits, u64 mask)
+{
+	u64 out;
+
+	__asm__("pdep %[mask], %[bits], %[out]"
+		: [out] "=r"(out)
+		: [mask] "rm"(mask), [bits] "r"(bits));
 	return out;
 }
+#else
+#define deposit(bits, mask) (0)
+#endif
 
-/* Bits for the coefficients 'which'; 32 have to be there. */
+static ALWAYS_INLINE u64
+highest_bit(u64 x)
+{
+	return BIT(63) >> __builtin_clzll(x);
+}
+
+/* The bit of 'mask' that has 'n' above it; 0 if there are no more. */
+static ALWAYS_INLINE u64
+find_place(u64 mask, u32 n, bool has_pdep)
+{
+	if (has_pdep) {
+		const u32 num_bits = (u32)__builtin_popcountll(mask);
+
+		return n < num_bits ? deposit(BIT(num_bits - 1 - n), mask) : 0;
+	}
+	for (; n != 0 && mask != 0; n--)
+		mask &= ~highest_bit(mask);
+	return mask != 0 ? highest_bit(mask) : 0;
+}
+
+/* A bit for each coefficient of 'which'; 32 have to be there. */
 static ALWAYS_INLINE u64
 next_corrections(struct bitreader *br, u64 which, bool has_pdep)
 {
-	const u32 n = (u32)__builtin_popcountll(which);
-	u64 bits;
+	u64 bits = 0;
+	u32 n = 0;
 
-	if (likely(n <= 32)) {
-		bits = next_bits(br, n);
-	} else {
-		bits = (u64)next_bits(br, 32) << (n - 32);
-		bits_refill(br);
-		bits |= next_bits(br, n - 32);
+	if (has_pdep) {
+		n = (u32)__builtin_popcountll(which);
+		if (unlikely(n > 32)) {
+			bits = (u64)next_bits(br, 32) << (n - 32);
+			bits_refill(br);
+			n -= 32;
+		}
+		return deposit(bits | next_bits(br, n), which);
 	}
-	return deposit(bits, which, has_pdep);
+	for (; which != 0; which &= ~highest_bit(which)) {
+		if (unlikely(n++ == 32))
+			bits_refill(br);
+		bits |= highest_bit(which) & -(u64)next_bits(br, 1);
+	}
+	return bits;
 }
 STATIC_ASSERT(REFILL_MIN_BITS >= MAX_CODE_BITS + 1 + 32);
 
@@ -344,10 +368,8 @@ decode_ac_refine(struct progressive_scan *s, struct bitreader *br,
 	while (todo != 0) {
 		const s32 symbol = next_symbol(s, br, s->ac);
 		const u32 run = (u32)symbol >> 4, size = (u32)symbol & 15;
-		const u64 zeros = todo & ~nonzero;
-		const u32 num_zeros = (u32)__builtin_popcountll(zeros);
+		u64 place, passed = todo;
 		bool negative = false;
-		u64 place = 0, passed = todo;
 
 		if (unlikely(symbol < 0))
 			return fail(s, br, DCTLOAD_BAD_CODE);
@@ -363,11 +385,9 @@ decode_ac_refine(struct progressive_scan *s, struct bitreader *br,
 				return fail(s, br, DCTLOAD_BAD_COEFFICIENT);
 			negative = next_bits(br, 1) == 0;
 		}
-		if (likely(run < num_zeros)) {
-			place = deposit(BIT(num_zeros - 1 - run), zeros,
-					has_pdep);
+		place = find_place(todo & ~nonzero, run, has_pdep);
+		if (likely(place != 0))
 			passed = todo & -(place << 1);
-		}
 		r->grow |= next_corrections(br, passed & nonzero, has_pdep);
 		todo &= place - 1;
 		if (unlikely(place == 0)) {
@@ -393,9 +413,9 @@ add_steps(s16 *coefs, s32 step, u64 which, bool away_from_zero)
 {
 	for (; which != 0; which &= which - 1) {
 		s16 *const coef = &coefs[__builtin_ctzll(which)];
+		const s32 sign = away_from_zero ? *coef >> 15 : 0;
 
-		*coef = (s16)(*coef +
-			      (away_from_zero && *coef < 0 ? -step : step));
+		*coef = (s16)(*coef + ((step ^ sign) - sign));
 	}
 }
 
@@ -554,18 +574,25 @@ decode_segment_portable(struct progressive_scan *s, u32 mcu, u32 end)
 }
 
 #if ARCH_X86_64
-static TARGET("bmi,bmi2,movbe,popcnt,avx2") enum dctload_status
-	decode_segment_avx2(struct progressive_scan *s, u32 mcu, u32 end)
+#define TARGET_AVX2 TARGET("bmi,bmi2,movbe,popcnt,avx2")
+
+static TARGET_AVX2 enum dctload_status
+decode_segment_pdep(struct progressive_scan *s, u32 mcu, u32 end)
 {
 	return decode_segment(s, mcu, end, refine_avx2, true);
 }
 
-/* AMD's Zen and Zen 2 take some 20 to 250 cycles for PDEP. */
-static bool
-has_fast_pdep(void)
+static TARGET_AVX2 enum dctload_status
+decode_segment_avx2(struct progressive_scan *s, u32 mcu, u32 end)
 {
-	return cpu_has(CPU_BMI2) && cpu_has(CPU_AVX2) &&
-	       !__builtin_cpu_is("znver1") && !__builtin_cpu_is("znver2");
+	return decode_segment(s, mcu, end, refine_avx2, false);
+}
+
+/* AMD's Zen and Zen 2 take 20 to 250 cycles for PDEP, by the bits of its mask. */
+static bool
+has_slow_pdep(void)
+{
+	return __builtin_cpu_is("znver1") || __builtin_cpu_is("znver2");
 }
 #endif
 
@@ -573,34 +600,57 @@ enum dctload_status
 progressive_decode(struct progressive_scan *s, u32 mcu, u32 num_mcus)
 {
 #if ARCH_X86_64
-	if (has_fast_pdep())
-		return decode_segment_avx2(s, mcu, mcu + num_mcus);
+	if (cpu_has(CPU_BMI2) && cpu_has(CPU_AVX2))
+		return has_slow_pdep() ?
+			       decode_segment_avx2(s, mcu, mcu + num_mcus) :
+			       decode_segment_pdep(s, mcu, mcu + num_mcus);
 #endif
 	return decode_segment_portable(s, mcu, mcu + num_mcus);
 }
 
 /* ---- the end ----------------------------------------------------------- */
 
-/* A block from lanes to natural order. */
+/* Blocks from lanes to natural order; most of them have few coefficients. */
 static void
-order_block(s16 *block, u64 nonzero)
+order_blocks(s16 *block, const u64 *nonzero, size_t num_blocks)
 {
-	s16 lanes[BLOCK_COEFS];
+	for (; num_blocks-- != 0; block += BLOCK_COEFS, nonzero++) {
+		s16 lanes[BLOCK_COEFS];
 
-	if (nonzero == 0) {
-		block[0] = block[DC_LANE];
-		block[DC_LANE] = 0;
-		return;
-	}
-	memcpy(lanes, block, sizeof(lanes));
-	memset(block, 0, BLOCK_NBYTES);
-	block[0] = lanes[DC_LANE];
-	for (; nonzero != 0; nonzero &= nonzero - 1) {
-		const u32 lane = (u32)__builtin_ctzll(nonzero);
+		memcpy(lanes, block, sizeof(lanes));
+		memset(block, 0, BLOCK_NBYTES);
+		block[0] = lanes[DC_LANE];
+		for (u64 left = *nonzero; left != 0; left &= left - 1) {
+			const u32 lane = (u32)__builtin_ctzll(left);
 
-		block[zigzag_to_natural[LANE(lane)]] = lanes[lane];
+			block[zigzag_to_natural[LANE(lane)]] = lanes[lane];
+		}
 	}
 }
+
+#if ARCH_X86_64
+#define TARGET_AVX512 TARGET("avx512f,avx512bw")
+static TARGET_AVX512 void
+order_blocks_avx512(s16 *block, size_t num_blocks)
+{
+	_Alignas(64) u16 lane_of[BLOCK_COEFS];
+	__m512i pick_lo, pick_hi;
+
+	for (u32 k = 0; k < BLOCK_COEFS; k++)
+		lane_of[zigzag_to_natural[k]] = (u16)LANE(k);
+	pick_lo = _mm512_load_si512(lane_of);
+	pick_hi = _mm512_load_si512(lane_of + 32);
+	for (; num_blocks-- != 0; block += BLOCK_COEFS) {
+		const __m512i lo = _mm512_loadu_si512(block);
+		const __m512i hi = _mm512_loadu_si512(block + 32);
+
+		_mm512_storeu_si512(block,
+				    _mm512_permutex2var_epi16(lo, pick_lo, hi));
+		_mm512_storeu_si512(block + 32,
+				    _mm512_permutex2var_epi16(lo, pick_hi, hi));
+	}
+}
+#endif
 
 void
 progressive_finish(struct progressive_scan *s)
@@ -610,8 +660,12 @@ progressive_finish(struct progressive_scan *s)
 			&s->info->components[c];
 		const size_t n = (size_t)comp->blocks_w * comp->blocks_h;
 
-		for (size_t i = 0; i < n; i++)
-			order_block(s->grid[c] + i * BLOCK_COEFS,
-				    s->nonzero[c][i]);
+#if ARCH_X86_64
+		if (cpu_has(CPU_AVX512)) {
+			order_blocks_avx512(s->grid[c], n);
+			continue;
+		}
+#endif
+		order_blocks(s->grid[c], s->nonzero[c], n);
 	}
 }
