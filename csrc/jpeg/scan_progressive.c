@@ -520,6 +520,29 @@ decode_first_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
 	return status;
 }
 
+/*
+ * How many of 'n' blocks from 'words' on have nothing that a band refines.  A
+ * scan of two bytes can pass over all blocks of an image, and a file can have
+ * hundreds of such scans.
+ */
+static ALWAYS_INLINE u32
+count_untouched(const u64 *words, u32 n, u64 band)
+{
+	u32 i = 0;
+
+	for (; i + 8 <= n; i += 8) {
+		u64 any = 0;
+
+		for (u32 k = 0; k < 8; k++)
+			any |= words[i + k];
+		if ((any & band) != 0)
+			break;
+	}
+	while (i < n && (words[i] & band) == 0)
+		i++;
+	return i;
+}
+
 static ALWAYS_INLINE enum dctload_status
 decode_refined_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
 		      u32 end, refine_fn refine, bool has_pdep)
@@ -530,9 +553,19 @@ decode_refined_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
 	enum dctload_status status = DCTLOAD_OK;
 
 	for (; i < end && status == DCTLOAD_OK; i++) {
-		const struct ac_block block = ac_block_at(s, i);
+		struct ac_block block = ac_block_at(s, i);
 		struct refinement r = { 0 };
 
+		if (eob_run != 0) {
+			const u32 n = count_untouched(
+				block.nonzero, min_u32(eob_run, end - i), band);
+
+			i += n;
+			eob_run -= n;
+			if (i == end)
+				break;
+			block = ac_block_at(s, i);
+		}
 		if (eob_run == 0)
 			status = decode_ac_refine(s, br, &block, band, &eob_run,
 						  &r, has_pdep);
