@@ -8,6 +8,7 @@
 #include "header.h"
 #include "header_cache.h"
 #include "huffman.h"
+#include "progress.h"
 #include "reorder.h"
 #include "scan.h"
 #include "scan_progressive.h"
