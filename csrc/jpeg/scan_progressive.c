@@ -254,7 +254,7 @@ decode_ac_refine(struct progressive_scan *s, struct bitreader *br,
 		const s32 symbol = next_symbol(s, br, s->ac);
 		const u32 run = (u32)symbol >> 4, size = (u32)symbol & 15;
 		u64 place, passed = todo;
-		bool negative = false;
+		u64 positive = 0; /* all ones if the new one is */
 
 		if (unlikely(symbol < 0))
 			return fail(s, br, DCTLOAD_BAD_CODE);
@@ -268,7 +268,8 @@ decode_ac_refine(struct progressive_scan *s, struct bitreader *br,
 			/* libjpeg warns and takes it for 1. */
 			if (unlikely(size != 1 && !is_forgiven(s, br)))
 				return fail(s, br, DCTLOAD_BAD_COEFFICIENT);
-			negative = next_bits(br, 1) == 0;
+			/* As a mask: any branch on a sign is half wrong. */
+			positive = -(u64)next_bits(br, 1);
 		}
 		place = find_place(todo & ~nonzero, run, has_pdep);
 		if (likely(place != 0))
@@ -284,8 +285,8 @@ decode_ac_refine(struct progressive_scan *s, struct bitreader *br,
 			place = forgiven_place(s, block, r);
 		}
 		if (size != 0) {
-			r->plus |= negative ? 0 : place;
-			r->minus |= negative ? place : 0;
+			r->plus |= place & positive;
+			r->minus |= place & ~positive;
 		}
 	}
 	return DCTLOAD_OK;
