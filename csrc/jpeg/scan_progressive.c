@@ -274,7 +274,13 @@ decode_ac_refine(struct progressive_scan *s, struct bitreader *br,
 		place = find_place(todo & ~nonzero, run, has_pdep);
 		if (likely(place != 0))
 			passed = todo & -(place << 1);
-		r->grow |= next_corrections(br, passed & nonzero, has_pdep);
+		/*
+		 * Three times out of four there is none, and then the next
+		 * symbol need not wait for the count.
+		 */
+		if ((passed & nonzero) != 0)
+			r->grow |= next_corrections(br, passed & nonzero,
+						    has_pdep);
 		todo &= place - 1;
 		if (unlikely(place == 0)) {
 			todo = 0;
