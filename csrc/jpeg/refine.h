@@ -121,6 +121,25 @@ static ALWAYS_INLINE TARGET("avx2") void refine_avx2(s16 *coefs, s16 step,
 				   minus));
 	}
 }
+
+static ALWAYS_INLINE TARGET("avx512f,avx512bw") void refine_avx512(
+	s16 *coefs, s16 step, const struct refinement *r)
+{
+	const __m512i steps = _mm512_set1_epi16(step);
+
+	for (u32 i = 0; i < BLOCK_COEFS; i += 32) {
+		const __m512i v = _mm512_loadu_si512(coefs + i);
+		const u32 grow = (u32)(r->grow >> i);
+		const u32 negative = _mm512_movepi16_mask(v);
+		const u32 up = (grow & ~negative) | (u32)(r->plus >> i);
+		const u32 down = (grow & negative) | (u32)(r->minus >> i);
+
+		_mm512_storeu_si512(coefs + i, _mm512_mask_sub_epi16(
+						       _mm512_mask_add_epi16(
+							       v, up, v, steps),
+						       down, v, steps));
+	}
+}
 #endif
 
 #endif /* DCTLOAD_REFINE_H */

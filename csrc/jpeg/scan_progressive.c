@@ -442,11 +442,18 @@ decode_segment_portable(struct progressive_scan *s, u32 mcu, u32 end)
 
 #if ARCH_X86_64
 #define TARGET_AVX2 TARGET("bmi,bmi2,movbe,popcnt,avx2")
+#define TARGET_AVX512 TARGET("bmi,bmi2,movbe,popcnt,avx512f,avx512bw")
 
 static TARGET_AVX2 enum dctload_status
 decode_segment_pdep(struct progressive_scan *s, u32 mcu, u32 end)
 {
 	return decode_segment(s, mcu, end, refine_avx2, true);
+}
+
+static TARGET_AVX512 enum dctload_status
+decode_segment_avx512(struct progressive_scan *s, u32 mcu, u32 end)
+{
+	return decode_segment(s, mcu, end, refine_avx512, true);
 }
 
 static TARGET_AVX2 enum dctload_status
@@ -455,22 +462,19 @@ decode_segment_avx2(struct progressive_scan *s, u32 mcu, u32 end)
 	return decode_segment(s, mcu, end, refine_avx2, false);
 }
 
-/* AMD's Zen and Zen 2 take 20 to 250 cycles for PDEP, by the bits of its mask. */
-static bool
-has_slow_pdep(void)
-{
-	return __builtin_cpu_is("znver1") || __builtin_cpu_is("znver2");
-}
 #endif
 
 enum dctload_status
 progressive_decode(struct progressive_scan *s, u32 mcu, u32 num_mcus)
 {
 #if ARCH_X86_64
+	const bool has_pdep = cpu_has(CPU_PDEP);
+
+	if (cpu_has(CPU_BMI2) && cpu_has(CPU_AVX512) && has_pdep)
+		return decode_segment_avx512(s, mcu, mcu + num_mcus);
 	if (cpu_has(CPU_BMI2) && cpu_has(CPU_AVX2))
-		return has_slow_pdep() ?
-			       decode_segment_avx2(s, mcu, mcu + num_mcus) :
-			       decode_segment_pdep(s, mcu, mcu + num_mcus);
+		return has_pdep ? decode_segment_pdep(s, mcu, mcu + num_mcus) :
+				  decode_segment_avx2(s, mcu, mcu + num_mcus);
 #endif
 	return decode_segment_portable(s, mcu, mcu + num_mcus);
 }
@@ -496,7 +500,6 @@ order_blocks(s16 *block, const u64 *nonzero, size_t num_blocks)
 }
 
 #if ARCH_X86_64
-#define TARGET_AVX512 TARGET("avx512f,avx512bw")
 static TARGET_AVX512 void
 order_blocks_avx512(s16 *block, size_t num_blocks)
 {
@@ -528,7 +531,7 @@ progressive_finish(struct progressive_scan *s)
 		const size_t n = (size_t)comp->blocks_w * comp->blocks_h;
 
 #if ARCH_X86_64
-		if (cpu_has(CPU_AVX512)) {
+		if (cpu_has(CPU_BMI2) && cpu_has(CPU_AVX512)) {
 			order_blocks_avx512(s->grid[c], n);
 			continue;
 		}
