@@ -11,7 +11,8 @@ enum cpu_feature {
 	CPU_FMA = 4,
 	CPU_F16C = 8,
 	CPU_AVX512 = 16, /* F, BW, DQ, VL */
-	CPU_NEON = 32
+	CPU_NEON = 32,
+	CPU_PDEP = 64 /* of BMI2, where it is fast */
 };
 
 /*

@@ -9,7 +9,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 # What DCTLOAD_DISABLE_CPU is set to: less and less is left.
-DISABLE = ["", "avx512", "avx512,avx2", "avx512,avx2,bmi2,fma,f16c,neon"]
+DISABLE = ["", "avx512", "avx512,pdep", "avx512,avx2", "avx512,avx2,bmi2,fma,f16c,neon"]
 
 
 def name_of(disable: str) -> str:

@@ -7,63 +7,8 @@
 #include "scan_progressive.h"
 
 #include "../cpu.h"
+#include "refine.h"
 #include "std_tables.h"
-
-#define MAX_AL 13 /* T.81 table B.3 */
-
-/* ---- the order of scans ------------------------------------------------ */
-
-/* T.81 G.1.1.1: what one scan may code. */
-static bool
-parameters_are_legal(const struct scan_header *scan)
-{
-	if (scan->ss == 0 ? scan->se != 0 :
-			    scan->se < scan->ss || scan->se >= BLOCK_COEFS)
-		return false;
-	if (scan->ss != 0 && scan->num_components != 1)
-		return false;
-	if (scan->ah != 0 && scan->al != scan->ah - 1)
-		return false;
-	return scan->al <= MAX_AL;
-}
-
-bool
-progress_add_scan(struct progress *p, const struct scan_header *scan)
-{
-	if (!parameters_are_legal(scan))
-		return false;
-	for (u32 i = 0; i < scan->num_components; i++) {
-		u8 *const coded = p->coded[scan->component[i]];
-
-		if (scan->ss != 0 && coded[0] == 0)
-			return false; /* AC before DC */
-		for (u32 k = scan->ss; k <= scan->se; k++) {
-			/* Refinement continues where the last scan stopped. */
-			const u32 expected = scan->ah == 0 ? 0 : scan->ah + 1;
-
-			if (coded[k] != expected)
-				return false;
-			coded[k] = (u8)(scan->al + 1);
-		}
-	}
-	return true;
-}
-
-bool
-progress_has_dc(const struct progress *p, u32 c)
-{
-	return p->coded[c][0] != 0;
-}
-
-bool
-progress_is_complete(const struct progress *p, u32 num_components)
-{
-	for (u32 c = 0; c < num_components; c++)
-		for (u32 k = 0; k < BLOCK_COEFS; k++)
-			if (p->coded[c][k] != 1)
-				return false;
-	return true;
-}
 
 /* ---- symbols ----------------------------------------------------------- */
 
@@ -138,7 +83,7 @@ decode_dc_first(struct progressive_scan *s, struct bitreader *br, u32 i,
 	value = (s32)((u32)*pred << s->header->al);
 	if (unlikely(*pred != (s16)*pred || value != (s16)value))
 		return fail(s, br, DCTLOAD_BAD_COEFFICIENT);
-	block[0] = (s16)value;
+	block[DC_LANE] = (s16)value;
 	return DCTLOAD_OK;
 }
 
@@ -146,7 +91,8 @@ static ALWAYS_INLINE enum dctload_status
 decode_dc_refine(struct progressive_scan *s, struct bitreader *br, s16 *block)
 {
 	bits_refill(br);
-	block[0] = (s16)(block[0] | (s32)next_bits(br, 1) << s->header->al);
+	block[DC_LANE] =
+		(s16)(block[DC_LANE] | (s32)next_bits(br, 1) << s->header->al);
 	return DCTLOAD_OK;
 }
 
@@ -207,13 +153,6 @@ struct ac_block {
 	u64 *nonzero;
 };
 
-static ALWAYS_INLINE void
-set_coef(const struct ac_block *block, u32 k, s32 value)
-{
-	block->coefs[zigzag_to_natural[k]] = (s16)value;
-	*block->nonzero |= (u64)1 << k;
-}
-
 static ALWAYS_INLINE enum dctload_status
 decode_ac_first(struct progressive_scan *s, struct bitreader *br,
 		const struct ac_block *block, u32 *eob_run)
@@ -243,114 +182,118 @@ decode_ac_first(struct progressive_scan *s, struct bitreader *br,
 		bits_consume(br, size);
 		if (unlikely(value != (s16)value))
 			return fail(s, br, DCTLOAD_BAD_COEFFICIENT);
-		set_coef(block, k, value);
+		block->coefs[LANE(k)] = (s16)value;
+		*block->nonzero |= BIT(LANE(k));
 	}
 	return DCTLOAD_OK;
 }
 
 /* ---- AC, refinement (T.81 G.1.2.3) ------------------------------------- */
 
-/*
- * T.81 walks over the coefficients one by one: a zero one counts, any other takes
- * a bit.  Most are zero, so here a word of bits tells the two kinds apart: the
- * place where the walk ends is found in it, and only those that take a bit are
- * visited.
- */
-
-/* Bits 'from'..'to' - 1. */
+/* A bit for each coefficient of 'which'; 32 have to be there. */
 static ALWAYS_INLINE u64
-bits_between(u32 from, u32 to)
+next_corrections(struct bitreader *br, u64 which, bool has_pdep)
 {
-	const u64 below_to = to >= 64 ? ~(u64)0 : ((u64)1 << to) - 1;
+	u64 bits = 0;
+	u32 n = 0;
 
-	return from >= 64 ? 0 : below_to & (~(u64)0 << from);
-}
-
-/* One bit for each coefficient in 'which': grow its magnitude or not. */
-static ALWAYS_INLINE void
-refine_coefs(struct progressive_scan *s, struct bitreader *br, s16 *coefs,
-	     u64 which)
-{
-	const s32 bit = 1 << s->header->al;
-
-	for (u32 n = 0; which != 0; which &= which - 1, n++) {
-		const u32 k = (u32)__builtin_ctzll(which);
-		s16 *const coef = &coefs[zigzag_to_natural[k]];
-		const s32 sign = *coef >> 15;
-		const s32 step = (bit ^ sign) - sign;
-
-		if (n % REFILL_MIN_BITS == 0)
+	if (has_pdep) {
+		n = (u32)__builtin_popcountll(which);
+		if (unlikely(n > 32)) {
+			bits = (u64)next_bits(br, 32) << (n - 32);
 			bits_refill(br);
-		if (next_bits(br, 1) != 0 && (*coef & bit) == 0)
-			*coef = (s16)(*coef + step);
+			n -= 32;
+		}
+		return deposit(bits | next_bits(br, n), which);
 	}
+	for (; which != 0; which &= ~highest_bit(which)) {
+		if (unlikely(n++ == 32))
+			bits_refill(br);
+		bits |= highest_bit(which) & -(u64)next_bits(br, 1);
+	}
+	return bits;
+}
+STATIC_ASSERT(REFILL_MIN_BITS >= MAX_CODE_BITS + 1 + 32);
+
+/* The band has no new coefficients from 'todo' on. */
+static ALWAYS_INLINE void
+refine_rest(struct bitreader *br, const struct ac_block *block, u64 todo,
+	    struct refinement *r, bool has_pdep)
+{
+	const u64 which = todo & *block->nonzero;
+
+	bits_refill(br);
+	r->grow |= next_corrections(br, which, has_pdep);
 }
 
 /*
- * Pass over 'zeros' coefficients that are zero so far, refining those that are
- * not, and return the place of the next zero one, or se + 1.
+ * Where data are missing libjpeg stores one past the band, or in the last place,
+ * whatever is there.
  */
-static ALWAYS_INLINE u32
-skip_zeros(struct progressive_scan *s, struct bitreader *br,
-	   const struct ac_block *block, u32 k, u32 zeros)
+static u64
+forgiven_place(const struct progressive_scan *s, const struct ac_block *block,
+	       struct refinement *r)
 {
-	u64 free = ~*block->nonzero & bits_between(k, s->header->se + 1u);
-	u32 end = s->header->se + 1u;
+	const u32 k = min_u32(s->header->se + 1u, BLOCK_COEFS - 1);
 
-	for (; zeros != 0 && free != 0; zeros--)
-		free &= free - 1;
-	if (free != 0)
-		end = (u32)__builtin_ctzll(free);
-	refine_coefs(s, br, block->coefs,
-		     *block->nonzero & bits_between(k, end));
-	return end;
+	block->coefs[LANE(k)] = 0;
+	r->grow &= ~BIT(LANE(k));
+	return BIT(LANE(k));
 }
 
-/* The rest of a block's band has no new coefficients. */
-static ALWAYS_INLINE void
-refine_rest(struct progressive_scan *s, struct bitreader *br,
-	    const struct ac_block *block, u32 k)
-{
-	refine_coefs(s, br, block->coefs,
-		     *block->nonzero & bits_between(k, s->header->se + 1u));
-}
-
+/* A block that begins with a symbol: what it gets, to '*r'. */
 static ALWAYS_INLINE enum dctload_status
 decode_ac_refine(struct progressive_scan *s, struct bitreader *br,
-		 const struct ac_block *block, u32 *eob_run)
+		 const struct ac_block *block, u64 band, u32 *eob_run,
+		 struct refinement *r, bool has_pdep)
 {
-	const u32 se = s->header->se;
-	u32 k = s->header->ss;
+	const u64 nonzero = *block->nonzero;
+	u64 todo = band;
 
-	while (k <= se) {
+	while (todo != 0) {
 		const s32 symbol = next_symbol(s, br, s->ac);
 		const u32 run = (u32)symbol >> 4, size = (u32)symbol & 15;
-		s32 value = 0;
+		u64 place, passed = todo;
+		u64 positive = 0; /* all ones if the new one is */
 
 		if (unlikely(symbol < 0))
 			return fail(s, br, DCTLOAD_BAD_CODE);
 		if (size == 0 && run != 15) {
 			/* This block is the first of the run. */
-			*eob_run = next_eob_run(br, run);
-			refine_rest(s, br, block, k);
-			break;
+			*eob_run = next_eob_run(br, run) + 1;
+			refine_rest(br, block, todo, r, has_pdep);
+			return DCTLOAD_OK;
 		}
 		if (size != 0) {
 			/* libjpeg warns and takes it for 1. */
 			if (unlikely(size != 1 && !is_forgiven(s, br)))
 				return fail(s, br, DCTLOAD_BAD_COEFFICIENT);
-			value = next_bits(br, 1) != 0 ? 1 : -1;
+			/* As a mask: any branch on a sign is half wrong. */
+			positive = -(u64)next_bits(br, 1);
 		}
-		k = skip_zeros(s, br, block, k, run);
-		if (value != 0) {
-			if (unlikely(k > se)) {
-				if (!is_forgiven(s, br))
-					return fail(s, br, DCTLOAD_BAD_RUN);
-				k = min_u32(k, BLOCK_COEFS - 1);
-			}
-			set_coef(block, k, value * (1 << s->header->al));
+		place = find_place(todo & ~nonzero, run, has_pdep);
+		if (likely(place != 0))
+			passed = todo & -(place << 1);
+		/*
+		 * Three times out of four there is none, and then the next
+		 * symbol need not wait for the count.
+		 */
+		if ((passed & nonzero) != 0)
+			r->grow |= next_corrections(br, passed & nonzero,
+						    has_pdep);
+		todo &= place - 1;
+		if (unlikely(place == 0)) {
+			todo = 0;
+			if (size == 0)
+				break;
+			if (!is_forgiven(s, br))
+				return fail(s, br, DCTLOAD_BAD_RUN);
+			place = forgiven_place(s, block, r);
 		}
-		k++;
+		if (size != 0) {
+			r->plus |= place & positive;
+			r->minus |= place & ~positive;
+		}
 	}
 	return DCTLOAD_OK;
 }
@@ -411,22 +354,61 @@ decode_first_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
 	return status;
 }
 
+/*
+ * How many of 'n' blocks from 'words' on have nothing that a band refines.  A
+ * scan of two bytes can pass over all blocks of an image, and a file can have
+ * hundreds of such scans.
+ */
+static ALWAYS_INLINE u32
+count_untouched(const u64 *words, u32 n, u64 band)
+{
+	u32 i = 0;
+
+	for (; i + 8 <= n; i += 8) {
+		u64 any = 0;
+
+		for (u32 k = 0; k < 8; k++)
+			any |= words[i + k];
+		if ((any & band) != 0)
+			break;
+	}
+	while (i < n && (words[i] & band) == 0)
+		i++;
+	return i;
+}
+
 static ALWAYS_INLINE enum dctload_status
 decode_refined_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
-		      u32 end)
+		      u32 end, refine_fn refine, bool has_pdep)
 {
+	const u32 ss = s->header->ss, se = s->header->se;
+	const u64 band = ~(u64)0 >> ss & ~(u64)0 << LANE(se);
 	u32 eob_run = 0; /* blocks to come without new coefficients */
 	enum dctload_status status = DCTLOAD_OK;
 
 	for (; i < end && status == DCTLOAD_OK; i++) {
-		const struct ac_block block = ac_block_at(s, i);
+		struct ac_block block = ac_block_at(s, i);
+		struct refinement r = { 0 };
 
 		if (eob_run != 0) {
-			refine_rest(s, br, &block, s->header->ss);
-			eob_run--;
-		} else {
-			status = decode_ac_refine(s, br, &block, &eob_run);
+			const u32 n = count_untouched(
+				block.nonzero, min_u32(eob_run, end - i), band);
+
+			i += n;
+			eob_run -= n;
+			if (i == end)
+				break;
+			block = ac_block_at(s, i);
 		}
+		if (eob_run == 0)
+			status = decode_ac_refine(s, br, &block, band, &eob_run,
+						  &r, has_pdep);
+		else
+			refine_rest(br, &block, band, &r, has_pdep);
+		eob_run -= eob_run != 0;
+		if ((r.grow | r.plus | r.minus) != 0)
+			refine(block.coefs, (s16)(1 << s->header->al), &r);
+		*block.nonzero |= r.plus | r.minus;
 		if (status == DCTLOAD_OK)
 			status = check_end(s, br);
 	}
@@ -435,7 +417,8 @@ decode_refined_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
 
 /* The bit reader is a local, so that it stays in registers. */
 static ALWAYS_INLINE enum dctload_status
-decode_segment(struct progressive_scan *s, u32 mcu, u32 end)
+decode_segment(struct progressive_scan *s, u32 mcu, u32 end, refine_fn refine,
+	       bool has_pdep)
 {
 	struct bitreader br = s->bits;
 	enum dctload_status status;
@@ -445,7 +428,8 @@ decode_segment(struct progressive_scan *s, u32 mcu, u32 end)
 	else if (s->header->ah == 0)
 		status = decode_first_blocks(s, &br, mcu, end);
 	else
-		status = decode_refined_blocks(s, &br, mcu, end);
+		status = decode_refined_blocks(s, &br, mcu, end, refine,
+					       has_pdep);
 	s->bits = br;
 	return status;
 }
@@ -453,23 +437,105 @@ decode_segment(struct progressive_scan *s, u32 mcu, u32 end)
 static enum dctload_status
 decode_segment_portable(struct progressive_scan *s, u32 mcu, u32 end)
 {
-	return decode_segment(s, mcu, end);
+	return decode_segment(s, mcu, end, refine_portable, false);
 }
 
 #if ARCH_X86_64
-static TARGET("bmi,bmi2,movbe") enum dctload_status
-	decode_segment_bmi2(struct progressive_scan *s, u32 mcu, u32 end)
+#define TARGET_AVX2 TARGET("bmi,bmi2,movbe,popcnt,avx2")
+#define TARGET_AVX512 TARGET("bmi,bmi2,movbe,popcnt,avx512f,avx512bw")
+
+static TARGET_AVX2 enum dctload_status
+decode_segment_pdep(struct progressive_scan *s, u32 mcu, u32 end)
 {
-	return decode_segment(s, mcu, end);
+	return decode_segment(s, mcu, end, refine_avx2, true);
 }
+
+static TARGET_AVX512 enum dctload_status
+decode_segment_avx512(struct progressive_scan *s, u32 mcu, u32 end)
+{
+	return decode_segment(s, mcu, end, refine_avx512, true);
+}
+
+static TARGET_AVX2 enum dctload_status
+decode_segment_avx2(struct progressive_scan *s, u32 mcu, u32 end)
+{
+	return decode_segment(s, mcu, end, refine_avx2, false);
+}
+
 #endif
 
 enum dctload_status
 progressive_decode(struct progressive_scan *s, u32 mcu, u32 num_mcus)
 {
 #if ARCH_X86_64
-	if (cpu_has(CPU_BMI2))
-		return decode_segment_bmi2(s, mcu, mcu + num_mcus);
+	const bool has_pdep = cpu_has(CPU_PDEP);
+
+	if (cpu_has(CPU_BMI2) && cpu_has(CPU_AVX512) && has_pdep)
+		return decode_segment_avx512(s, mcu, mcu + num_mcus);
+	if (cpu_has(CPU_BMI2) && cpu_has(CPU_AVX2))
+		return has_pdep ? decode_segment_pdep(s, mcu, mcu + num_mcus) :
+				  decode_segment_avx2(s, mcu, mcu + num_mcus);
 #endif
 	return decode_segment_portable(s, mcu, mcu + num_mcus);
+}
+
+/* ---- the end ----------------------------------------------------------- */
+
+/* Blocks from lanes to natural order; most of them have few coefficients. */
+static void
+order_blocks(s16 *block, const u64 *nonzero, size_t num_blocks)
+{
+	for (; num_blocks-- != 0; block += BLOCK_COEFS, nonzero++) {
+		s16 lanes[BLOCK_COEFS];
+
+		memcpy(lanes, block, sizeof(lanes));
+		memset(block, 0, BLOCK_NBYTES);
+		block[0] = lanes[DC_LANE];
+		for (u64 left = *nonzero; left != 0; left &= left - 1) {
+			const u32 lane = (u32)__builtin_ctzll(left);
+
+			block[zigzag_to_natural[LANE(lane)]] = lanes[lane];
+		}
+	}
+}
+
+#if ARCH_X86_64
+static TARGET_AVX512 void
+order_blocks_avx512(s16 *block, size_t num_blocks)
+{
+	_Alignas(64) u16 lane_of[BLOCK_COEFS];
+	__m512i pick_lo, pick_hi;
+
+	for (u32 k = 0; k < BLOCK_COEFS; k++)
+		lane_of[zigzag_to_natural[k]] = (u16)LANE(k);
+	pick_lo = _mm512_load_si512(lane_of);
+	pick_hi = _mm512_load_si512(lane_of + 32);
+	for (; num_blocks-- != 0; block += BLOCK_COEFS) {
+		const __m512i lo = _mm512_loadu_si512(block);
+		const __m512i hi = _mm512_loadu_si512(block + 32);
+
+		_mm512_storeu_si512(block,
+				    _mm512_permutex2var_epi16(lo, pick_lo, hi));
+		_mm512_storeu_si512(block + 32,
+				    _mm512_permutex2var_epi16(lo, pick_hi, hi));
+	}
+}
+#endif
+
+void
+progressive_finish(struct progressive_scan *s)
+{
+	for (u32 c = 0; c < s->info->num_components; c++) {
+		const struct dctload_component *const comp =
+			&s->info->components[c];
+		const size_t n = (size_t)comp->blocks_w * comp->blocks_h;
+
+#if ARCH_X86_64
+		if (cpu_has(CPU_BMI2) && cpu_has(CPU_AVX512)) {
+			order_blocks_avx512(s->grid[c], n);
+			continue;
+		}
+#endif
+		order_blocks(s->grid[c], s->nonzero[c], n);
+	}
 }

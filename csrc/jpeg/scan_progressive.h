@@ -8,37 +8,21 @@
 #include "header.h"
 #include "huffman.h"
 
-/* What the scans so far have coded. */
-struct progress {
-	/*
-	 * coded[c][k] is 0 if nothing is known of zigzag coefficient k of
-	 * component c, else 1 + the number of low bits still to come.
-	 */
-	u8 coded[DCTLOAD_MAX_COMPONENTS][BLOCK_COEFS];
-};
-
-/*
- * Check a scan against those before it, and note it.  False if T.81 does not
- * allow it; libjpeg only warns, or refuses, as the case may be.
- */
-bool progress_add_scan(struct progress *p, const struct scan_header *scan);
-
-/* True if component 'c' has its DC coefficients, up to some bit. */
-bool progress_has_dc(const struct progress *p, u32 c);
-
-/* True if every bit of every coefficient is there. */
-bool progress_is_complete(const struct progress *p, u32 num_components);
-
 struct progressive_scan {
 	const struct dctload_info *info;
 	const struct scan_header *header;
 	const struct huff_codes *dc[DCTLOAD_MAX_COMPONENTS];
 	const struct huff_codes *ac;
-	s16 *grid[DCTLOAD_MAX_COMPONENTS]; /* whole planes, all zero before
-						   the first scan */
 	/*
-	 * One word for each block: bit k is set if AC coefficient k, in zigzag
-	 * order, is not zero.  Zero before the first scan, like the blocks.
+	 * Whole planes, all zero before the first scan.  Until
+	 * progressive_finish() coefficient k, in zigzag order, of a block is in
+	 * its lane 63 - k, so that the first is the highest: JPEG's bits are
+	 * MSB-first, and so are words of them.
+	 */
+	s16 *grid[DCTLOAD_MAX_COMPONENTS];
+	/*
+	 * One word for each block: a bit is set if the AC coefficient in this
+	 * lane is not zero.  Zero before the first scan, like the blocks.
 	 */
 	u64 *nonzero[DCTLOAD_MAX_COMPONENTS];
 	u32 mcus_w;
@@ -57,5 +41,8 @@ struct progressive_scan {
  */
 enum dctload_status
 progressive_decode(struct progressive_scan *s, u32 mcu, u32 num_mcus);
+
+/* All scans are decoded: bring the blocks to natural order. */
+void progressive_finish(struct progressive_scan *s);
 
 #endif /* DCTLOAD_SCAN_PROGRESSIVE_H */

@@ -14,6 +14,7 @@ static const u32 masks[] = {
 	0,
 	CPU_BMI2 | CPU_NEON,
 	CPU_BMI2 | CPU_AVX2 | CPU_FMA | CPU_F16C,
+	CPU_BMI2 | CPU_AVX2 | CPU_FMA | CPU_F16C | CPU_PDEP,
 	~0u,
 };
 

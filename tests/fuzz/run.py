@@ -25,7 +25,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 OUT = ROOT / "build" / "fuzz"
-TARGETS = ["decode", "header", "variants", "roundtrip", "sample", "libjpeg"]
+TARGETS = ["decode", "header", "region", "variants", "roundtrip", "sample", "libjpeg"]
 NEEDS_ORACLE = {"libjpeg"}
 MAX_LEN = 20000
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* refine.h - the arithmetic of refinement scans, for scan_progressive.c */
+#ifndef DCTLOAD_REFINE_H
+#define DCTLOAD_REFINE_H
+
+#include "../common.h"
+
+#if ARCH_X86_64
+#include <immintrin.h>
+#endif
+
+/* See struct progressive_scan. */
+#define LANE(k) (BLOCK_COEFS - 1 - (k))
+#define DC_LANE LANE(0)
+#define BIT(i) ((u64)1 << (i))
+
+/*
+ * T.81 walks over the coefficients one by one: one that is zero counts, any other
+ * takes a bit.  Here the walk is arithmetic on words with a bit for each lane.
+ * The place where a run of zeros ends is a bit of the word of zeros; the
+ * coefficients passed over are a mask, and as many bits of the file are deposited
+ * into it.  What a block gets is collected in words and added at the end.
+ */
+struct refinement {
+	u64 grow;        /* one step away from zero */
+	u64 plus, minus; /* from zero to one step */
+};
+
+#if ARCH_X86_64
+/*
+ * Bit i of 'bits' to the place of the i-th bit of 'mask', the lowest first.  The
+ * intrinsic wants a target that callers cannot all have.
+ */
+static ALWAYS_INLINE u64
+deposit(u64 bits, u64 mask)
+{
+	u64 out;
+
+	__asm__("pdep %[mask], %[bits], %[out]"
+		: [out] "=r"(out)
+		: [mask] "rm"(mask), [bits] "r"(bits));
+	return out;
+}
+#else
+#define deposit(bits, mask) (0)
+#endif
+
+static ALWAYS_INLINE u64
+highest_bit(u64 x)
+{
+	return BIT(63) >> __builtin_clzll(x);
+}
+
+/* The bit of 'mask' that has 'n' above it; 0 if there are no more. */
+static ALWAYS_INLINE u64
+find_place(u64 mask, u32 n, bool has_pdep)
+{
+	if (has_pdep) {
+		const u32 num_bits = (u32)__builtin_popcountll(mask);
+
+		return n < num_bits ? deposit(BIT(num_bits - 1 - n), mask) : 0;
+	}
+	for (; n != 0 && mask != 0; n--)
+		mask &= ~highest_bit(mask);
+	return mask != 0 ? highest_bit(mask) : 0;
+}
+
+typedef void (*refine_fn)(s16 *coefs, s16 step, const struct refinement *r);
+
+static ALWAYS_INLINE void
+add_steps(s16 *coefs, s32 step, u64 which, bool away_from_zero)
+{
+	for (; which != 0; which &= which - 1) {
+		s16 *const coef = &coefs[__builtin_ctzll(which)];
+		const s32 sign = away_from_zero ? *coef >> 15 : 0;
+
+		*coef = (s16)(*coef + ((step ^ sign) - sign));
+	}
+}
+
+static ALWAYS_INLINE void
+refine_portable(s16 *coefs, s16 step, const struct refinement *r)
+{
+	add_steps(coefs, step, r->grow, true);
+	add_steps(coefs, step, r->plus, false);
+	add_steps(coefs, -step, r->minus, false);
+}
+
+#if ARCH_X86_64
+/* Sixteen lanes: all ones where the bit of 'word' from 'first' on is set. */
+static ALWAYS_INLINE TARGET("avx2") __m256i lanes_of(u64 word, u32 first)
+{
+	const __m256i each =
+		_mm256_setr_epi16(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024,
+				  2048, 4096, 8192, 16384, (s16)32768);
+	const __m256i bits = _mm256_set1_epi16((s16)(word >> first));
+
+	return _mm256_cmpeq_epi16(_mm256_and_si256(bits, each), each);
+}
+
+static ALWAYS_INLINE TARGET("avx2") void refine_avx2(s16 *coefs, s16 step,
+						     const struct refinement *r)
+{
+	const __m256i steps = _mm256_set1_epi16(step);
+
+	for (u32 i = 0; i < BLOCK_COEFS; i += 16) {
+		__m256i *const p = (__m256i *)(void *)(coefs + i);
+		const __m256i v = _mm256_loadu_si256(p);
+		const __m256i away = _mm256_sign_epi16(steps, v);
+		const __m256i grow =
+			_mm256_and_si256(away, lanes_of(r->grow, i));
+		const __m256i plus =
+			_mm256_and_si256(steps, lanes_of(r->plus, i));
+		const __m256i minus =
+			_mm256_and_si256(steps, lanes_of(r->minus, i));
+
+		_mm256_storeu_si256(
+			p, _mm256_sub_epi16(
+				   _mm256_add_epi16(_mm256_add_epi16(v, grow),
+						    plus),
+				   minus));
+	}
+}
+
+static ALWAYS_INLINE TARGET("avx512f,avx512bw") void refine_avx512(
+	s16 *coefs, s16 step, const struct refinement *r)
+{
+	const __m512i steps = _mm512_set1_epi16(step);
+
+	for (u32 i = 0; i < BLOCK_COEFS; i += 32) {
+		const __m512i v = _mm512_loadu_si512(coefs + i);
+		const u32 grow = (u32)(r->grow >> i);
+		const u32 negative = _mm512_movepi16_mask(v);
+		const u32 up = (grow & ~negative) | (u32)(r->plus >> i);
+		const u32 down = (grow & negative) | (u32)(r->minus >> i);
+
+		_mm512_storeu_si512(coefs + i, _mm512_mask_sub_epi16(
+						       _mm512_mask_add_epi16(
+							       v, up, v, steps),
+						       down, v, steps));
+	}
+}
+#endif
+
+#endif /* DCTLOAD_REFINE_H */

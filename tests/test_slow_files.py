@@ -1,0 +1,78 @@
+"""No file takes much more time than a good one of its size and dimensions."""
+
+import time
+
+import numpy as np
+import pytest
+import slow_files
+from conftest import jpeg_bytes
+
+import dctload
+
+# What is promised is 20; twice as much is what a busy machine may make of it.
+PROMISED, SLACK = 20, 2
+
+
+def seconds(data: bytes, repeats: int) -> float:
+    """The fastest of some decodes, in time of this thread."""
+    decoder = dctload.Decoder()
+    times = []
+    for _ in range(repeats):
+        start = time.thread_time()
+        decoder.decode(data)
+        times.append(time.thread_time() - start)
+    return min(times)
+
+
+@pytest.fixture(scope="module")
+def good():
+    """Seconds for the least an image of these dimensions takes, and for a byte."""
+    shape = slow_files.HEIGHT, slow_files.WIDTH
+    flat = jpeg_bytes(np.full(shape, 99, np.uint8))
+    rng = np.random.default_rng(0)
+    noise = jpeg_bytes(rng.integers(0, 256, shape).astype(np.uint8), quality=95)
+    return seconds(flat, 20), seconds(noise, 20) / len(noise)
+
+
+@pytest.mark.parametrize("name", slow_files.slow())
+def test_few_bytes_do_not_cost_much_time(name, good):
+    """The slower of a flat image of the dimensions and noise of the size counts."""
+    data = slow_files.slow()[name]
+    for_dimensions, for_a_byte = good
+    allowed = max(for_dimensions, for_a_byte * len(data))
+    assert seconds(data, 3) < PROMISED * SLACK * allowed
+
+
+def test_small_files_with_tables_of_their_own_are_not_much_slower():
+    """Tables that no file had before have to be made, eight for four blocks."""
+    usual = jpeg_bytes(np.zeros((8, 8), np.uint8))
+    files = [slow_files.tables_of_its_own(seed) for seed in range(200)]
+    decoder = dctload.Decoder()
+    decoder.decode(usual)
+    start = time.thread_time()
+    for data in files:
+        decoder.decode(data)
+    mean = (time.thread_time() - start) / len(files)
+    assert mean < PROMISED * SLACK * seconds(usual, 100)
+
+
+def test_more_scans_than_the_limit_are_refused():
+    data = slow_files.many_scans(0)
+    with pytest.raises(dctload.LimitError, match="more scans"):
+        dctload.decode(data, limits=dctload.Limits(max_scans=499))
+
+
+@pytest.mark.parametrize("sof", [0xC0, 0xC2], ids=["baseline", "progressive"])
+@pytest.mark.parametrize(
+    ("size", "error"),
+    [(65535, dctload.LimitError), (13000, dctload.CorruptJPEGError)],
+)
+def test_large_dimensions_without_data_cost_nothing(sof, size, error):
+    """The second is below the limits, and would need 338 MB."""
+    data = slow_files.without_data(sof, size, size)
+    decoder = dctload.Decoder()
+    start = time.thread_time()
+    for _ in range(20):
+        with pytest.raises(error):
+            decoder.decode(data)
+    assert (time.thread_time() - start) / 20 < 0.01
