@@ -656,6 +656,17 @@ class Engine:
             "engine",
         )
 
+    def submit_window(
+        self, batch: Batch, n: int, limits_: Any = None, flags: int = 0
+    ) -> None:
+        """Queue decoding of the blocks of the items' windows."""
+        _check(
+            lib.dctload_submit_window(
+                self._engine, batch.pointer, n, limits(limits_), flags
+            ),
+            "engine",
+        )
+
     def wait(self, batch: Batch, timeout: float | None = None) -> int:
         """Wait until the batch is done, at most ``timeout`` s; returns items left."""
         left_ms = None if timeout is None else int(timeout * 1000)

@@ -8,7 +8,7 @@
 
 #include "arena.h"
 
-enum work { WORK_READ, WORK_DECODE, WORK_SAMPLE };
+enum work { WORK_READ, WORK_DECODE, WORK_SAMPLE, WORK_WINDOW };
 
 struct dctload_batch {
 	struct dctload_item *items;

@@ -5,12 +5,14 @@
 
 #include "../jpeg/decoder.h"
 #include "file.h"
+#include "window.h"
 #include "worker.h"
 
 /* A job while the decoder has it; several are open at a time. */
 struct open_job {
 	struct jpeg_job jpeg;
 	struct job job;
+	struct window_scratch window; /* with WORK_WINDOW */
 	struct open_job *next_spare;
 };
 
@@ -30,6 +32,7 @@ worker_release(struct worker *w)
 
 	for (struct open_job *o = w->spare; o != NULL; o = next) {
 		next = o->next_spare;
+		window_free(&o->window);
 		free(o);
 	}
 	w->spare = NULL;
@@ -76,17 +79,25 @@ take_spare(struct worker *w)
 	struct open_job *o = w->spare;
 
 	if (o == NULL)
-		return malloc(sizeof(*o));
+		return calloc(1, sizeof(*o));
 	w->spare = o->next_spare;
 	return o;
 }
 
 static void
+give_spare(struct worker *w, struct open_job *o)
+{
+	o->next_spare = w->spare;
+	w->spare = o;
+}
+
+static enum dctload_status
 fill_jpeg_job(struct open_job *o, const struct job *job)
 {
 	const struct dctload_batch *b = job->batch;
 	struct dctload_item *item = job->item;
 	const bool sample = b->work == WORK_SAMPLE;
+	const bool window = b->work == WORK_WINDOW;
 
 	o->job = *job;
 	o->jpeg = (struct jpeg_job){
@@ -94,12 +105,15 @@ fill_jpeg_job(struct open_job *o, const struct job *job)
 		.in_nbytes = item->in_nbytes,
 		.limits = &b->limits,
 		.flags = b->flags,
-		.planes = sample ? NULL : item->planes,
-		.bypass_cache = !sample && b->bypass_cache,
+		.planes = sample ? NULL :
+			  window ? o->window.planes :
+				   item->planes,
+		.bypass_cache = b->work == WORK_DECODE && b->bypass_cache,
 		.geometry = sample ? &item->geometry : NULL,
 		.output = sample ? &b->output : NULL,
 		.out = sample ? item->out : NULL,
 	};
+	return window ? window_begin(&o->window, item) : DCTLOAD_OK;
 }
 
 /* Items that failed before, or are to be skipped, are done at once. */
@@ -114,11 +128,12 @@ next_jpeg_job(void *ctx)
 		if (job.item->status == DCTLOAD_OK && !job.item->skip) {
 			struct open_job *o = take_spare(drain->worker);
 
-			if (o != NULL) {
-				fill_jpeg_job(o, &job);
+			job.item->status = o == NULL ? DCTLOAD_NO_MEMORY :
+						       fill_jpeg_job(o, &job);
+			if (job.item->status == DCTLOAD_OK)
 				return &o->jpeg;
-			}
-			job.item->status = DCTLOAD_NO_MEMORY;
+			if (o != NULL)
+				give_spare(drain->worker, o);
 		}
 		source->done(source->ctx, &job);
 	}
@@ -135,9 +150,10 @@ jpeg_job_done(void *ctx, struct jpeg_job *jpeg)
 	item->status = jpeg->status;
 	item->error_offset = jpeg->error_offset;
 	item->info = jpeg->info;
+	if (item->status == DCTLOAD_OK && o->job.batch->work == WORK_WINDOW)
+		window_finish(&o->window, item);
 	drain->source->done(drain->source->ctx, &o->job);
-	o->next_spare = drain->worker->spare;
-	drain->worker->spare = o;
+	give_spare(drain->worker, o);
 }
 
 STATIC_ASSERT(offsetof(struct open_job, jpeg) == 0);
