@@ -310,7 +310,7 @@ dctload_resample(struct dctload_decoder *d, const struct dctload_info *info,
 /* ---- many files, many threads ------------------------------------------ */
 
 /* The blocks [row, end_row) x [col, end_col) of a grid, and where they go. */
-struct dctload_window {
+struct dctload_excerpt {
 	uint32_t row, end_row, col, end_col;
 	int16_t *out; /* [end_row - row][end_col - col][64] */
 };
@@ -331,7 +331,7 @@ struct dctload_item {
 	int16_t *planes[DCTLOAD_MAX_COMPONENTS];
 	void *out[2];
 	struct dctload_geometry geometry;
-	struct dctload_window windows[DCTLOAD_MAX_COMPONENTS];
+	struct dctload_excerpt excerpts[DCTLOAD_MAX_COMPONENTS];
 	uint32_t skip; /* not 0: leave this item alone */
 };
 
@@ -379,7 +379,7 @@ struct dctload_engine_stats {
  *   decode   in -> planes, for items whose status is DCTLOAD_OK
  *   sample   in -> out with item.geometry and 'output', likewise; 'output' is
  *            copied
- *   window   in -> the blocks of item.windows, likewise; BAD_ARGUMENT for one
+ *   excerpt  in -> the blocks of item.excerpts, likewise; BAD_ARGUMENT for one
  *            that reaches beyond its grid
  *
  * Reads go before other work.  Limits may be NULL: the defaults.
@@ -396,9 +396,9 @@ dctload_submit_sample(struct dctload_engine *e, struct dctload_batch *b,
 		      uint32_t num_items, const struct dctload_limits *limits,
 		      uint32_t flags, const struct dctload_output *output);
 enum dctload_status
-dctload_submit_window(struct dctload_engine *e, struct dctload_batch *b,
-		      uint32_t num_items, const struct dctload_limits *limits,
-		      uint32_t flags);
+dctload_submit_excerpt(struct dctload_engine *e, struct dctload_batch *b,
+		       uint32_t num_items, const struct dctload_limits *limits,
+		       uint32_t flags);
 
 /*
  * Wait until the batch's work is done; returns the number of items left, so 0

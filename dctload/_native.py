@@ -656,12 +656,12 @@ class Engine:
             "engine",
         )
 
-    def submit_window(
+    def submit_excerpt(
         self, batch: Batch, n: int, limits_: Any = None, flags: int = 0
     ) -> None:
-        """Queue decoding of the blocks of the items' windows."""
+        """Queue decoding of the blocks of the items' excerpts."""
         _check(
-            lib.dctload_submit_window(
+            lib.dctload_submit_excerpt(
                 self._engine, batch.pointer, n, limits(limits_), flags
             ),
             "engine",

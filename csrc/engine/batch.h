@@ -8,7 +8,7 @@
 
 #include "arena.h"
 
-enum work { WORK_READ, WORK_DECODE, WORK_SAMPLE, WORK_WINDOW };
+enum work { WORK_READ, WORK_DECODE, WORK_SAMPLE, WORK_EXCERPT };
 
 struct dctload_batch {
 	struct dctload_item *items;

@@ -451,16 +451,16 @@ dctload_submit_sample(struct dctload_engine *e, struct dctload_batch *b,
 }
 
 enum dctload_status
-dctload_submit_window(struct dctload_engine *e, struct dctload_batch *b,
-		      uint32_t num_items, const struct dctload_limits *limits,
-		      uint32_t flags)
+dctload_submit_excerpt(struct dctload_engine *e, struct dctload_batch *b,
+		       uint32_t num_items, const struct dctload_limits *limits,
+		       uint32_t flags)
 {
 	const enum dctload_status status = prepare(e, b, num_items, limits);
 
 	if (status != DCTLOAD_OK)
 		return status;
 	b->flags = flags;
-	return submit(e, b, WORK_WINDOW, num_items);
+	return submit(e, b, WORK_EXCERPT, num_items);
 }
 
 /* ---- waiting --------------------------------------------------------------- */

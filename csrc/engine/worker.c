@@ -5,14 +5,14 @@
 
 #include "../jpeg/decoder.h"
 #include "file.h"
-#include "window.h"
+#include "excerpt.h"
 #include "worker.h"
 
 /* A job while the decoder has it; several are open at a time. */
 struct open_job {
 	struct jpeg_job jpeg;
 	struct job job;
-	struct window_scratch window; /* with WORK_WINDOW */
+	struct excerpt_scratch excerpt; /* with WORK_EXCERPT */
 	struct open_job *next_spare;
 };
 
@@ -32,7 +32,7 @@ worker_release(struct worker *w)
 
 	for (struct open_job *o = w->spare; o != NULL; o = next) {
 		next = o->next_spare;
-		window_free(&o->window);
+		excerpt_free(&o->excerpt);
 		free(o);
 	}
 	w->spare = NULL;
@@ -97,7 +97,7 @@ fill_jpeg_job(struct open_job *o, const struct job *job)
 	const struct dctload_batch *b = job->batch;
 	struct dctload_item *item = job->item;
 	const bool sample = b->work == WORK_SAMPLE;
-	const bool window = b->work == WORK_WINDOW;
+	const bool excerpt = b->work == WORK_EXCERPT;
 
 	o->job = *job;
 	o->jpeg = (struct jpeg_job){
@@ -105,15 +105,15 @@ fill_jpeg_job(struct open_job *o, const struct job *job)
 		.in_nbytes = item->in_nbytes,
 		.limits = &b->limits,
 		.flags = b->flags,
-		.planes = sample ? NULL :
-			  window ? o->window.planes :
-				   item->planes,
+		.planes = sample  ? NULL :
+			  excerpt ? o->excerpt.planes :
+				    item->planes,
 		.bypass_cache = b->work == WORK_DECODE && b->bypass_cache,
 		.geometry = sample ? &item->geometry : NULL,
 		.output = sample ? &b->output : NULL,
 		.out = sample ? item->out : NULL,
 	};
-	return window ? window_begin(&o->window, item) : DCTLOAD_OK;
+	return excerpt ? excerpt_begin(&o->excerpt, item) : DCTLOAD_OK;
 }
 
 /* Items that failed before, or are to be skipped, are done at once. */
@@ -150,8 +150,8 @@ jpeg_job_done(void *ctx, struct jpeg_job *jpeg)
 	item->status = jpeg->status;
 	item->error_offset = jpeg->error_offset;
 	item->info = jpeg->info;
-	if (item->status == DCTLOAD_OK && o->job.batch->work == WORK_WINDOW)
-		window_finish(&o->window, item);
+	if (item->status == DCTLOAD_OK && o->job.batch->work == WORK_EXCERPT)
+		excerpt_finish(&o->excerpt, item);
 	drain->source->done(drain->source->ctx, &o->job);
 	give_spare(drain->worker, o);
 }

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* window.c - whole planes in scratch, from which a window of blocks is taken */
+/* excerpt.c - whole planes in scratch, from which blocks are taken */
 #include <stdlib.h>
 
 #include "batch.h"
-#include "window.h"
+#include "excerpt.h"
 
 static bool
-windows_fit(const struct dctload_item *item)
+excerpts_fit(const struct dctload_item *item)
 {
 	for (u32 c = 0; c < item->info.num_components; c++) {
 		const struct dctload_component *const grid =
 			&item->info.components[c];
-		const struct dctload_window *const w = &item->windows[c];
+		const struct dctload_excerpt *const w = &item->excerpts[c];
 
 		if (w->row > w->end_row || w->end_row > grid->blocks_h ||
 		    w->col > w->end_col || w->end_col > grid->blocks_w)
@@ -21,14 +21,14 @@ windows_fit(const struct dctload_item *item)
 }
 
 enum dctload_status
-window_begin(struct window_scratch *scratch, const struct dctload_item *item)
+excerpt_begin(struct excerpt_scratch *scratch, const struct dctload_item *item)
 {
 	const size_t nbytes = info_coefs_nbytes(&item->info);
 
-	if (!windows_fit(item))
+	if (!excerpts_fit(item))
 		return DCTLOAD_BAD_ARGUMENT;
 	if (nbytes > scratch->capacity) {
-		window_free(scratch);
+		excerpt_free(scratch);
 		if (posix_memalign(&scratch->memory, 64, nbytes) != 0) {
 			scratch->memory = NULL;
 			return DCTLOAD_NO_MEMORY;
@@ -40,11 +40,11 @@ window_begin(struct window_scratch *scratch, const struct dctload_item *item)
 }
 
 void
-window_finish(const struct window_scratch *scratch,
-	      const struct dctload_item *item)
+excerpt_finish(const struct excerpt_scratch *scratch,
+	       const struct dctload_item *item)
 {
 	for (u32 c = 0; c < item->info.num_components; c++) {
-		const struct dctload_window *const w = &item->windows[c];
+		const struct dctload_excerpt *const w = &item->excerpts[c];
 		const size_t stride = (size_t)item->info.components[c].blocks_w;
 		const size_t num = w->end_col - w->col;
 		s16 *out = w->out;
@@ -60,7 +60,7 @@ window_finish(const struct window_scratch *scratch,
 }
 
 void
-window_free(struct window_scratch *scratch)
+excerpt_free(struct excerpt_scratch *scratch)
 {
 	free(scratch->memory);
 	memset(scratch, 0, sizeof(*scratch));
