@@ -5,6 +5,9 @@
 #include "batch.h"
 #include "excerpt.h"
 
+/* Scratch beyond this is not kept: a huge image is rarely followed by another. */
+#define MAX_KEPT_NBYTES ((size_t)32 << 20)
+
 static bool
 excerpts_fit(const struct dctload_item *item)
 {
@@ -40,8 +43,7 @@ excerpt_begin(struct excerpt_scratch *scratch, const struct dctload_item *item)
 }
 
 void
-excerpt_finish(const struct excerpt_scratch *scratch,
-	       const struct dctload_item *item)
+excerpt_finish(struct excerpt_scratch *scratch, const struct dctload_item *item)
 {
 	for (u32 c = 0; c < item->info.num_components; c++) {
 		const struct dctload_excerpt *const w = &item->excerpts[c];
@@ -57,6 +59,8 @@ excerpt_finish(const struct excerpt_scratch *scratch,
 			out += num * BLOCK_COEFS;
 		}
 	}
+	if (scratch->capacity > MAX_KEPT_NBYTES)
+		excerpt_free(scratch);
 }
 
 void

@@ -17,7 +17,7 @@ enum dctload_status
 excerpt_begin(struct excerpt_scratch *scratch, const struct dctload_item *item);
 
 /* Copy the excerpts of 'item' out of the planes, which are decoded now. */
-void excerpt_finish(const struct excerpt_scratch *scratch,
+void excerpt_finish(struct excerpt_scratch *scratch,
 		    const struct dctload_item *item);
 
 void excerpt_free(struct excerpt_scratch *scratch);

@@ -36,6 +36,7 @@ import torch
 from .. import _native
 from ._buffers import Buffers
 from ._fit import FitPlan
+from ._packing import Packing
 from ._slow import load, sample_into, turn_upright
 from ._step import Draw, Settings, Step
 from .sources.paths import Paths
@@ -77,6 +78,7 @@ class Pipeline:
         self._group = 1
         self._pid = os.getpid()
         self._fit = self._plan if isinstance(self._plan, FitPlan) else None
+        self._packing = Packing(settings, buffers) if settings.on_device else None
         # Runs when the pipeline is forgotten, or at exit: the threads must not
         # write to memory that is gone.
         self._end = weakref.finalize(
@@ -115,6 +117,8 @@ class Pipeline:
         self._wait(step)
         clock.producer()
         self._sampling.popleft()
+        if self._packing is not None:
+            self._packing.finish(step)
         leave_out = self._check(step)
         self._idle.append(step.batch)
         return step, leave_out
@@ -131,11 +135,15 @@ class Pipeline:
         step = self._begin(draw)
         self._engine.wait(step.batch)
         step.tensors = [tensor[place : place + 1] for tensor in into.tensors]
+        step.size = into.size
         self._plan_steps([step])
         self._sample(step)
         self._make_slowly(step)
         self._engine.wait(step.batch)
         self._note_errors(step)
+        if self._packing is not None and not step.failed:
+            self._packing.finish(step)
+            into.patches[place] = step.packed
         into.inputs.put(place, step.inputs)
         if step.blocks and into.blocks:
             into.blocks[place] = step.blocks[0]
@@ -214,6 +222,9 @@ class Pipeline:
     def _sample(self, step: Step) -> None:
         """Queue the making of a batch that is planned."""
         num, plan = len(step), self._plan
+        if self._packing is not None:
+            self._packing.submit(step, self._engine)
+            return
         if not step.tensors:
             step.tensors = self._buffers.take(num, plan.shapes)
         if plan.native:
@@ -232,7 +243,10 @@ class Pipeline:
             step.is_planned = True
             step.uniforms = uniforms[end - len(step) : end]
             step.slowly = self._set_apart(step.batch.items[: len(step)])
-        if self._plan.native:
+        if self._packing is not None:
+            for step in steps:
+                self._packing.plan(step, self._load)
+        elif self._plan.native:
             self._plan_geometry(steps, ends, uniforms)
 
     def _plan_geometry(self, steps: list[Step], ends: list[int], uniforms: Any) -> None:
@@ -321,6 +335,10 @@ class Pipeline:
 
     def _make_slowly(self, step: Step) -> None:
         """Make in Python what the engine cannot, while it works on the rest."""
+        if self._packing is not None:
+            for place in self._packing.fill_slowly(step):
+                self._stats.converted += 1
+            return
         for place in step.slowly:
             if place in step.failed:
                 continue

@@ -43,6 +43,10 @@ class Step:
         blocks: With ``fit="list"``, rows and columns of each image.
         failed: Places, and what went wrong there.
         is_planned: The geometry of each image is decided.
+        packed: In place of tensors, what a device makes them of.
+        places: With ``packed``, the places of the images in it.
+        patches: Likewise, samples that stand in for others.
+        size: Likewise, width and height where the plan fits sizes.
     """
 
     draw: Draw
@@ -55,6 +59,10 @@ class Step:
     blocks: list[tuple[int, int]] = field(default_factory=list)
     failed: dict[int, Exception] = field(default_factory=dict)
     is_planned: bool = False
+    packed: Any = None
+    places: Any = ()
+    patches: dict[int, Any] = field(default_factory=dict)
+    size: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         return len(self.draw.indices)
@@ -72,6 +80,7 @@ class Settings:
         depth: Batches under way at a time.
         limits: What larger files are refused.
         timeout: Seconds to wait for a batch; 0: for ever.
+        on_device: The plan is carried out on a device.
     """
 
     source: Source
@@ -81,3 +90,4 @@ class Settings:
     depth: int
     limits: Limits | None = None
     timeout: float = 0.0
+    on_device: bool = False
