@@ -142,7 +142,9 @@ def emit(step: Step, device: torch.device, non_blocking: bool) -> list[torch.Ten
         made = step.packed.to(device, non_blocking).emit()
     if len(step.places) == len(step) and not step.patches:
         return made
-    patches = {place: packed.to(device).emit() for place, packed in step.patches.items()}
+    patches = {
+        place: packed.to(device).emit() for place, packed in step.patches.items()
+    }
     like = made or next(iter(patches.values()))
     out = [part.new_zeros(len(step), *part.shape[1:]) for part in like]
     for i, whole in enumerate(out):

@@ -8,9 +8,10 @@ and then, for the whole batch, what C does when it emits: mix components, add of
 and the mean, multiply by gains, select, scale, offset, cast.
 """
 
+import functools
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -21,13 +22,38 @@ from ._layout import AxisRun, Group, Layout
 from ._packed import PackedBatch
 
 
-def execute(packed: PackedBatch) -> list[Tensor]:
+Kernels = Literal["torch", "triton"]
+
+
+def execute(packed: PackedBatch, kernels: Kernels | None) -> list[Tensor]:
     """See :meth:`PackedBatch.emit`."""
-    with _full_precision(), torch.no_grad():
-        planes = [
-            _resampled(packed, grid) for grid in range(len(packed.layout.form.shapes))
-        ]
-        return _emit(packed, planes)
+    if kernels not in (None, *get_args(Kernels)):
+        raise ValueError(f"kernels must be one of {get_args(Kernels)}, got {kernels!r}")
+    own = _own_kernels(kernels, packed.buffer.device)
+    grids = range(len(packed.layout.form.shapes))
+    with _full_precision(), torch.no_grad(), _current(packed.buffer.device):
+        # What lies outside is not filled by the kernels.
+        if own is None or packed.layout.fills:
+            return [_emit(packed, _resampled(packed, grid), grid) for grid in grids]
+        return [_emit_by(own, packed, grid) for grid in grids]
+
+
+def _own_kernels(kernels: Kernels | None, device: torch.device) -> Any:
+    """The module with Triton's kernels; None: torch's are to be used."""
+    if kernels == "torch" or (kernels is None and device.type != "cuda"):
+        return None
+    try:
+        from . import _triton
+    except ImportError:
+        if kernels is not None:
+            raise
+        return None
+    return _triton
+
+
+def _current(device: torch.device) -> AbstractContextManager[Any]:
+    """Triton launches on the current device, whatever its arguments are on."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 @contextmanager
@@ -68,9 +94,7 @@ def _wanted(layout: Layout, grid: int) -> tuple[Frequencies, Frequencies]:
 # ---- resampling -------------------------------------------------------------------
 
 
-def _operator(
-    packed: PackedBatch, runs: tuple[AxisRun, ...], in_size: int
-) -> Tensor:
+def _operator(packed: PackedBatch, runs: tuple[AxisRun, ...], in_size: int) -> Tensor:
     """R of a group's axes, ``(A, out, in_size)``."""
     steps, first = packed.array("steps"), packed.array("first")
     filters = packed.layout.filters
@@ -112,18 +136,23 @@ def _dequantized(packed: PackedBatch, group: Group) -> Tensor:
     return out.view(-1, 8 * rows, 8 * columns)
 
 
+def _operators_of(
+    packed: PackedBatch, group: Group, wanted: tuple[Frequencies, Frequencies]
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """M and cover of a group's axes, down and across."""
+    down = _operator(packed, group.down, 8 * group.blocks[0])
+    across = _operator(packed, group.across, 8 * group.blocks[1])
+    v, u = wanted
+    return _operators.to_frequencies(down, v), _operators.to_frequencies(across, u)
+
+
 def _group_amplitudes(
     packed: PackedBatch, group: Group, wanted: tuple[Frequencies, Frequencies]
 ) -> Tensor:
     """``(J, P, nv, Q, nu)``: block rows, their frequencies, block columns, theirs."""
     v, u = wanted[::-1] if group.transposed else wanted
     job = packed.array("jobs")[:, slice(*group.jobs)]
-    mv, cover_v = _operators.to_frequencies(
-        _operator(packed, group.down, 8 * group.blocks[0]), v
-    )
-    mh, cover_h = _operators.to_frequencies(
-        _operator(packed, group.across, 8 * group.blocks[1]), u
-    )
+    (mv, cover_v), (mh, cover_h) = _operators_of(packed, group, (v, u))
     x = _dequantized(packed, group)
     out = torch.bmm(x, mh.index_select(0, job[7]).transpose(1, 2))
     out = torch.bmm(mv.index_select(0, job[6]), out)
@@ -146,9 +175,7 @@ def _fill(
     wanted: tuple[Frequencies, Frequencies],
 ) -> Tensor:
     """The amplitudes of positions that see no sample."""
-    full_v, full_h = (
-        _operators.full_cover(level.device, f) for f in wanted
-    )
+    full_v, full_h = (_operators.full_cover(level.device, f) for f in wanted)
     full = full_v[:, None, None] * full_h
     covered = cover_v[..., None, None] * cover_h[:, None, None]
     return level.view(-1, 1, 1, 1, 1) * (full - covered)
@@ -177,15 +204,53 @@ def _resampled(packed: PackedBatch, grid: int) -> Tensor:
 # ---- emission ---------------------------------------------------------------------
 
 
-def _emit(packed: PackedBatch, planes: list[Tensor]) -> list[Tensor]:
-    form = packed.layout.form
-    out = []
-    for grid, amplitudes in enumerate(planes):
-        if packed.layout.mixes:
-            amplitudes = torch.einsum("ncd,ndpvqu->ncpvqu", packed.array("mix"), amplitudes)
-        channels = _Channels.of(packed.layout, grid, amplitudes.device)
-        out.append(_finish(_selected(packed, amplitudes, channels), form))
-    return out
+def _emit(packed: PackedBatch, amplitudes: Tensor, grid: int) -> Tensor:
+    """The batch's tensor of one grid, from the amplitudes of all components."""
+    if packed.layout.mixes:
+        mix = packed.array("mix")
+        amplitudes = torch.einsum("ncd,ndpvqu->ncpvqu", mix, amplitudes)
+    channels = _Channels.of(packed.layout, grid, amplitudes.device)
+    return _finish(_selected(packed, amplitudes, channels), packed.layout.form)
+
+
+def _emit_by(own: Any, packed: PackedBatch, grid: int) -> Tensor:
+    """The same by Triton's kernels, at once where nothing comes between."""
+    layout, device = packed.layout, packed.buffer.device
+    form, wanted = layout.form, _wanted(layout, grid)
+    num_channels, rows, columns = form.shapes[grid]
+    v, u = map(len, wanted)
+    at_once = not layout.mixes and getattr(torch, form.dtype).is_floating_point
+    channels = _Channels.of(layout, grid, device)
+    if at_once:
+        shape = layout.num_images, num_channels, rows, columns
+        order = torch.channels_last if form.channels_last else torch.contiguous_format
+        dtype = getattr(torch, form.dtype)
+        out = torch.empty(shape, dtype=dtype, device=device, memory_format=order)
+        if layout.lacks_components:
+            out.copy_(channels.offset[None, :, None, None].expand(shape))
+        places = channels.places, channels.scale, channels.offset
+    else:
+        shape = layout.num_images, 3 * v * u, rows, columns
+        out = torch.zeros(shape, device=device)
+        places = _all_places(device, v, u)
+    for group in layout.groups if v and u else ():
+        if group.grid == grid:
+            stored = wanted[::-1] if group.transposed else wanted
+            (mv, _), (mh, _) = _operators_of(packed, group, stored)
+            own.resample(packed, group, (mv, mh), stored, out, places)
+    if at_once:
+        return out
+    amplitudes = out.view(-1, 3, v, u, rows, columns).permute(0, 1, 4, 2, 5, 3)
+    return _emit(packed, amplitudes, grid)
+
+
+@functools.cache
+def _all_places(device: torch.device, v: int, u: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Channels for all frequencies of three components, as they are."""
+    places = torch.full((3, 8, 8), -1, dtype=torch.int32)
+    num = 3 * v * u
+    places[:, :v, :u] = torch.arange(num, dtype=torch.int32).view(3, v, u)
+    return places.to(device), torch.ones(num).to(device), torch.zeros(num).to(device)
 
 
 class _Channels:
@@ -203,6 +268,10 @@ class _Channels:
         self.freq = _tensor([f for _, f in index], device)
         self.v = _tensor([v.index(f // 8) for _, f in index], device)
         self.u = _tensor([u.index(f % 8) for _, f in index], device)
+        places = torch.full((3, 8, 8), -1, dtype=torch.int32)
+        for channel, (c, f) in enumerate(index):
+            places[c, v.index(f // 8), u.index(f % 8)] = channel
+        self.places = places.to(device)  # of frequencies among those wanted
         self.is_dc = _tensor([f == 0 for _, f in index], device)
         self.is_luma = _tensor([c == 0 for c, _ in index], device)
         scale = [float(form.scale[c, f]) for c, f in index]
@@ -255,5 +324,3 @@ def _finish(values: Tensor, form: Any) -> Tensor:
         values = values.round().clamp_(limits.min, limits.max)
     order = torch.channels_last if form.channels_last else torch.contiguous_format
     return values.to(dtype, memory_format=order)
-
-

@@ -97,6 +97,7 @@ class Layout:
         filters: Kinds of filters that occur.
         mixes: Components are mixed: RGB, or colour changes of chroma.
         fills: Some position lies outside its image.
+        lacks_components: Some image has no chroma.
     """
 
     def __init__(self, infos: Array, geometry: Geometry, form: Format):
@@ -145,9 +146,9 @@ class Layout:
         if self.has_color:  # chroma may mix
             wanted[1:] = wanted[1:].any()
         grids = np.array([0, half, half])
-        images, components = [], []
         here = np.arange(4) < infos["num_components"][:, None]
         here[:, :3] &= wanted | (infos["color"] == RGB)[:, None]
+        self.lacks_components = bool((here.sum(1) < np.count_nonzero(wanted)).any())
         images, components = here.nonzero()
         grid = grids[np.minimum(components, 2)]
         rgb = infos["color"][images] == RGB
@@ -155,8 +156,8 @@ class Layout:
             # Luma and chroma are sums of all three, each at its own resolution.
             again = rgb.nonzero()[0]
             grid[again] = 0
-            images = np.concatenate([images, images[again]])
-            components = np.concatenate([components, components[again]])
+            images = np.append(images, images[again])
+            components = np.append(components, components[again])
             grid = np.concatenate([grid, np.ones(len(again), grid.dtype)])
         return images, components, grid
 
@@ -191,9 +192,7 @@ class Layout:
         self.arrays["fill"] = level.astype(np.float32)
         kinds = np.union1d(_kinds(down), _kinds(across))
         self.filters = tuple(int(kind) for kind in kinds)
-        self._make_groups(
-            np.stack([grid, transposed, size_class]), parts, down, across
-        )
+        self._make_groups(np.stack([grid, transposed, size_class]), parts, down, across)
 
     def _place_windows(
         self, image: Array, component: Array, down: Axes, across: Axes
@@ -223,9 +222,7 @@ class Layout:
         self.arrays["jobs"] = job
         self._origin = row[plane], col[plane]
 
-    def _make_groups(
-        self, keys: Array, parts: Array, down: Axes, across: Axes
-    ) -> None:
+    def _make_groups(self, keys: Array, parts: Array, down: Axes, across: Axes) -> None:
         """Cut the sorted jobs into groups, and share equal axes in each."""
         self.groups: list[Group] = []
         job = self.arrays["jobs"]
@@ -238,7 +235,9 @@ class Layout:
             for k, (axes, factor, origin) in enumerate(
                 ((down, "v", self._origin[0]), (across, "h", self._origin[1]))
             ):
-                which, place = _shared(job[4, here], parts[factor][here], axes.num[here])
+                which, place = _shared(
+                    job[4, here], parts[factor][here], axes.num[here]
+                )
                 job[6 + k, here] = place
                 which = which + start
                 runs.append(_runs(axes[which], at))
@@ -266,9 +265,7 @@ def _stored_axes(
 ) -> Axes:
     """The axes along which the stored image is looked at, whatever becomes of them."""
     names = ("v", "v_max", "height") if vertical else ("h", "h_max", "width")
-    own, other = (
-        (geometry.y, geometry.x) if vertical else (geometry.x, geometry.y)
-    )
+    own, other = (geometry.y, geometry.x) if vertical else (geometry.x, geometry.y)
     turned = geometry.transpose.astype(bool)
     axis = _swap(own, other, turned)[0] if turned.any() else own
     ratio = parts[names[0]].astype(np.int64), infos[names[1]][image].astype(np.int64)

@@ -74,11 +74,11 @@ def step_matrices(
     lo, hi, start, scale, stretch, support, kinds = (
         row[:, None, None] for row in step.unbind()
     )
-    like = {"dtype": torch.float64, "device": step.device}
-    position = torch.arange(out_size, **like)[:, None] + 0.5
+    double, device = torch.float64, step.device
+    position = torch.arange(out_size, dtype=double, device=device)[:, None] + 0.5
     centre = torch.addcmul(start, scale, position)
     sample = torch.maximum(torch.ceil(centre - support - 0.5), lo)
-    sample = sample + torch.arange(num_taps, **like)
+    sample = sample + torch.arange(num_taps, dtype=double, device=device)
     x = (sample + 0.5 - centre) / stretch
     weights = _weights(filters[0], x)
     for kind in filters[1:]:
@@ -114,3 +114,20 @@ def to_frequencies(
     inner = inner.reshape(num, rows // 8, 8, columns)
     cover = matrix.sum(2).view(num, rows // 8, 8) @ wanted.T
     return (wanted @ inner).view(num, -1, columns), cover
+
+
+def bands(step: Tensor, first: Tensor, out_size: int) -> Tensor:
+    """Samples that blocks of 8 positions of a step see: from and to, ``(2, A, P)``.
+
+    Args:
+        step: As for :func:`step_matrices`.
+        first: The sample to count from, ``(A,)``.
+        out_size: A multiple of 8.
+    """
+    lo, hi, start, scale, _, support, _ = (row[:, None] for row in step.unbind())
+    position = torch.arange(out_size, dtype=torch.float64, device=step.device) + 0.5
+    centre = torch.addcmul(start, scale, position)
+    begin = torch.maximum(torch.ceil(centre - support - 0.5), lo) - first[:, None]
+    end = torch.minimum(torch.floor(centre + support + 0.5), hi) - first[:, None]
+    begin = begin.view(len(begin), -1, 8).amin(2)
+    return torch.stack([begin, end.view(len(end), -1, 8).amax(2)])

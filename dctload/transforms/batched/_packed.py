@@ -1,7 +1,7 @@
 """Integer coefficients of a batch and all that is to be done to them, as one tensor."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -93,14 +93,18 @@ class PackedBatch:
 
     def to(self, device: Any, non_blocking: bool = False) -> "PackedBatch":
         """The batch in a device's memory: one copy."""
-        return PackedBatch(self.layout, self.buffer.to(device, non_blocking=non_blocking))
+        buffer = self.buffer.to(device, non_blocking=non_blocking)
+        return PackedBatch(self.layout, buffer)
 
     def pin_memory(self) -> "PackedBatch":
         """The batch in page-locked memory."""
         return PackedBatch(self.layout, self.buffer.pin_memory())
 
-    def emit(self) -> list[Tensor]:
+    def emit(self, kernels: Literal["torch", "triton"] | None = None) -> list[Tensor]:
         """Carry everything out where the batch is.
+
+        Args:
+            kernels: "triton" or "torch"; by default Triton's on CUDA if it is there.
 
         Returns:
             The tensors of a batch, ``(N, channels, rows, columns)``: one for
@@ -108,7 +112,7 @@ class PackedBatch:
         """
         from ._execute import execute
 
-        return execute(self)
+        return execute(self, kernels)
 
 
 def _sections(
@@ -121,7 +125,8 @@ def _sections(
     shapes = {"qtables": ((len(layout.windows.block), 64), "f4")}
     for name, array in layout.arrays.items():
         shapes[name] = array.shape, array.dtype.str[1:]
-    out, at = {}, BLOCK_NBYTES * layout.num_blocks
+    out: dict[str, tuple[int, tuple[int, ...], str]] = {}
+    at = BLOCK_NBYTES * layout.num_blocks
     for name, (shape, dtype) in shapes.items():
         out[name] = at, shape, dtype
         at += -(-int(np.prod(shape)) * np.dtype(dtype).itemsize // 64) * 64
