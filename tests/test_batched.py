@@ -169,9 +169,8 @@ def test_types_and_memory_formats_are_those_of_c(images, dtype, memory_format):
     plan = T.Compose([T.Resize((32, 48))]).plan("planes", dtype, memory)
     got = batched.pack(images, plan).emit()
     # Either neighbour, where float32 is near the middle between them.
-    relative, absolute = {
-        "float16": (1e-3, 1e-3), "bfloat16": (8e-3, 1e-3), "int16": (0, 1), "int8": (0, 1)
-    }[dtype]  # fmt: skip
+    tolerances = {"float16": (1e-3, 1e-3), "bfloat16": (8e-3, 1e-3)}
+    relative, absolute = tolerances.get(dtype, (0, 1))
     for i, image in enumerate(images):
         want = plan.sample(image, np.empty(0))
         for ours, theirs in zip(got, want, strict=True):
@@ -184,16 +183,39 @@ def test_types_and_memory_formats_are_those_of_c(images, dtype, memory_format):
                 assert (ours[i] == theirs).float().mean() > 0.99
 
 
-def test_tensor_cores_of_less_precision_are_not_used(images):
-    plan = T.Compose([T.Resize((64, 64))]).plan()
-    want = batched.pack(images, plan).emit()[0]
+def lower_by_the_old_setting():
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium")
+    return lambda: torch.set_float32_matmul_precision(before)
+
+
+def lower_by_the_new_settings():
+    parts = [torch.backends.cuda.matmul, torch.backends.mkldnn.matmul]
+    if not hasattr(parts[0], "fp32_precision"):
+        pytest.skip("this torch has only the old setting")
+    before = [part.fp32_precision for part in parts]
+    parts[0].fp32_precision, parts[1].fp32_precision = "tf32", "bf16"
+
+    def restore():
+        for part, value in zip(parts, before, strict=True):
+            part.fp32_precision = value
+
+    return restore
+
+
+@pytest.mark.parametrize("lower", [lower_by_the_old_setting, lower_by_the_new_settings])
+def test_products_of_less_precision_are_not_used(images, lower):
+    """What training asks for its own products stays as it was."""
+    plan = T.Compose([T.Resize((64, 64))]).plan()
+    want = batched.pack(images, plan).emit()[0]
+    a, b = torch.randn(2, 64, 64)
+    restore = lower()
     try:
+        product = a @ b
         got = batched.pack(images, plan).emit()[0]
-        assert torch.get_float32_matmul_precision() == "medium"
+        assert torch.equal(a @ b, product)
     finally:
-        torch.set_float32_matmul_precision(before)
+        restore()
     torch.testing.assert_close(got, want, rtol=0, atol=0)
 
 

@@ -49,8 +49,8 @@ def side_stream(device: torch.device) -> Any:
     To be kept over epochs: memory belongs to the stream it was taken on, so new
     streams would take new memory.
     """
-    stream: Any = torch.cuda.Stream if device.type == "cuda" else None
-    return None if stream is None else stream(device)
+    cuda: Any = torch.cuda  # not annotated
+    return cuda.Stream(device) if device.type == "cuda" else None
 
 
 class Ahead:

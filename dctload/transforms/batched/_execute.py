@@ -21,7 +21,6 @@ from . import _operators
 from ._layout import AxisRun, Group, Layout
 from ._packed import PackedBatch
 
-
 Kernels = Literal["torch", "triton"]
 
 
@@ -31,7 +30,8 @@ def execute(packed: PackedBatch, kernels: Kernels | None) -> list[Tensor]:
         raise ValueError(f"kernels must be one of {get_args(Kernels)}, got {kernels!r}")
     own = _own_kernels(kernels, packed.buffer.device)
     grids = range(len(packed.layout.form.shapes))
-    with _full_precision(), torch.no_grad(), _current(packed.buffer.device):
+    device = packed.buffer.device
+    with _full_precision(device), torch.no_grad(), _current(device):
         # What lies outside is not filled by the kernels.
         if own is None or packed.layout.fills:
             return [_emit(packed, _resampled(packed, grid), grid) for grid in grids]
@@ -57,20 +57,38 @@ def _current(device: torch.device) -> AbstractContextManager[Any]:
 
 
 @contextmanager
-def _full_precision() -> Iterator[None]:
+def _full_precision(device: torch.device) -> Iterator[None]:
     """Matrix products of all 24 bits, whatever training asks for.
 
-    TF32 would keep 11: half a unit of amplitude where DC is 1000.
+    TF32 would keep 11: half a unit of amplitude where DC is 1000. Torch 2.9 has new
+    settings beside the old ones, and means whichever was set last.
     """
-    before = torch.get_float32_matmul_precision()
-    if before == "highest":
+    cuda = device.type == "cuda"
+    backends: Any = torch.backends
+    setting = backends.cuda.matmul if cuda else backends.mkldnn.matmul
+    is_new = hasattr(setting, "fp32_precision")
+    if is_new and setting.fp32_precision in ("none", "ieee"):
         yield
         return
-    torch.set_float32_matmul_precision("highest")
     try:
+        before = torch.get_float32_matmul_precision()
+    except RuntimeError:  # the new setting contradicts the old one
+        before = "highest"
+    if before != "highest":
+        torch.set_float32_matmul_precision("highest")
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(before)
+    elif is_new:
+        before = setting.fp32_precision
+        setting.fp32_precision = "ieee"
+        try:
+            yield
+        finally:
+            setting.fp32_precision = before
+    else:
         yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 # ---- frequencies -----------------------------------------------------------------

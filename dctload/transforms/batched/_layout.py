@@ -11,6 +11,7 @@ one piece of memory, so that one copy moves it.
     axes     the steps of one axis, shared by the jobs of a group that are alike
 """
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -292,7 +293,7 @@ def _kinds(axes: Axes) -> Array:
 
 def _limited(bounds: list[int], job: Array) -> Any:
     """From and to of each group; those that would take much memory in parts."""
-    for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, end in itertools.pairwise(bounds):
         if start == end:
             continue
         rows, columns = job[1, start:end].max(), job[2, start:end].max()
