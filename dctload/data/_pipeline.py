@@ -336,8 +336,7 @@ class Pipeline:
     def _make_slowly(self, step: Step) -> None:
         """Make in Python what the engine cannot, while it works on the rest."""
         if self._packing is not None:
-            for place in self._packing.fill_slowly(step):
-                self._stats.converted += 1
+            self._stats.converted += len(self._packing.fill_slowly(step))
             return
         for place in step.slowly:
             if place in step.failed:

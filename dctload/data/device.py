@@ -38,7 +38,7 @@ def tensors(batch: Any) -> list[torch.Tensor]:
 def indexed(device: Any) -> torch.device:
     """The device, with the number that "cuda" means now."""
     out = torch.device(device)
-    if out.type == "cuda" and out.index is None:
+    if str(out) == "cuda":
         out = torch.device("cuda", torch.cuda.current_device())
     return out
 
@@ -49,8 +49,10 @@ def side_stream(device: torch.device) -> Any:
     To be kept over epochs: memory belongs to the stream it was taken on, so new
     streams would take new memory.
     """
+    if device.type != "cuda":
+        return None
     cuda: Any = torch.cuda  # not annotated
-    return cuda.Stream(device) if device.type == "cuda" else None
+    return cuda.Stream(device)
 
 
 class Ahead:

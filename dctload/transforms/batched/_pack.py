@@ -7,16 +7,17 @@ import numpy as np
 import torch
 
 from ..._geometry import Array
-from .._base import Transform, draw
+from .._base import GeometryTransform, Transform, draw
 from .._plan import Plan
-from .._plan import why_not as why_not_native
+from ..emission import Normalize, SelectFrequencies
 from ._layout import Layout
 from ._packed import PackedBatch
 
 
 def why_not(part: Transform) -> str | None:
     """Why a transform is not carried out on a device; None if it is."""
-    if why_not_native(part) is None:
+    is_known = isinstance(part, (GeometryTransform, SelectFrequencies, Normalize))
+    if is_known and not getattr(part, "uses_ops", False):
         return None
     return "not carried out on a device"
 
