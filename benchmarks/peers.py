@@ -74,6 +74,33 @@ def dctload_core(files: list[bytes], paths: list[str]) -> Pass:
     return run
 
 
+def _half_regions(files: list[bytes]) -> list[tuple[int, int, int, int]]:
+    """Half the height and width of each file, anywhere in it."""
+    import numpy as np
+
+    import dctload
+
+    rng = np.random.default_rng(0)
+    regions = []
+    for data in files:
+        info = dctload.read_info(data)
+        height, width = max(info.height // 2, 1), max(info.width // 2, 1)
+        top = int(rng.integers(info.height - height + 1))
+        left = int(rng.integers(info.width - width + 1))
+        regions.append((top, left, height, width))
+    return regions
+
+
+def dctload_region(files: list[bytes], paths: list[str]) -> Pass:
+    """The coefficients of half the height and width at random offsets."""
+    from dctload import Decoder
+
+    decoder, regions = Decoder(), _half_regions(files)
+    return lambda: [
+        image.planes for image in decoder.decode_many(files, regions=regions)
+    ]
+
+
 def _dctload_sample(files: list[bytes], share: float) -> Pass:
     """Fixed crops of ``share`` of width and height to 224 px, ``planes``, fp16."""
     import numpy as np
@@ -193,6 +220,7 @@ OURS: Registry = {
     "dctload decode_many": (dctload_many, "dctload"),
     "dctload decode": (dctload_one, "dctload"),
     "dctload C core": (dctload_core, "dctload"),
+    "dctload region": (dctload_region, "dctload"),
     "dctload crop": (dctload_crop, "dctload"),
     "dctload whole": (dctload_whole, "dctload"),
 }

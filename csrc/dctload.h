@@ -7,7 +7,7 @@
  * upsampling and no colour conversion in this library.
  *
  *   dctload_read_info()   the header of one file: sizes, grids, tables
- *   dctload_decode()      one file to coefficients
+ *   dctload_decode()      one file, or a region of it, to coefficients
  *   dctload_transform()   coefficients to a tensor: crop, resample, flip, select
  *                         frequencies, scale and cast, all in the DCT domain
  *   dctload_encode()      coefficients to a baseline file
@@ -73,7 +73,8 @@ enum dctload_status {
 	DCTLOAD_NO_MEMORY = 400,
 	DCTLOAD_IO = 401, /* see 'system_error' */
 	DCTLOAD_BAD_ARGUMENT = 402,
-	DCTLOAD_CANCELLED = 403
+	DCTLOAD_CANCELLED = 403,
+	DCTLOAD_BAD_REGION = 404 /* not inside the image */
 };
 
 /* What libjpeg warns about and goes on from, without harm to a coefficient. */
@@ -114,7 +115,8 @@ struct dctload_component {
 
 struct dctload_info {
 	uint32_t width, height;
-	uint32_t warnings;         /* enum dctload_warning, or-ed */
+	uint32_t left, top; /* in the file's image: 0, 0 unless a window */
+	uint32_t warnings;  /* enum dctload_warning, or-ed */
 	uint32_t restart_interval; /* MCUs, at the first scan; 0: none */
 	uint32_t num_scans;        /* read so far: 0 after read_info */
 	uint8_t num_components;
@@ -126,6 +128,18 @@ struct dctload_info {
 	int16_t adobe_transform; /* APP14: 0, 1, 2; -1 if absent */
 	struct dctload_component components[DCTLOAD_MAX_COMPONENTS];
 	uint16_t qtables[DCTLOAD_MAX_COMPONENTS][64]; /* natural order */
+};
+
+/*
+ * A rectangle of the stored image in luma samples, not empty and inside it.  A
+ * width of 0 means all of the image.
+ *
+ * What is decoded of it is its window: the whole MCUs that it touches, so that
+ * all components begin at the same place.  A window begins at multiples of
+ * 8 * h_max and 8 * v_max and ends at such multiples or at the image's edge.
+ */
+struct dctload_region {
+	uint32_t left, top, width, height;
 };
 
 /* Flags of dctload_decode() and of the batch calls. */
@@ -151,6 +165,14 @@ dctload_read_info(const uint8_t *in, size_t in_nbytes,
 		  const struct dctload_limits *limits,
 		  struct dctload_info *info_ret, size_t *error_offset_ret);
 
+/*
+ * The window of 'region' as an image of its own: sizes, grids, 'left' and 'top'.
+ * BAD_REGION if the region is not inside 'info'.  'window_ret' may be 'info'.
+ */
+enum dctload_status dctload_window(const struct dctload_info *info,
+				   const struct dctload_region *region,
+				   struct dctload_info *window_ret);
+
 /* Scratch for decoding and transforming; NULL if there is no memory. */
 struct dctload_decoder *dctload_alloc_decoder(void);
 void dctload_free_decoder(struct dctload_decoder *d);
@@ -173,6 +195,27 @@ dctload_decode(struct dctload_decoder *d, const uint8_t *in, size_t in_nbytes,
 	       const struct dctload_limits *limits, uint32_t flags,
 	       int16_t *const planes[DCTLOAD_MAX_COMPONENTS],
 	       struct dctload_info *info_ret, size_t *error_offset_ret);
+
+/*
+ * The same for the window of 'region' alone (NULL: the whole image), its planes one
+ * after the other in 'memory'; '*info_ret' is as dctload_window() gives it.  The
+ * blocks are those of dctload_decode().
+ *
+ * '*nbytes_ret' becomes the bytes that they take.  If that is more than
+ * 'capacity', the header has been read and no more.
+ *
+ * Damage is an error where it is met: what is not needed may be broken.  MCUs
+ * before the window are decoded, unless a whole restart segment of a sequential
+ * scan is passed over; then only the number of the marker that ends it is
+ * checked.  Nothing after the last MCU that is needed is looked at, but for the
+ * headers of scans to come.
+ */
+enum dctload_status
+dctload_decode_region(struct dctload_decoder *d, const uint8_t *in,
+		      size_t in_nbytes, const struct dctload_limits *limits,
+		      uint32_t flags, const struct dctload_region *region,
+		      void *memory, size_t capacity, size_t *nbytes_ret,
+		      struct dctload_info *info_ret, size_t *error_offset_ret);
 
 /*
  * Write a baseline JPEG that holds exactly these coefficients, with Huffman
@@ -330,6 +373,7 @@ struct dctload_item {
 	/* Where results go; set by the caller before the call that needs them. */
 	int16_t *planes[DCTLOAD_MAX_COMPONENTS];
 	void *out[2];
+	struct dctload_region region; /* of a decode; see its window */
 	struct dctload_geometry geometry;
 	struct dctload_excerpt excerpts[DCTLOAD_MAX_COMPONENTS];
 	uint32_t skip; /* not 0: leave this item alone */
@@ -356,9 +400,10 @@ struct dctload_item *dctload_batch_items(struct dctload_batch *b);
 void dctload_free_batch(struct dctload_batch *b);
 
 /*
- * Set item.planes for the items from 'first' on, one image after the other in
+ * Set item.planes for the items from 'first' on, one window after the other in
  * 'memory', until the next one does not fit or 'num_items' is reached.  Items
- * that are skipped or failed take nothing.  Returns the first item without
+ * that are skipped or failed take nothing; a region that is not inside its image
+ * fails.  Returns the first item without
  * planes, and in '*nbytes_ret' what it needs; 'num_items' and 0 at the end.
  */
 uint32_t dctload_place_planes(struct dctload_batch *b, uint32_t first,
@@ -376,7 +421,8 @@ struct dctload_engine_stats {
  * work on a batch at a time: submit, dctload_wait(), submit the next.
  *
  *   read     path -> in, then dctload_read_info() -> info, status
- *   decode   in -> planes, for items whose status is DCTLOAD_OK
+ *   decode   in -> planes, for items whose status is DCTLOAD_OK; item.info
+ *            becomes that of the window of item.region
  *   sample   in -> out with item.geometry and 'output', likewise; 'output' is
  *            copied
  *   excerpt  in -> the blocks of item.excerpts, likewise; BAD_ARGUMENT for one

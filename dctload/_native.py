@@ -55,6 +55,7 @@ _SPECIAL = {
     lib.DCTLOAD_IO: _os_error,
     lib.DCTLOAD_NO_MEMORY: _no_memory,
     lib.DCTLOAD_BAD_ARGUMENT: _bad_argument,
+    lib.DCTLOAD_BAD_REGION: _bad_argument,
 }
 
 
@@ -198,46 +199,62 @@ class Scratch:
             raise MemoryError("no memory for a decoder")
         self.decoder = ffi.gc(decoder, lib.dctload_free_decoder)
         self._offset = ffi.new("size_t *")
-        self._planes = ffi.new("int16_t *[]", MAX_COMPONENTS)
+        self._nbytes = ffi.new("size_t *")
         self._info = ffi.new("struct dctload_info *")
+        self._region = ffi.new("struct dctload_region *")
+        self._guess = 0  # bytes: what the last small image took
 
     def decode(
         self,
         data: Any,
         limits_: Any,
         flags: int,
+        region: tuple[int, int, int, int] | None,
         name: str,
         take: Callable[[int], np.ndarray],
-    ) -> tuple[list[np.ndarray], bytes]:
+    ) -> tuple[np.ndarray, bytes]:
         """Decode ``data`` into memory that ``take(nbytes)`` gives.
 
-        Returns the planes, views of that memory, and the bytes of the header, an
+        ``region`` has the fields of ``struct dctload_region``. Returns the memory,
+        with the planes one after the other, and the bytes of the header, an
         ``INFO_DTYPE``.
         """
         buffer = ffi.from_buffer("uint8_t[]", data)
-        info, offset, limits_ = self._info, self._offset, limits(limits_)
-        nbytes = len(buffer)
-        status = lib.dctload_read_info(buffer, nbytes, limits_, info, offset)
-        if status != OK:
-            raise error(status, name, offset[0], nbytes)
-        shapes, starts, end = [], [], 0
-        for c in range(info.num_components):
-            grid = info.components[c]
-            shapes.append((grid.blocks_h, grid.blocks_w, 8, 8))
-            starts.append(end)
-            end += grid.blocks_h * grid.blocks_w * 128
-        memory = take(end)
-        views = []
-        for c, start in enumerate(starts):
-            views.append(np.ndarray(shapes[c], np.int16, memory, start))
-            self._planes[c] = ffi.from_buffer("int16_t[]", views[c])
-        status = lib.dctload_decode(
-            self.decoder, buffer, nbytes, limits_, flags, self._planes, info, offset
-        )
-        if status != OK:
-            raise error(status, name, offset[0], nbytes)
-        return views, ffi.buffer(info)[:]
+        window = ffi.NULL
+        if region is not None:
+            window = self._region
+            window.left, window.top, window.width, window.height = region
+        limits_ = limits(limits_)
+        memory = take(self._guess)
+        while True:
+            status = lib.dctload_decode_region(
+                self.decoder,
+                buffer,
+                len(buffer),
+                limits_,
+                flags,
+                window,
+                ffi.from_buffer(memory),
+                memory.nbytes,
+                self._nbytes,
+                self._info,
+                self._offset,
+            )
+            if status != OK:
+                raise error(status, name, self._offset[0], len(buffer))
+            nbytes = self._nbytes[0]
+            if nbytes <= memory.nbytes:
+                break
+            memory = take(nbytes)
+        if nbytes < memory.nbytes // 2:
+            memory = memory[:nbytes].copy()
+        self._guess = nbytes if nbytes <= _GUESSED_NBYTES else 0
+        return memory, ffi.buffer(self._info)[:]
 
+
+# An image after another of the same size, if they are small, saves reading the
+# header twice, which is a good part of the work.
+_GUESSED_NBYTES = 64 << 10
 
 _local = threading.local()
 
@@ -503,6 +520,7 @@ class Batch:
         start = ITEM_DTYPE.fields["info"][1]
         self._info_bytes = rows[:, start : start + INFO_DTYPE.itemsize]
         self._keep: Any = None
+        self._has_regions = False
 
     def __len__(self) -> int:
         return self.num_items
@@ -531,6 +549,7 @@ class Batch:
         items["in"] = 0
         items["in_nbytes"] = 0
         items["skip"] = 0
+        self._forget_regions()
 
     def set_data(self, data: Sequence[Any]) -> None:
         """Items are these buffers, which the batch keeps until the next set."""
@@ -547,6 +566,21 @@ class Batch:
             items["in_nbytes"] = [len(buffer) for buffer in keep]
         items["path"] = 0
         items["skip"] = 0
+        self._forget_regions()
+
+    def set_regions(self, regions: Mapping[int, tuple[int, int, int, int]]) -> None:
+        """What to decode of these items: fields of ``struct dctload_region``.
+
+        To be set after the data; the others are decoded whole.
+        """
+        for i, region in regions.items():
+            self.items["region"][i] = region
+        self._has_regions = bool(regions)
+
+    def _forget_regions(self) -> None:
+        if self._has_regions:
+            self.items["region"] = 0
+            self._has_regions = False
 
     def forget_data(self) -> None:
         """Let go of what ``set_data`` and ``set_paths`` were given.

@@ -5,6 +5,7 @@ object is made for it that nobody asked for: its planes are views cut from the
 batch's memory, its header a record, both at first use.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -30,14 +31,11 @@ class Source(Protocol):
 
 
 class Single:
-    """One image whose planes are at hand.
-
-    ``header`` is an ``INFO_DTYPE`` array or its bytes.
-    """
+    """One image whose planes are at hand; ``header`` is an ``INFO_DTYPE`` array."""
 
     __slots__ = ("_header", "_name", "_planes")
 
-    def __init__(self, planes: list[Array], header: Array | bytes, name: str):
+    def __init__(self, planes: list[Array], header: Array, name: str):
         self._planes = planes
         self._header = header
         self._name = name
@@ -48,9 +46,60 @@ class Single:
 
     def header(self, i: int) -> Array:
         """The C struct."""
-        if isinstance(self._header, bytes):
-            self._header = np.frombuffer(self._header, _native.INFO_DTYPE)
         return self._header
+
+    def name(self, i: int) -> str:
+        """The file's name, or a word in its place."""
+        return self._name
+
+
+_INFO = _native.INFO_DTYPE
+_NUM_COMPONENTS = _INFO.fields["num_components"][1]
+_COMPONENTS = _INFO.fields["components"][1]
+_QTABLES = _INFO.fields["qtables"][1]
+
+
+@functools.lru_cache(maxsize=256)
+def _layout(components: bytes, num: int) -> list[tuple[tuple[int, ...], int]]:
+    """Shapes of planes, and where they begin when one follows the other."""
+    dtype = _INFO.fields["components"][0].base
+    out: list[tuple[tuple[int, ...], int]] = []
+    start = 0
+    for c in np.frombuffer(components, dtype, num).tolist():
+        grid = dict(zip(dtype.names, c, strict=True))
+        shape = (grid["blocks_h"], grid["blocks_w"], 8, 8)
+        out.append((shape, start))
+        start += 128 * shape[0] * shape[1]
+    return out
+
+
+class Packed:
+    """One image whose planes lie one after the other.
+
+    Args:
+        memory: They and nothing before them.
+        header: The bytes of an ``INFO_DTYPE``.
+        name: The file's name, or a word in its place.
+    """
+
+    __slots__ = ("_header", "_memory", "_name")
+
+    def __init__(self, memory: Array, header: bytes, name: str):
+        self._memory = memory
+        self._header = header
+        self._name = name
+
+    def planes(self, i: int) -> list[Array]:
+        """Views of the memory."""
+        header = self._header
+        layout = _layout(header[_COMPONENTS:_QTABLES], header[_NUM_COMPONENTS])
+        return [
+            np.ndarray(shape, np.int16, self._memory, start) for shape, start in layout
+        ]
+
+    def header(self, i: int) -> Array:
+        """The C struct."""
+        return np.frombuffer(self._header, _INFO)
 
     def name(self, i: int) -> str:
         """The file's name, or a word in its place."""

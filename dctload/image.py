@@ -1,5 +1,7 @@
 """One JPEG, or many, as DCT coefficients."""
 
+import itertools
+import operator
 import os
 import threading
 from collections.abc import Sequence
@@ -11,7 +13,7 @@ import numpy.typing as npt
 
 from . import _native, _pixels
 from ._memory import Pool
-from ._results import Shelf, Single, Source
+from ._results import Packed, Shelf, Single, Source
 
 if TYPE_CHECKING:
     import torch
@@ -20,6 +22,8 @@ Array: TypeAlias = npt.NDArray[Any]
 # Bytes-like objects (the buffer protocol has no name before Python 3.12), paths.
 Data: TypeAlias = "bytes | bytearray | memoryview | npt.NDArray[np.uint8]"
 File: TypeAlias = "Data | str | os.PathLike[str]"
+# Top, left, height, width in pixels, as torchvision's crop takes them.
+Region: TypeAlias = tuple[int, int, int, int]
 
 _COLORS = ("unknown", "grey", "YCbCr", "RGB", "CMYK", "YCCK")
 _WARNINGS = (
@@ -94,8 +98,12 @@ class JpegInfo:
     """What the header of a file says.
 
     Attributes:
-        width: In pixels, orientation not applied.
+        width: In pixels, orientation not applied; of the window, if only a region
+            was decoded.
         height: In pixels.
+        left: Where the window begins in the stored image, in pixels: 0 unless only
+            a region was decoded. A multiple of 8 times the largest ``h``.
+        top: The same, of rows: a multiple of 8 times the largest ``v``.
         components: In the order of the frame header.
         subsampling: "4:2:0" and the like, "grey", or "2x2,1x1,2x1" where there is
             no name for it.
@@ -113,6 +121,8 @@ class JpegInfo:
 
     width: int
     height: int
+    left: int
+    top: int
     components: tuple[Component, ...]
     subsampling: str
     progressive: bool
@@ -161,6 +171,8 @@ def _info_from_header(header: Array, name: str) -> JpegInfo:
     return JpegInfo(
         width=fields["width"],
         height=fields["height"],
+        left=fields["left"],
+        top=fields["top"],
         components=tuple(components),
         subsampling=_subsampling(components),
         progressive=bool(fields["progressive"]),
@@ -375,7 +387,8 @@ class DctImage:
 def _restore(
     planes: list[Array], header: bytes, name: str, pending: Any, emission: Any
 ) -> DctImage:
-    out = DctImage(Single(planes, header, name))
+    info = np.frombuffer(header, _native.INFO_DTYPE)
+    out = DctImage(Single(planes, info, name))
     out._pending = pending
     out._emission = emission
     return out
@@ -422,25 +435,34 @@ class Decoder:
         self,
         data: File,
         *,
+        region: Region | None = None,
         allow_truncated: bool = False,
         limits: Limits | None = None,
     ) -> DctImage:
         """Decode one file; see :func:`dctload.decode`."""
         buffer, name = _read(data)
-        return self._decode(buffer, name, allow_truncated, limits)
+        return self._decode(buffer, name, region, allow_truncated, limits)
 
     def _decode(
-        self, data: Any, name: str, allow_truncated: bool, limits: Limits | None
+        self,
+        data: Any,
+        name: str,
+        region: Region | None,
+        allow_truncated: bool,
+        limits: Limits | None,
     ) -> DctImage:
+        window = None if region is None else _native_region(region)
         flags = _native.ALLOW_TRUNCATED if allow_truncated else 0
         self._begin()
         try:
             if self._scratch is None:
                 self._scratch = _native.Scratch()
-            planes, header = self._scratch.decode(data, limits, flags, name, self._take)
+            memory, header = self._scratch.decode(
+                data, limits, flags, window, name, self._take
+            )
         finally:
             self._lock.release()
-        return DctImage(Single(planes, header, name))
+        return DctImage(Packed(memory, header, name))
 
     def _begin(self) -> None:
         if not self._lock.acquire(blocking=False):
@@ -458,10 +480,12 @@ class Decoder:
         files: Sequence[File],
         *,
         on_error: Literal["raise", "return"] = "raise",
+        regions: Sequence[Region | None] | None = None,
         allow_truncated: bool = False,
         limits: Limits | None = None,
     ) -> list[Any]:
         """Decode many files; see :func:`dctload.decode_many`."""
+        windows = _native_regions(regions, len(files))
         if on_error not in ("raise", "return"):
             raise ValueError(f"on_error must be 'raise' or 'return', got {on_error!r}")
         flags = _native.ALLOW_TRUNCATED if allow_truncated else 0
@@ -470,6 +494,8 @@ class Decoder:
             paths = _paths(files)
             engine, batch = self._prepare(len(files))
             _set_files(batch, files, paths)
+            if windows:
+                batch.set_regions(windows)
             shelves = self._run(engine, batch, len(files), limits, flags)
             return _collect(batch, len(files), shelves, paths, on_error)
         finally:
@@ -518,6 +544,30 @@ class Decoder:
         return shelves
 
 
+def _native_region(region: Region) -> tuple[int, int, int, int]:
+    """Left, top, width and height, which C compares with the image's."""
+    top, left, height, width = map(operator.index, region)
+    most = 0xFFFF
+    if not (0 <= top <= most and 0 <= left <= most):
+        raise ValueError(f"a region's top and left must be in the image, got {region}")
+    if not (0 < height <= most and 0 < width <= most):
+        raise ValueError(
+            f"a region's height and width must be 1 to {most}, got {region}"
+        )
+    return left, top, width, height
+
+
+def _native_regions(
+    regions: Sequence[Region | None] | None, num: int
+) -> dict[int, tuple[int, int, int, int]]:
+    """Those that are not None, by their place."""
+    if regions is None:
+        return {}
+    if len(regions) != num:
+        raise ValueError(f"{len(regions)} regions for {num} files")
+    return {i: _native_region(r) for i, r in enumerate(regions) if r is not None}
+
+
 def _paths(files: Sequence[File]) -> dict[int, str]:
     """The files that are paths, by their place."""
     if not any(issubclass(kind, _PATHS) for kind in set(map(type, files))):
@@ -560,7 +610,7 @@ def _collect(
         items = batch.items[first:end]
         infos = batch.copy_infos(first, end)
         shelf = Shelf(memory, infos, items["planes"], first, name)
-        out += [DctImage(shelf, i) for i in range(end - first)]
+        out += map(DctImage, itertools.repeat(shelf), range(end - first))
     for i, error in errors.items():
         out[i] = error
     return out
@@ -584,6 +634,8 @@ def _thread_decoder(num_threads: int) -> Decoder:
 
 def _read(data: Any) -> tuple[Any, str]:
     """The bytes to decode, and their name."""
+    if type(data) is bytes:  # os.PathLike takes a while to say no
+        return data, "<bytes>"
     if isinstance(data, (str, os.PathLike)):
         name = os.fspath(data)
         with open(name, "rb") as file:
@@ -609,7 +661,11 @@ def read_info(data: File, *, limits: Limits | None = None) -> JpegInfo:
 
 
 def decode(
-    data: File, *, allow_truncated: bool = False, limits: Limits | None = None
+    data: File,
+    *,
+    region: Region | None = None,
+    allow_truncated: bool = False,
+    limits: Limits | None = None,
 ) -> DctImage:
     """Entropy-decode one JPEG into quantised DCT coefficients.
 
@@ -619,6 +675,11 @@ def decode(
 
     Args:
         data: The file's bytes, read in place and not kept, or its path.
+        region: ``(top, left, height, width)`` in pixels: decode no more than the
+            window of whole MCUs that this touches. ``info.top`` and ``info.left``
+            tell where it begins, ``width`` and ``height`` how large it is, and its
+            blocks are those of the whole image. Damage that lies outside of what
+            has to be read for it is not found.
         allow_truncated: Give libjpeg's filling where data are missing, instead of
             an error.
         limits: Refuse larger images before any memory is taken.
@@ -631,11 +692,12 @@ def decode(
         UnsupportedJPEGError: Arithmetic coding, lossless, or 12-bit samples.
         LimitError: Larger than ``limits`` allow.
         OSError: The file cannot be read.
+        ValueError: ``region`` is empty or not inside the image.
 
     The GIL is released while decoding. To decode many, use :func:`decode_many`.
     """
     buffer, name = _read(data)
-    return _thread_decoder(1)._decode(buffer, name, allow_truncated, limits)
+    return _thread_decoder(1)._decode(buffer, name, region, allow_truncated, limits)
 
 
 def decode_many(
@@ -643,6 +705,7 @@ def decode_many(
     num_threads: int = 1,
     on_error: Literal["raise", "return"] = "raise",
     *,
+    regions: Sequence[Region | None] | None = None,
     allow_truncated: bool = False,
     limits: Limits | None = None,
 ) -> list[Any]:
@@ -653,6 +716,7 @@ def decode_many(
         num_threads: C threads; 1 works in the calling thread.
         on_error: "raise" raises the first file's exception; "return" puts each
             exception in its image's place.
+        regions: One for each file, as for :func:`decode`; None is the whole image.
         allow_truncated: As for :func:`decode`.
         limits: As for :func:`decode`.
 
@@ -661,7 +725,11 @@ def decode_many(
         use a :class:`Decoder`.
     """
     return _thread_decoder(num_threads).decode_many(
-        files, on_error=on_error, allow_truncated=allow_truncated, limits=limits
+        files,
+        on_error=on_error,
+        regions=regions,
+        allow_truncated=allow_truncated,
+        limits=limits,
     )
 
 

@@ -14,6 +14,7 @@
 
 #include <stdlib.h>
 
+#include "../jpeg/window.h"
 #include "plan_impl.h"
 
 struct plan *
@@ -50,28 +51,41 @@ plan_free(struct plan *plan)
 	free(plan);
 }
 
-u32
-plan_rows_needed(const struct plan *plan, u32 *first_ret, u32 *end_ret)
+/* Extend MCUs [*first, *end) by those that hold the blocks that 'op' reads. */
+static void
+add_needed(const struct axis_op *op, u32 blocks_per_mcu, u32 *first, u32 *end)
 {
-	u32 first = UINT32_MAX, end = 0;
+	if (op->first_in >= op->end_in)
+		return;
+	*first = min_u32(*first, op->first_in / blocks_per_mcu);
+	*end = max_u32(*end, ceil_div_u32(op->end_in, blocks_per_mcu));
+}
+
+void
+plan_window_needed(const struct plan *plan, struct mcu_window *window_ret)
+{
+	struct mcu_window w = { .first_row = UINT32_MAX,
+				.first_col = UINT32_MAX };
 
 	for (u32 k = 0; k < plan->num_targets; k++) {
 		const struct target *const t = &plan->targets[k];
 
 		for (u32 s = 0; s < t->num_sources; s++) {
-			const struct axis_op *const op = t->sources[s].across;
-			const u32 c = t->sources[s].parts[0].component;
-			const u32 v = plan->info.components[c].v;
+			const struct source *const src = &t->sources[s];
+			const struct dctload_component *const comp =
+				&plan->info.components[src->parts[0].component];
 
-			if (op->first_in >= op->end_in)
-				continue;
-			first = min_u32(first, op->first_in / v);
-			end = max_u32(end, ceil_div_u32(op->end_in, v));
+			add_needed(src->across, comp->v, &w.first_row,
+				   &w.end_row);
+			add_needed(src->along, comp->h, &w.first_col,
+				   &w.end_col);
 		}
 	}
-	*first_ret = end == 0 ? 0 : first;
-	*end_ret = end;
-	return *end_ret - *first_ret;
+	if (w.end_row == 0)
+		w.first_row = 0, w.end_row = 1;
+	if (w.end_col == 0)
+		w.first_col = 0, w.end_col = 1;
+	*window_ret = w;
 }
 
 /* Z[row,q] = sum_j X[row,j] Mh[q,j]^T, into the ring. */

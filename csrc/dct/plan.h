@@ -6,7 +6,7 @@
  * cache:
  *
  *	plan_begin()   find or build the operators of this geometry
- *	plan_rows()    for each MCU row that plan_rows_needed() names, in order
+ *	plan_rows()    for each MCU row that plan_window_needed() names, in order
  *	plan_finish()  check that the output is whole
  *
  * A plan belongs to one thread.  It keeps its memory and its operators from
@@ -17,6 +17,7 @@
 
 #include "../common.h"
 
+struct mcu_window;
 struct plan;
 
 struct plan *plan_alloc(void); /* NULL if there is no memory */
@@ -34,13 +35,17 @@ plan_begin_resample(struct plan *plan, const struct dctload_info *info,
 		    const struct dctload_geometry *geometry,
 		    float *const out[DCTLOAD_MAX_COMPONENTS]);
 
-/* MCU rows [*first_ret, *end_ret) are needed; returns how many. */
-u32 plan_rows_needed(const struct plan *plan, u32 *first_ret, u32 *end_ret);
+/*
+ * The MCUs that are needed.  Where there are none, as when all of the output is
+ * filling, the first row or column.
+ */
+void plan_window_needed(const struct plan *plan, struct mcu_window *window_ret);
 
 /*
  * Take MCU row 'mcu_row' of the interleaved image: rows[c] points to v rows of
  * blocks of component c, each 'stride_blocks[c]' blocks after the one before.
- * Rows and columns past the component's grid are not read.
+ * Rows and columns past the component's grid, and columns out of the window that
+ * is needed, are not read.
  */
 enum dctload_status
 plan_rows(struct plan *plan, u32 mcu_row,

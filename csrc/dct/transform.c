@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* transform.c - the public calls from whole planes to tensors */
 
+#include "../jpeg/window.h"
 #include "emit.h"
 #include "plan.h"
 
@@ -31,12 +32,12 @@ plan_run(struct plan *plan, const struct dctload_info *info,
 	 const s16 *const planes[DCTLOAD_MAX_COMPONENTS])
 {
 	size_t stride[DCTLOAD_MAX_COMPONENTS] = { 0 };
-	u32 first, end;
+	struct mcu_window needed;
 
 	for (u32 c = 0; c < info->num_components; c++)
 		stride[c] = info->components[c].blocks_w;
-	plan_rows_needed(plan, &first, &end);
-	for (u32 r = first; r < end; r++) {
+	plan_window_needed(plan, &needed);
+	for (u32 r = needed.first_row; r < needed.end_row; r++) {
 		const s16 *rows[DCTLOAD_MAX_COMPONENTS] = { NULL };
 		enum dctload_status status;
 

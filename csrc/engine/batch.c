@@ -2,6 +2,7 @@
 /* batch.c - items that are worked on and waited for together */
 #include <stdlib.h>
 
+#include "../jpeg/header.h"
 #include "batch.h"
 #include "threads.h"
 
@@ -39,22 +40,6 @@ dctload_batch_items(struct dctload_batch *b)
 	return b->items;
 }
 
-static size_t
-component_nbytes(const struct dctload_component *comp)
-{
-	return (size_t)comp->blocks_w * comp->blocks_h * BLOCK_NBYTES;
-}
-
-size_t
-info_coefs_nbytes(const struct dctload_info *info)
-{
-	size_t nbytes = 0;
-
-	for (u32 c = 0; c < info->num_components; c++)
-		nbytes += component_nbytes(&info->components[c]);
-	return nbytes;
-}
-
 size_t
 batch_coefs_nbytes(const struct dctload_batch *b, u32 num_items)
 {
@@ -64,21 +49,6 @@ batch_coefs_nbytes(const struct dctload_batch *b, u32 num_items)
 		if (b->items[i].status == DCTLOAD_OK && !b->items[i].skip)
 			nbytes += info_coefs_nbytes(&b->items[i].info);
 	return nbytes;
-}
-
-void
-info_place_planes(const struct dctload_info *info, void *memory,
-		  s16 *planes[DCTLOAD_MAX_COMPONENTS])
-{
-	u8 *p = memory;
-
-	for (u32 c = 0; c < DCTLOAD_MAX_COMPONENTS; c++) {
-		planes[c] = NULL;
-		if (c >= info->num_components)
-			continue;
-		planes[c] = (s16 *)(void *)p;
-		p += component_nbytes(&info->components[c]);
-	}
 }
 
 uint32_t
@@ -91,16 +61,21 @@ dctload_place_planes(struct dctload_batch *b, uint32_t first,
 	*nbytes_ret = 0;
 	for (u32 i = first; i < num_items; i++) {
 		struct dctload_item *item = &b->items[i];
+		struct dctload_info window;
 		size_t nbytes;
 
 		if (item->status != DCTLOAD_OK || item->skip)
 			continue;
-		nbytes = info_coefs_nbytes(&item->info);
+		item->status =
+			dctload_window(&item->info, &item->region, &window);
+		if (item->status != DCTLOAD_OK)
+			continue;
+		nbytes = info_coefs_nbytes(&window);
 		if (nbytes > capacity) {
 			*nbytes_ret = nbytes;
 			return i;
 		}
-		info_place_planes(&item->info, p, item->planes);
+		info_place_planes(&window, p, item->planes);
 		p += nbytes;
 		capacity -= nbytes;
 	}

@@ -37,14 +37,7 @@ struct dctload_batch {
 	struct dctload_batch *queue_next;
 };
 
-/* Bytes of the coefficients that 'info' describes. */
-size_t info_coefs_nbytes(const struct dctload_info *info);
-
-/* The same, of all items that are well. */
+/* Bytes of the coefficients of all items that are well. */
 size_t batch_coefs_nbytes(const struct dctload_batch *b, u32 num_items);
-
-/* Point planes[] into 'memory', component after component. */
-void info_place_planes(const struct dctload_info *info, void *memory,
-		       s16 *planes[DCTLOAD_MAX_COMPONENTS]);
 
 #endif /* DCTLOAD_BATCH_H */

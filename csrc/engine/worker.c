@@ -40,6 +40,14 @@ worker_release(struct worker *w)
 	w->decoder = NULL;
 }
 
+static struct dctload_decoder *
+need_decoder(struct worker *w)
+{
+	if (w->decoder == NULL)
+		w->decoder = dctload_alloc_decoder();
+	return w->decoder;
+}
+
 void
 worker_read(struct worker *w, const struct job *job)
 {
@@ -60,9 +68,13 @@ worker_read(struct worker *w, const struct job *job)
 	stat_add(&w->stats.in_nbytes, item->in_nbytes);
 	if (item->status != DCTLOAD_OK)
 		return;
+	if (need_decoder(w) == NULL) {
+		item->status = DCTLOAD_NO_MEMORY;
+		return;
+	}
 	item->status =
-		dctload_read_info(item->in, item->in_nbytes,
-				  &job->batch->limits, &item->info, &offset);
+		jpeg_read_info(w->decoder, item->in, item->in_nbytes,
+			       &job->batch->limits, &item->info, &offset);
 	item->error_offset = offset;
 }
 
@@ -101,6 +113,7 @@ fill_jpeg_job(struct open_job *o, const struct job *job)
 
 	o->job = *job;
 	o->jpeg = (struct jpeg_job){
+		.info = &item->info,
 		.in = item->in,
 		.in_nbytes = item->in_nbytes,
 		.limits = &b->limits,
@@ -108,6 +121,7 @@ fill_jpeg_job(struct open_job *o, const struct job *job)
 		.planes = sample  ? NULL :
 			  excerpt ? o->excerpt.planes :
 				    item->planes,
+		.region = excerpt ? &o->excerpt.region : &item->region,
 		.bypass_cache = b->work == WORK_DECODE && b->bypass_cache,
 		.geometry = sample ? &item->geometry : NULL,
 		.output = sample ? &b->output : NULL,
@@ -149,7 +163,6 @@ jpeg_job_done(void *ctx, struct jpeg_job *jpeg)
 
 	item->status = jpeg->status;
 	item->error_offset = jpeg->error_offset;
-	item->info = jpeg->info;
 	if (item->status == DCTLOAD_OK && o->job.batch->work == WORK_EXCERPT)
 		excerpt_finish(&o->excerpt, item);
 	drain->source->done(drain->source->ctx, &o->job);
@@ -175,9 +188,7 @@ worker_drain(struct worker *w, const struct job_source *source)
 {
 	struct drain drain = { w, source };
 
-	if (w->decoder == NULL)
-		w->decoder = dctload_alloc_decoder();
-	if (w->decoder == NULL)
+	if (need_decoder(w) == NULL)
 		fail_all(source, DCTLOAD_NO_MEMORY);
 	else
 		jpeg_run(w->decoder, next_jpeg_job, jpeg_job_done, &drain);

@@ -11,6 +11,7 @@
 struct dctload_decoder {
 	struct image images[SCAN_MAX_LANES];
 	struct huff_cache cache;
+	struct header_cache headers;
 	struct plan *plan; /* for whole planes */
 };
 
@@ -43,6 +44,7 @@ dctload_alloc_decoder(void)
 		goto fail;
 	for (u32 i = 0; i < SCAN_MAX_LANES; i++) {
 		d->images[i].cache = &d->cache;
+		d->images[i].headers = &d->headers;
 		d->images[i].plan = plan_alloc();
 		if (d->images[i].plan == NULL)
 			goto fail;
@@ -57,6 +59,15 @@ struct plan *
 decoder_plan(struct dctload_decoder *d)
 {
 	return d->plan;
+}
+
+enum dctload_status
+jpeg_read_info(struct dctload_decoder *d, const u8 *in, size_t in_nbytes,
+	       const struct dctload_limits *limits,
+	       struct dctload_info *info_ret, size_t *error_offset_ret)
+{
+	return header_read_info(&d->headers, in, in_nbytes, limits, info_ret,
+				error_offset_ret);
 }
 
 void
@@ -116,25 +127,65 @@ done_single(void *ctx, struct jpeg_job *job)
 	(void)job;
 }
 
+static enum dctload_status
+decode_single(struct dctload_decoder *d, struct jpeg_job *job,
+	      size_t *error_offset_ret)
+{
+	struct jpeg_job *pending = job;
+
+	jpeg_run(d, next_single, done_single, &pending);
+	if (error_offset_ret != NULL)
+		*error_offset_ret = job->error_offset;
+	return job->status;
+}
+
 enum dctload_status
 dctload_decode(struct dctload_decoder *d, const u8 *in, size_t in_nbytes,
 	       const struct dctload_limits *limits, u32 flags,
 	       s16 *const planes[DCTLOAD_MAX_COMPONENTS],
 	       struct dctload_info *info_ret, size_t *error_offset_ret)
 {
+	struct dctload_info info;
 	struct jpeg_job job = {
 		.in = in,
 		.in_nbytes = in_nbytes,
 		.limits = limits,
 		.flags = flags,
 		.planes = planes,
+		.info = info_ret != NULL ? info_ret : &info,
 	};
-	struct jpeg_job *pending = &job;
 
-	jpeg_run(d, next_single, done_single, &pending);
-	if (info_ret != NULL)
-		*info_ret = job.info;
-	if (error_offset_ret != NULL)
-		*error_offset_ret = job.error_offset;
-	return job.status;
+	return decode_single(d, &job, error_offset_ret);
+}
+
+enum dctload_status
+dctload_decode_region(struct dctload_decoder *d, const u8 *in, size_t in_nbytes,
+		      const struct dctload_limits *limits, u32 flags,
+		      const struct dctload_region *region, void *memory,
+		      size_t capacity, size_t *nbytes_ret,
+		      struct dctload_info *info_ret, size_t *error_offset_ret)
+{
+	s16 *planes[DCTLOAD_MAX_COMPONENTS];
+	struct jpeg_job job = {
+		.in = in,
+		.in_nbytes = in_nbytes,
+		.limits = limits,
+		.flags = flags,
+		.planes = planes,
+		.region = region,
+		.info = info_ret,
+	};
+	enum dctload_status status = jpeg_read_info(d, in, in_nbytes, limits,
+						    info_ret, error_offset_ret);
+
+	*nbytes_ret = 0;
+	if (status == DCTLOAD_OK && region != NULL)
+		status = dctload_window(info_ret, region, info_ret);
+	if (status != DCTLOAD_OK)
+		return status;
+	*nbytes_ret = info_coefs_nbytes(info_ret);
+	if (*nbytes_ret > capacity)
+		return DCTLOAD_OK;
+	info_place_planes(info_ret, memory, planes);
+	return decode_single(d, &job, error_offset_ret);
 }

@@ -17,16 +17,25 @@ struct jpeg_job {
 	const struct dctload_limits *limits; /* NULL: the defaults */
 	u32 flags;
 	s16 *const *planes; /* as in dctload_decode(), or NULL */
-	bool bypass_cache;  /* the planes are not read soon: many jobs follow */
+	const struct dctload_region *region; /* of the planes, or NULL: all */
+	bool bypass_cache; /* the planes are not read soon: many jobs follow */
 	const struct dctload_geometry *geometry;
 	const struct dctload_output *output;
 	void *const *out;
 
 	/* Results. */
 	enum dctload_status status;
-	struct dctload_info info;
+	struct dctload_info *info;
 	size_t error_offset;
 };
+
+/* Only a region of the planes is asked for. */
+static inline bool
+job_has_region(const struct jpeg_job *job)
+{
+	return job->planes != NULL && job->region != NULL &&
+	       job->region->width != 0;
+}
 
 /* The next job, or NULL if there is none now. */
 typedef struct jpeg_job *(*jpeg_next_fn)(void *ctx);
@@ -39,6 +48,12 @@ typedef void (*jpeg_done_fn)(void *ctx, struct jpeg_job *job);
  */
 void jpeg_run(struct dctload_decoder *d, jpeg_next_fn next, jpeg_done_fn done,
 	      void *ctx);
+
+/* As dctload_read_info(), quicker for headers that came before. */
+enum dctload_status
+jpeg_read_info(struct dctload_decoder *d, const u8 *in, size_t in_nbytes,
+	       const struct dctload_limits *limits,
+	       struct dctload_info *info_ret, size_t *error_offset_ret);
 
 /* The plan of dctload_transform() and dctload_resample(). */
 struct plan *decoder_plan(struct dctload_decoder *d);

@@ -153,6 +153,51 @@ read_dri(struct header *h)
 	return DCTLOAD_OK;
 }
 
+void
+info_lay_out_grids(struct dctload_info *info)
+{
+	for (u32 c = 0; c < info->num_components; c++) {
+		struct dctload_component *const comp = &info->components[c];
+
+		comp->width = ceil_div_u32(info->width * comp->h, info->h_max);
+		comp->height =
+			ceil_div_u32(info->height * comp->v, info->v_max);
+		comp->blocks_w = ceil_div_u32(comp->width, 8);
+		comp->blocks_h = ceil_div_u32(comp->height, 8);
+	}
+}
+
+static size_t
+component_nbytes(const struct dctload_component *comp)
+{
+	return (size_t)comp->blocks_w * comp->blocks_h * BLOCK_NBYTES;
+}
+
+size_t
+info_coefs_nbytes(const struct dctload_info *info)
+{
+	size_t nbytes = 0;
+
+	for (u32 c = 0; c < info->num_components; c++)
+		nbytes += component_nbytes(&info->components[c]);
+	return nbytes;
+}
+
+void
+info_place_planes(const struct dctload_info *info, void *memory,
+		  s16 *planes[DCTLOAD_MAX_COMPONENTS])
+{
+	u8 *p = memory;
+
+	for (u32 c = 0; c < DCTLOAD_MAX_COMPONENTS; c++) {
+		planes[c] = NULL;
+		if (c >= info->num_components)
+			continue;
+		planes[c] = (s16 *)(void *)p;
+		p += component_nbytes(&info->components[c]);
+	}
+}
+
 /* The size of every grid, and the limits on them. */
 static enum dctload_status
 lay_out_frame(struct header *h)
@@ -162,16 +207,10 @@ lay_out_frame(struct header *h)
 
 	if ((u64)info->width * info->height > h->limits.max_pixels)
 		return DCTLOAD_TOO_MANY_PIXELS;
-	for (u32 c = 0; c < info->num_components; c++) {
-		struct dctload_component *const comp = &info->components[c];
-
-		comp->width = ceil_div_u32(info->width * comp->h, info->h_max);
-		comp->height =
-			ceil_div_u32(info->height * comp->v, info->v_max);
-		comp->blocks_w = ceil_div_u32(comp->width, 8);
-		comp->blocks_h = ceil_div_u32(comp->height, 8);
-		num_blocks += (u64)comp->blocks_w * comp->blocks_h;
-	}
+	info_lay_out_grids(info);
+	for (u32 c = 0; c < info->num_components; c++)
+		num_blocks += (u64)info->components[c].blocks_w *
+			      info->components[c].blocks_h;
 	if (num_blocks * BLOCK_NBYTES > h->limits.max_output_nbytes)
 		return DCTLOAD_TOO_MUCH_OUTPUT;
 	return DCTLOAD_OK;
@@ -494,23 +533,32 @@ dctload_default_limits(struct dctload_limits *limits_ret)
 }
 
 enum dctload_status
+header_finish_info(struct header *h, enum dctload_status status,
+		   enum header_event event, struct dctload_info *info_ret,
+		   size_t *error_offset_ret)
+{
+	if (status == DCTLOAD_OK && event == HEADER_END_OF_DATA)
+		status = fail_at(h, h->in_nbytes, DCTLOAD_TRUNCATED);
+	if (status == DCTLOAD_OK && event == HEADER_EOI)
+		status = fail_at(h, h->pos - 2, DCTLOAD_NO_SCAN);
+	h->info.num_scans = 0;
+	*info_ret = h->info;
+	if (error_offset_ret != NULL)
+		*error_offset_ret = h->error_offset;
+	return status;
+}
+
+enum dctload_status
 dctload_read_info(const u8 *in, size_t in_nbytes,
 		  const struct dctload_limits *limits,
 		  struct dctload_info *info_ret, size_t *error_offset_ret)
 {
 	struct header h;
-	enum header_event event;
+	enum header_event event = HEADER_SCAN;
 	enum dctload_status status = header_begin(&h, in, in_nbytes, limits);
 
 	if (status == DCTLOAD_OK)
 		status = header_next(&h, &event);
-	if (status == DCTLOAD_OK && event == HEADER_END_OF_DATA)
-		status = fail_at(&h, in_nbytes, DCTLOAD_TRUNCATED);
-	if (status == DCTLOAD_OK && event == HEADER_EOI)
-		status = fail_at(&h, h.pos - 2, DCTLOAD_NO_SCAN);
-	h.info.num_scans = 0;
-	*info_ret = h.info;
-	if (error_offset_ret != NULL)
-		*error_offset_ret = h.error_offset;
-	return status;
+	return header_finish_info(&h, status, event, info_ret,
+				  error_offset_ret);
 }

@@ -59,12 +59,28 @@ enum header_event { HEADER_SCAN, HEADER_EOI, HEADER_END_OF_DATA };
  */
 enum dctload_status header_next(struct header *h, enum header_event *event_ret);
 
+/* What dctload_read_info() says of the first event. */
+enum dctload_status
+header_finish_info(struct header *h, enum dctload_status status,
+		   enum header_event event, struct dctload_info *info_ret,
+		   size_t *error_offset_ret);
+
 /* MCUs are one block in a scan of one component (T.81 A.2.2). */
 static inline bool
 scan_is_interleaved(const struct scan_header *scan)
 {
 	return scan->num_components > 1;
 }
+
+/* Bytes of the coefficients that 'info' describes. */
+size_t info_coefs_nbytes(const struct dctload_info *info);
+
+/* Point planes[] into 'memory', component after component. */
+void info_place_planes(const struct dctload_info *info, void *memory,
+		       s16 *planes[DCTLOAD_MAX_COMPONENTS]);
+
+/* Sizes and grids of the components, from the image's size and sampling. */
+void info_lay_out_grids(struct dctload_info *info);
 
 static inline u32
 info_mcus_w(const struct dctload_info *info)

@@ -15,19 +15,37 @@
 #include "segment.h"
 
 static enum dctload_status next_scan(struct image *im);
+static bool is_complete(const struct image *im);
 
 /* ---- runs of a sequential scan ----------------------------------------- */
 
-/* Set up the next run: to the end of the row, the segment or the window. */
+/*
+ * Set up the next run: to the end of the row, of what is needed of the segment,
+ * or of the lane's window.  A run is wanted as a whole or not at all.
+ */
 static void
 begin_run(struct image *im)
 {
-	u32 n = min_u32(im->mcus_w - im->mcu_x, im->segment_mcus_left);
+	const struct mcu_window *const w = &im->scan_wanted;
+	u32 n = min_u32(im->mcus_w - im->mcu_x, im->segment_mcus_needed);
 
+	if (im->mcu_x < w->first_col)
+		n = min_u32(n, w->first_col - im->mcu_x);
+	else if (im->mcu_x < w->end_col)
+		n = min_u32(n, w->end_col - im->mcu_x);
 	n = min_u32(n, scan_max_run(&im->lane));
 	scan_begin_run(&im->lane, n);
 	im->reorder.num_mcus = n;
 	im->reorder.blocks = im->lane.run_begin;
+}
+
+static bool
+run_is_wanted(const struct image *im)
+{
+	const struct mcu_window *const w = &im->scan_wanted;
+
+	return im->mcu_y >= w->first_row && im->mcu_y < w->end_row &&
+	       im->mcu_x >= w->first_col && im->mcu_x < w->end_col;
 }
 
 /* Move the blocks of a run to where they go; false if a DC left 16 bits. */
@@ -36,6 +54,7 @@ flush_run(struct image *im)
 {
 	const struct dctload_info *const info = &im->header.info;
 	const bool interleaved = scan_is_interleaved(&im->header.scan);
+	const bool wanted = run_is_wanted(im);
 	struct reorder *const r = &im->reorder;
 
 	for (u32 i = 0; i < r->num_slots; i++) {
@@ -46,35 +65,47 @@ flush_run(struct image *im)
 		const u32 v = interleaved ? comp->v : 1;
 		const u32 x = im->mcu_x * h + im->slot_x[i];
 		const u32 y = im->mcu_y * v + im->slot_y[i];
-		const u32 row = im->streaming ? y % comp->v : y;
+		const u32 row = im->streaming ? y % comp->v :
+						y - im->grid_row * comp->v;
+		const u32 col = x - im->grid_col * comp->h;
 
 		r->num_wanted[i] = 0;
-		if (x >= comp->blocks_w || y >= comp->blocks_h)
-			continue;
-		if (y / comp->v < im->first_row)
+		if (!wanted || x >= comp->blocks_w || y >= comp->blocks_h)
 			continue;
 		r->num_wanted[i] = ceil_div_u32(comp->blocks_w - x, h);
-		r->dst[i] = im->grid[c] +
-			    ((size_t)row * comp->blocks_w + x) * BLOCK_COEFS;
+		r->dst[i] = im->grid[c] + ((size_t)row * im->grid_width[c] +
+					   col) * BLOCK_COEFS;
 		r->step[i] = h * BLOCK_COEFS;
 	}
 	return reorder_blocks(r);
+}
+
+enum dctload_status
+image_step(struct image *im, u32 num_mcus)
+{
+	enum dctload_status status = DCTLOAD_OK;
+
+	im->segment_mcus_left -= num_mcus;
+	while (num_mcus != 0 && status == DCTLOAD_OK) {
+		const u32 n = min_u32(num_mcus, im->mcus_w - im->mcu_x);
+
+		num_mcus -= n;
+		im->mcu_x += n;
+		if (im->mcu_x == im->mcus_w) {
+			status = output_row(im);
+			im->mcu_x = 0;
+			im->mcu_y++;
+		}
+	}
+	return status;
 }
 
 /* Count the run's MCUs as done. */
 static enum dctload_status
 step_over_run(struct image *im)
 {
-	enum dctload_status status = DCTLOAD_OK;
-
-	im->segment_mcus_left -= im->reorder.num_mcus;
-	im->mcu_x += im->reorder.num_mcus;
-	if (im->mcu_x == im->mcus_w) {
-		status = output_row(im);
-		im->mcu_x = 0;
-		im->mcu_y++;
-	}
-	return status;
+	im->segment_mcus_needed -= im->reorder.num_mcus;
+	return image_step(im, im->reorder.num_mcus);
 }
 
 /* The rest of the scan is missing: its blocks are zero, DC too. */
@@ -85,7 +116,7 @@ fill_up_scan(struct image *im)
 	while (im->mcu_y != im->mcus_h) {
 		enum dctload_status status;
 
-		im->segment_mcus_left = im->mcus_w;
+		im->segment_mcus_left = im->segment_mcus_needed = im->mcus_w;
 		begin_run(im);
 		flush_run(im);
 		status = step_over_run(im);
@@ -121,6 +152,27 @@ finish_bad_run(struct image *im)
 	return status == DCTLOAD_OK ? next_scan(im) : status;
 }
 
+/*
+ * Nobody wants the MCUs that are left of a sequential scan.  If it was the last
+ * scan that is needed, the file ends here.
+ */
+static enum dctload_status
+leave_scan(struct image *im)
+{
+	enum dctload_status status = DCTLOAD_OK;
+
+	if (im->mcu_x != 0)
+		status = output_row(im);
+	if (status != DCTLOAD_OK)
+		return status;
+	if (is_complete(im)) {
+		im->finished = true;
+		return output_finish(im);
+	}
+	segment_pass_scan(im);
+	return next_scan(im);
+}
+
 /* The lane has stopped, for better or worse. */
 static enum dctload_status
 finish_run(struct image *im)
@@ -137,19 +189,15 @@ finish_run(struct image *im)
 		return finish_bad_run(im);
 	}
 	status = step_over_run(im);
-	if (status != DCTLOAD_OK)
+	if (status != DCTLOAD_OK || im->segment_mcus_needed != 0)
 		return status;
-	if (im->mcu_y != im->mcus_h && output_is_complete(im)) {
-		im->finished = true;
-		return output_finish(im);
-	}
 	if (im->mcu_y == im->mcus_h) {
 		status = segment_check_leftover(im, &lane->bits);
 		return status == DCTLOAD_OK ? next_scan(im) : status;
 	}
-	if (im->segment_mcus_left == 0)
+	if (segment_has_needed_after(im))
 		return segment_next(im, &lane->bits);
-	return DCTLOAD_OK;
+	return leave_scan(im);
 }
 
 /* ---- scans ------------------------------------------------------------- */
@@ -253,7 +301,7 @@ decode_progressive_scan(struct image *im)
 	}
 	for (;;) {
 		const u32 mcu = im->mcu_y * im->mcus_w + im->mcu_x;
-		const u32 n = im->segment_mcus_left;
+		const u32 n = im->segment_mcus_needed;
 		enum dctload_status status;
 
 		s->bits = im->lane.bits;
@@ -270,10 +318,15 @@ decode_progressive_scan(struct image *im)
 		}
 		if (status != DCTLOAD_OK)
 			return image_fail_at_bit(im, s->error_position, status);
-		im->mcu_y = (mcu + n) / im->mcus_w;
-		im->mcu_x = (mcu + n) % im->mcus_w;
+		status = image_step(im, n);
+		if (status != DCTLOAD_OK)
+			return status;
 		if (im->mcu_y == im->mcus_h)
 			return segment_check_leftover(im, &s->bits);
+		if (!segment_has_needed_after(im)) {
+			segment_pass_scan(im);
+			return DCTLOAD_OK;
+		}
 		status = segment_next(im, &s->bits);
 		if (status != DCTLOAD_OK)
 			return status;
@@ -303,11 +356,12 @@ begin_scan(struct image *im)
 		im->mcus_w = info->components[scan->component[0]].blocks_w;
 		im->mcus_h = info->components[scan->component[0]].blocks_h;
 	}
+	im->scan_wanted =
+		window_in_scan(&im->wanted, info, scan, im->mcus_w, im->mcus_h);
 	if (info->progressive ? !progress_add_scan(&im->progress, scan) :
 				begin_sequential_scan(im) != DCTLOAD_OK)
 		return image_fail_at(im, data, DCTLOAD_BAD_SCAN);
-	segment_begin(im);
-	return DCTLOAD_OK;
+	return segment_begin(im);
 }
 
 /* ---- the whole file ---------------------------------------------------- */
@@ -378,7 +432,9 @@ next_scan(struct image *im)
 
 	for (;;) {
 		const bool first = im->header.info.num_scans == 0;
-		enum dctload_status status = header_next(&im->header, &event);
+		enum dctload_status status =
+			first ? header_first(im->headers, &im->header, &event) :
+				header_next(&im->header, &event);
 
 		if (status == DCTLOAD_TRUNCATED && !first) {
 			event = HEADER_END_OF_DATA;
@@ -415,7 +471,9 @@ finish_job(struct image *im, enum dctload_status status)
 	struct jpeg_job *const job = im->job;
 
 	job->status = status;
-	job->info = im->header.info;
+	*job->info = im->header.info;
+	if (status == DCTLOAD_OK && job_has_region(job))
+		window_cut_info(&im->wanted, job->info);
 	job->error_offset = im->header.error_offset;
 	release_tables(im);
 	im->job = NULL;

@@ -6,10 +6,12 @@
 #include "../common.h"
 #include "decoder.h"
 #include "header.h"
+#include "header_cache.h"
 #include "huffman.h"
 #include "reorder.h"
 #include "scan.h"
 #include "scan_progressive.h"
+#include "window.h"
 
 struct plan;
 
@@ -23,6 +25,7 @@ struct image {
 	struct jpeg_job *job;
 	struct header header;
 	struct huff_cache *cache;
+	struct header_cache *headers;
 	struct plan *plan; /* for jobs with an output */
 
 	u8 *segment; /* bytes without stuffing, then zeros */
@@ -33,12 +36,17 @@ struct image {
 	size_t nonzero_capacity;
 
 	/*
-	 * Where component c's blocks go: 'grid' is whole planes, or, when rows
-	 * are handed to a plan as they come, one row of MCUs.
+	 * Where component c's blocks go: 'grid' is whole planes, those of the
+	 * window, or, when rows are handed to a plan as they come, one row of
+	 * MCUs.  It begins with MCU 'grid_row', 'grid_col'.
 	 */
 	s16 *grid[DCTLOAD_MAX_COMPONENTS];
+	u32 grid_width[DCTLOAD_MAX_COMPONENTS]; /* in blocks */
+	u32 grid_height[DCTLOAD_MAX_COMPONENTS];
+	u32 grid_row, grid_col;
 	bool streaming;
-	u32 first_row, end_row; /* MCU rows that are wanted */
+	bool copies_window; /* 'grid' is our own, the planes are the job's */
+	struct mcu_window wanted;
 
 	/* The scan. */
 	struct huff_table *tables[2 * DCTLOAD_MAX_COMPONENTS];
@@ -46,7 +54,10 @@ struct image {
 	struct reorder reorder;
 	u8 slot_component[MAX_MCU_BLOCKS]; /* index into the frame */
 	u8 slot_x[MAX_MCU_BLOCKS], slot_y[MAX_MCU_BLOCKS];
-	u32 segment_mcus_left, next_restart;
+	struct mcu_window scan_wanted; /* in the scan's MCUs */
+	u32 segment_mcus_left;         /* not yet decoded or passed over */
+	u32 segment_mcus_needed;       /* of them, until the last wanted */
+	u32 next_restart;
 	const u8 *segment_in, *segment_in_end; /* in the file */
 	bool cut_short; /* data are missing, and that is allowed */
 	bool finished;

@@ -37,15 +37,57 @@ allocate_grids(struct image *im)
 		const struct dctload_component *const comp =
 			&info->components[c];
 
+		im->grid_width[c] = comp->blocks_w;
+		im->grid_height[c] = im->streaming ? comp->v : comp->blocks_h;
 		first[c] = num_blocks;
-		num_blocks += (size_t)comp->blocks_w *
-			      (im->streaming ? comp->v : comp->blocks_h);
+		num_blocks += (size_t)im->grid_width[c] * im->grid_height[c];
 	}
 	if (!reserve_blocks(im, num_blocks))
 		return false;
 	for (u32 c = 0; c < info->num_components; c++)
 		im->grid[c] = im->blocks + first[c] * BLOCK_COEFS;
 	return true;
+}
+
+/* The grids of the window are the job's planes. */
+static void
+use_planes(struct image *im)
+{
+	struct dctload_info window = im->header.info;
+
+	if (job_has_region(im->job))
+		window_cut_info(&im->wanted, &window);
+	im->grid_row = im->wanted.first_row;
+	im->grid_col = im->wanted.first_col;
+	for (u32 c = 0; c < window.num_components; c++) {
+		im->grid[c] = im->job->planes[c];
+		im->grid_width[c] = window.components[c].blocks_w;
+		im->grid_height[c] = window.components[c].blocks_h;
+	}
+}
+
+/* The window of grids of our own to the job's planes. */
+static void
+copy_window(const struct image *im)
+{
+	struct dctload_info window = im->header.info;
+
+	window_cut_info(&im->wanted, &window);
+	for (u32 c = 0; c < window.num_components; c++) {
+		const struct dctload_component *const comp =
+			&window.components[c];
+		const size_t stride = (size_t)im->grid_width[c] * BLOCK_COEFS;
+		const s16 *src =
+			im->grid[c] + im->wanted.first_row * comp->v * stride +
+			im->wanted.first_col * comp->h * (size_t)BLOCK_COEFS;
+		s16 *dst = im->job->planes[c];
+
+		for (u32 y = 0; y < comp->blocks_h; y++) {
+			memcpy(dst, src, comp->blocks_w * BLOCK_NBYTES);
+			dst += (size_t)comp->blocks_w * BLOCK_COEFS;
+			src += stride;
+		}
+	}
 }
 
 /* The words that progressive scans keep of each block, all zero. */
@@ -98,17 +140,21 @@ choose_grids(struct image *im)
 		im->header.scan.num_components == info->num_components;
 
 	im->reorder.bypass_cache = false;
-	im->first_row = 0;
-	im->end_row = info_mcus_h(info);
+	im->wanted = window_of_all(info);
+	im->grid_row = im->grid_col = 0;
+	if (job_has_region(im->job) &&
+	    !window_of_region(info, im->job->region, &im->wanted))
+		return DCTLOAD_BAD_REGION;
+	im->copies_window = job_has_region(im->job) && info->progressive;
 	im->streaming = im->job->planes == NULL && single_scan;
-	if (im->job->planes != NULL) {
-		memcpy(im->grid, im->job->planes,
-		       info->num_components * sizeof(im->grid[0]));
-		im->reorder.bypass_cache = can_bypass_cache(im);
-	} else {
-		plan_rows_needed(im->plan, &im->first_row, &im->end_row);
+	if (im->job->planes == NULL)
+		plan_window_needed(im->plan, &im->wanted);
+	if (im->job->planes == NULL || im->copies_window) {
 		if (!allocate_grids(im))
 			return DCTLOAD_NO_MEMORY;
+	} else {
+		use_planes(im);
+		im->reorder.bypass_cache = can_bypass_cache(im);
 	}
 	if (single_scan)
 		return DCTLOAD_OK;
@@ -116,8 +162,8 @@ choose_grids(struct image *im)
 		return DCTLOAD_NO_MEMORY;
 	for (u32 c = 0; c < info->num_components; c++)
 		memset(im->grid[c], 0,
-		       (size_t)info->components[c].blocks_w *
-			       info->components[c].blocks_h * BLOCK_NBYTES);
+		       (size_t)im->grid_width[c] * im->grid_height[c] *
+			       BLOCK_NBYTES);
 	return DCTLOAD_OK;
 }
 
@@ -166,6 +212,10 @@ output_finish(struct image *im)
 {
 	enum dctload_status status;
 
+	if (im->header.info.progressive)
+		progressive_finish(&im->progressive);
+	if (im->copies_window)
+		copy_window(im);
 	if (im->job->planes != NULL)
 		return DCTLOAD_OK;
 	if (im->streaming)
@@ -187,13 +237,6 @@ scan_rows_per_row(const struct image *im)
 		       im->header.info.components[0].v;
 }
 
-bool
-output_is_complete(const struct image *im)
-{
-	return im->streaming &&
-	       im->mcu_y / scan_rows_per_row(im) >= im->end_row;
-}
-
 /* A row of MCUs is whole: pass it on if somebody waits for it. */
 enum dctload_status
 output_row(struct image *im)
@@ -205,11 +248,12 @@ output_row(struct image *im)
 	size_t stride[DCTLOAD_MAX_COMPONENTS] = { 0 };
 
 	if (!im->streaming || ((im->mcu_y + 1) % v != 0 && !last) ||
-	    im->mcu_y / v < im->first_row)
+	    im->mcu_y / v < im->wanted.first_row ||
+	    im->mcu_y / v >= im->wanted.end_row)
 		return DCTLOAD_OK;
 	for (u32 c = 0; c < info->num_components; c++) {
 		rows[c] = im->grid[c];
-		stride[c] = info->components[c].blocks_w;
+		stride[c] = im->grid_width[c];
 	}
 	return plan_rows(im->plan, im->mcu_y / v, rows, stride);
 }

@@ -11,9 +11,6 @@ enum dctload_status output_begin(struct image *im);
 /* The row of MCUs at 'mcu_y' is whole: pass it on if somebody waits for it. */
 enum dctload_status output_row(struct image *im);
 
-/* A plan has seen all the rows that it needs; the scan may end here. */
-bool output_is_complete(const struct image *im);
-
 /* All blocks are there; a plan may still have to see them. */
 enum dctload_status output_finish(struct image *im);
 

@@ -34,11 +34,16 @@ struct progressive_scan {
 	const struct scan_header *header;
 	const struct huff_codes *dc[DCTLOAD_MAX_COMPONENTS];
 	const struct huff_codes *ac;
-	s16 *grid[DCTLOAD_MAX_COMPONENTS]; /* whole planes, all zero before
-						   the first scan */
 	/*
-	 * One word for each block: bit k is set if AC coefficient k, in zigzag
-	 * order, is not zero.  Zero before the first scan, like the blocks.
+	 * Whole planes, all zero before the first scan.  Until
+	 * progressive_finish() coefficient k, in zigzag order, of a block is in
+	 * its lane 63 - k, so that the first is the highest: JPEG's bits are
+	 * MSB-first, and so are words of them.
+	 */
+	s16 *grid[DCTLOAD_MAX_COMPONENTS];
+	/*
+	 * One word for each block: a bit is set if the AC coefficient in this
+	 * lane is not zero.  Zero before the first scan, like the blocks.
 	 */
 	u64 *nonzero[DCTLOAD_MAX_COMPONENTS];
 	u32 mcus_w;
@@ -57,5 +62,8 @@ struct progressive_scan {
  */
 enum dctload_status
 progressive_decode(struct progressive_scan *s, u32 mcu, u32 num_mcus);
+
+/* All scans are decoded: bring the blocks to natural order. */
+void progressive_finish(struct progressive_scan *s);
 
 #endif /* DCTLOAD_SCAN_PROGRESSIVE_H */

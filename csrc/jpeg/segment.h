@@ -21,10 +21,26 @@ image_fail_at_bit(struct image *im, u64 position, enum dctload_status status);
 /* Room for the longest segment and what is stored or read past it. */
 bool segment_reserve(struct image *im);
 
-/* The segment that begins where the header stands; MCUs are counted already. */
-void segment_begin(struct image *im);
+/* Count 'num_mcus' of the segment as done, and pass on the rows they end. */
+enum dctload_status image_step(struct image *im, u32 num_mcus);
 
-/* Go past the restart marker that has to follow, to the next segment. */
+/*
+ * Go to the first segment that has an MCU that is needed, from the one that
+ * begins where the header stands.  Those before are passed over: the numbers of
+ * their markers are checked, their data are not.
+ */
+enum dctload_status segment_begin(struct image *im);
+
+/* The scan has MCUs that are needed behind this segment. */
+bool segment_has_needed_after(const struct image *im);
+
+/* Pass over what is left of the scan. */
+void segment_pass_scan(struct image *im);
+
+/*
+ * Go past what is left of the segment, and the restart marker that has to
+ * follow, to the next segment that is needed.
+ */
 enum dctload_status
 segment_next(struct image *im, const struct bitreader *bits);
 

@@ -28,7 +28,7 @@ def load(
 ) -> tuple[DctImage, bool]:
     """The image in ``data``, with linear colours, and whether it was converted."""
     if bytes(data[:2]) == _SOI or not convert:
-        image: DctImage = _thread_decoder(1)._decode(data, name, False, limits)
+        image: DctImage = _thread_decoder(1)._decode(data, name, None, False, limits)
         if image.info.color not in ("CMYK", "YCCK"):
             return image, False
     return to_dct_image(data, name, limits), True
