@@ -23,6 +23,9 @@ from ._packed import PackedBatch
 # Rows and columns of a tile of the result, and how much of the sum is added at once.
 _TILE_M, _TILE_N, _TILE_K = 64, 64, 32
 
+# What differs from batch to batch: a kernel for each value would never be done.
+_SIZES = ["num_jobs", "in_size", "blocks", "blocks_across"]
+
 
 @triton.jit
 def _band(first, end, axis, tile, size: tl.constexpr, freqs: tl.constexpr, blocks):
@@ -38,7 +41,7 @@ def _band(first, end, axis, tile, size: tl.constexpr, freqs: tl.constexpr, block
     return begin // 8 * 8, stop
 
 
-@triton.jit(do_not_specialize=["num_jobs", "in_size"])
+@triton.jit(do_not_specialize=_SIZES[:3])
 def _across_kernel(
     coefs,
     tables,
@@ -92,7 +95,7 @@ def _across_kernel(
     tl.store(out, total, mask=m_ok & n_ok)
 
 
-@triton.jit(do_not_specialize=["num_jobs", "in_size"])
+@triton.jit(do_not_specialize=_SIZES)
 def _down_kernel(
     z,
     z_rows,
@@ -204,17 +207,16 @@ def resample(
     v, u = map(len, wanted)
     rows_down, rows_across = 8 * group.blocks[0], 8 * group.blocks[1]
     start, end = group.jobs
-    all_jobs = packed.array("jobs")
-    jobs, num_jobs = all_jobs[:, start:end], all_jobs.shape[1]
+    jobs, num_jobs = packed.array("jobs")[:, start:end].contiguous(), end - start
     sizes = 8 * jobs[1].long()
     z_rows = sizes.cumsum(0) - sizes
     # The largest window's rows for each: its size is known without asking the device.
-    z = torch.empty((end - start) * rows_down, mh.shape[1], device=out.device)
+    z = torch.empty(num_jobs * rows_down, mh.shape[1], device=out.device)
     down, across = mv.shape[1] // v, mh.shape[1] // u
     tiles: dict[str, Any] = {"TILE_M": _TILE_M, "TILE_N": _TILE_N, "TILE_K": _TILE_K}
     _across_kernel[
         (
-            end - start,
+            num_jobs,
             triton.cdiv(rows_down, _TILE_M),
             triton.cdiv(mh.shape[1], _TILE_N),
         )
@@ -237,7 +239,7 @@ def resample(
     freqs = (1, 8) if group.transposed else (8, 1)
     _down_kernel[
         (
-            end - start,
+            num_jobs,
             triton.cdiv(mv.shape[1], _TILE_M),
             triton.cdiv(mh.shape[1], _TILE_N),
         )
