@@ -9,6 +9,7 @@ and the mean, multiply by gains, select, scale, offset, cast.
 """
 
 import functools
+import weakref
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal, get_args
@@ -32,8 +33,8 @@ def execute(packed: PackedBatch, kernels: Kernels | None) -> list[Tensor]:
     grids = range(len(packed.layout.form.shapes))
     device = packed.buffer.device
     with _full_precision(device), torch.no_grad(), _current(device):
-        # What lies outside is not filled by the kernels.
-        if own is None or packed.layout.fills:
+        # The kernels neither fill what lies outside nor multiply steps.
+        if own is None or packed.layout.fills or packed.layout.max_steps > 1:
             return [_emit(packed, _resampled(packed, grid), grid) for grid in grids]
         return [_emit_by(own, packed, grid) for grid in grids]
 
@@ -251,11 +252,10 @@ def _emit_by(own: Any, packed: PackedBatch, grid: int) -> Tensor:
         shape = layout.num_images, 3 * v * u, rows, columns
         out = torch.zeros(shape, device=device)
         places = _all_places(device, v, u)
-    for group in layout.groups if v and u else ():
-        if group.grid == grid:
-            stored = wanted[::-1] if group.transposed else wanted
-            (mv, _), (mh, _) = _operators_of(packed, group, stored)
-            own.resample(packed, group, (mv, mh), stored, out, places)
+    for span in layout.spans if v and u else ():
+        if span.grid == grid:
+            stored = wanted[::-1] if span.transposed else wanted
+            own.resample(packed, span, stored, out, places)
     if at_once:
         return out
     amplitudes = out.view(-1, 3, v, u, rows, columns).permute(0, 1, 4, 2, 5, 3)
@@ -269,6 +269,10 @@ def _all_places(device: torch.device, v: int, u: int) -> tuple[Tensor, Tensor, T
     num = 3 * v * u
     places[:, :v, :u] = torch.arange(num, dtype=torch.int32).view(3, v, u)
     return places.to(device), torch.ones(num).to(device), torch.zeros(num).to(device)
+
+
+_channels: "weakref.WeakKeyDictionary[Any, dict[Any, _Channels]]"
+_channels = weakref.WeakKeyDictionary()
 
 
 class _Channels:
@@ -299,8 +303,8 @@ class _Channels:
 
     @staticmethod
     def of(layout: Layout, grid: int, device: Any) -> "_Channels":
-        """Kept with the format: the same for all its batches."""
-        kept = vars(layout.form).setdefault("_channels", {})
+        """The same for all batches of a format."""
+        kept = _channels.setdefault(layout.form, {})
         mean = layout.has_color and bool(layout.arrays["mean"].any())
         key = grid, device, mean
         if key not in kept:

@@ -11,7 +11,9 @@ one piece of memory, so that one copy moves it.
     axes     the steps of one axis, shared by the jobs of a group that are alike
 """
 
+import functools
 import itertools
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +32,19 @@ BLOCK_NBYTES = 128
 _MAX_GROUP_BLOCKS = 1 << 20
 
 # What is known of each job on the device, as rows of int32.
-JOB_ROWS = ("block", "rows", "columns", "plane", "image", "component", "down", "across")
+JOB_ROWS = (
+    "block",
+    "rows",
+    "columns",
+    "plane",
+    "image",
+    "component",
+    "down",  # its axes, as numbers in its group
+    "across",
+    "axis_down",  # and in the whole batch
+    "axis_across",
+    "z_row",  # where its product with Mh begins among those of its span
+)
 
 
 @dataclass(frozen=True)
@@ -67,6 +81,38 @@ class Group:
 
 
 @dataclass(frozen=True)
+class AxisSet:
+    """The axes of a span in one direction, numbered in ``arrays["axes"]``."""
+
+    start: int
+    end: int
+    num_samples: int  # that they look at, together
+
+
+@dataclass(frozen=True)
+class Span:
+    """Groups that differ in size only: what one launch of a kernel can do.
+
+    Attributes:
+        jobs: Their numbers, from and to.
+        grid: As for a group.
+        transposed: Likewise.
+        blocks: Likewise.
+        num_rows: Rows of samples' frequencies of all windows.
+        down: The axes along stored columns of samples.
+        across: Those along stored rows.
+    """
+
+    jobs: tuple[int, int]
+    grid: int
+    transposed: bool
+    blocks: tuple[int, int]
+    num_rows: int
+    down: AxisSet
+    across: AxisSet
+
+
+@dataclass(frozen=True)
 class Windows:
     """Blocks of each plane: ``[row, end_row) x [col, end_col)`` of its grid."""
 
@@ -94,6 +140,8 @@ class Layout:
         windows: What to send of each plane.
         num_blocks: Blocks in all, with one of zeros in front.
         groups: What to do together.
+        spans: The same in fewer parts, where sizes need not be alike.
+        max_steps: The most steps that an axis has.
         arrays: What else goes to the device, by name.
         filters: Kinds of filters that occur.
         mixes: Components are mixed: RGB, or colour changes of chroma.
@@ -108,6 +156,24 @@ class Layout:
         self._set_color(infos, geometry)
         jobs = self._list_jobs(infos)
         self._plan_jobs(infos, geometry, jobs)
+
+    @functools.cached_property
+    def sections(self) -> dict[str, tuple[int, tuple[int, ...], str]]:
+        """Where each array lies behind the blocks, its shape and type.
+
+        The entry of no name is the end of all.
+        """
+        shapes: dict[str, tuple[tuple[int, ...], str]]
+        shapes = {"qtables": ((len(self.windows.block), 64), "f4")}
+        for name, array in self.arrays.items():
+            shapes[name] = array.shape, array.dtype.str[1:]
+        out: dict[str, tuple[int, tuple[int, ...], str]] = {}
+        at = BLOCK_NBYTES * self.num_blocks
+        for name, (shape, dtype) in shapes.items():
+            out[name] = at, shape, dtype
+            at += -(-math.prod(shape) * np.dtype(dtype).itemsize // 64) * 64
+        out[""] = at, (), "u1"
+        return out
 
     @staticmethod
     def _check_colors(color: Array, num: Array) -> None:
@@ -227,7 +293,7 @@ class Layout:
         """Cut the sorted jobs into groups, and share equal axes in each."""
         self.groups: list[Group] = []
         job = self.arrays["jobs"]
-        steps, firsts, at = [], [], 0
+        steps, firsts, sizes, at = [], [], [], 0
         cuts = 1 + (keys[:, 1:] != keys[:, :-1]).any(axis=0).nonzero()[0]
         bounds = [0, *cuts.tolist(), keys.shape[1]]
         for start, end in _limited(bounds, job):
@@ -239,21 +305,55 @@ class Layout:
                 which, place = _shared(
                     job[4, here], parts[factor][here], axes.num[here]
                 )
-                job[6 + k, here] = place
+                job[6 + k, here], job[8 + k, here] = place, place + at
                 which = which + start
                 runs.append(_runs(axes[which], at))
                 at += len(which)
                 steps.append(axes.steps[:, :, which])
                 firsts.append(8.0 * origin[which])
+                sizes.append(8 * job[1 + k, which])
             grid, transposed, _ = keys[:, start].tolist()
             largest = int(job[1, here].max()), int(job[2, here].max())
             self.groups.append(
                 Group((start, end), grid, bool(transposed), largest, *runs)
             )
+        both = [run for group in self.groups for run in group.down + group.across]
+        self.max_steps = max((run.num_steps for run in both), default=0)
+        self.spans: list[Span] = []
         if steps:
-            used = max(run.num_steps for g in self.groups for run in g.down + g.across)
-            self.arrays["steps"] = np.concatenate(steps, axis=2)[:used]
+            self.arrays["steps"] = np.concatenate(steps, axis=2)[: self.max_steps]
             self.arrays["first"] = np.concatenate(firsts)
+            self.arrays["sizes"] = np.concatenate(sizes).astype(np.int32)
+            self._make_spans()
+
+    def _make_spans(self) -> None:
+        job, sizes = self.arrays["jobs"], self.arrays["sizes"]
+        axes: list[Array] = []
+        starts, at = np.empty_like(sizes), 0
+        for _, part in itertools.groupby(
+            self.groups, lambda group: (group.grid, group.transposed)
+        ):
+            groups = list(part)
+            sets = []
+            for runs in ([g.down for g in groups], [g.across for g in groups]):
+                here = np.concatenate(
+                    [np.arange(r[0].start, r[-1].end, dtype=np.int32) for r in runs]
+                )
+                ends = np.cumsum(sizes[here])
+                starts[here] = ends - sizes[here]
+                axes.append(here)
+                sets.append(AxisSet(at, at + len(here), int(ends[-1])))
+                at += len(here)
+            start, end = groups[0].jobs[0], groups[-1].jobs[1]
+            rows = 8 * job[1, start:end]
+            job[10, start:end] = np.cumsum(rows) - rows
+            largest = int(job[1, start:end].max()), int(job[2, start:end].max())
+            grid, transposed = groups[0].grid, groups[0].transposed
+            self.spans.append(
+                Span((start, end), grid, transposed, largest, int(rows.sum()), *sets)
+            )
+        self.arrays["axes"] = np.concatenate(axes)
+        self.arrays["starts"] = starts
 
 
 def _stored_axes(

@@ -28,6 +28,12 @@ def dct(device: torch.device, frequencies: tuple[int, ...] = tuple(range(8))) ->
 
 
 @functools.cache
+def indices(device: torch.device, frequencies: tuple[int, ...]) -> Tensor:
+    """The frequencies themselves, int32."""
+    return torch.tensor(frequencies, dtype=torch.int32).to(device)
+
+
+@functools.cache
 def full_cover(device: torch.device, frequencies: tuple[int, ...]) -> Tensor:
     """The amplitudes of a line of ones, float32 ``(len(frequencies),)``."""
     ones = [math.sqrt(8) if f == 0 else 0.0 for f in frequencies]
@@ -114,20 +120,3 @@ def to_frequencies(
     inner = inner.reshape(num, rows // 8, 8, columns)
     cover = matrix.sum(2).view(num, rows // 8, 8) @ wanted.T
     return (wanted @ inner).view(num, -1, columns), cover
-
-
-def bands(step: Tensor, first: Tensor, out_size: int) -> Tensor:
-    """Samples that blocks of 8 positions of a step see: from and to, ``(2, A, P)``.
-
-    Args:
-        step: As for :func:`step_matrices`.
-        first: The sample to count from, ``(A,)``.
-        out_size: A multiple of 8.
-    """
-    lo, hi, start, scale, _, support, _ = (row[:, None] for row in step.unbind())
-    position = torch.arange(out_size, dtype=torch.float64, device=step.device) + 0.5
-    centre = torch.addcmul(start, scale, position)
-    begin = torch.maximum(torch.ceil(centre - support - 0.5), lo) - first[:, None]
-    end = torch.minimum(torch.floor(centre + support + 0.5), hi) - first[:, None]
-    begin = begin.view(len(begin), -1, 8).amin(2)
-    return torch.stack([begin, end.view(len(end), -1, 8).amax(2)])

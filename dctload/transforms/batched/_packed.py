@@ -1,5 +1,6 @@
 """Integer coefficients of a batch and all that is to be done to them, as one tensor."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -31,7 +32,7 @@ class PackedBatch:
     @staticmethod
     def nbytes_of(layout: Layout) -> int:
         """The size of the buffer."""
-        return _sections(layout)[1]
+        return layout.sections[""][0]
 
     @classmethod
     def empty(cls, layout: Layout, buffer: Tensor) -> "PackedBatch":
@@ -46,7 +47,7 @@ class PackedBatch:
         # Block 0 pads windows that are smaller than others.
         host[:BLOCK_NBYTES] = 0
         for name, array in layout.arrays.items():
-            out._host(name, array)[...] = array
+            out.array(name).numpy()[...] = array
         return out
 
     def block_addresses(self) -> Array:
@@ -58,11 +59,8 @@ class PackedBatch:
     def set_tables(self, infos: Array) -> None:
         """Write the quantisation tables, known for certain after decoding."""
         windows = self.layout.windows
-        start, shape, dtype = _sections(self.layout)[0]["qtables"]
-        target = self.buffer.numpy()[start:].view(np.uint8)
-        nbytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
         tables = infos["qtables"][windows.image, windows.component]
-        target[:nbytes].view(dtype).reshape(shape)[...] = tables
+        self.array("qtables").numpy()[...] = tables
 
     def set_planes(self, i: int, planes: Sequence[Array]) -> None:
         """Copy the windows of image ``i`` out of its int16 planes."""
@@ -81,15 +79,10 @@ class PackedBatch:
 
     def array(self, name: str) -> Tensor:
         """One of the layout's arrays, where the buffer is, or ``"qtables"``."""
-        start, shape, dtype = _sections(self.layout)[0][name]
-        nbytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        start, shape, dtype = self.layout.sections[name]
+        nbytes = math.prod(shape) * np.dtype(dtype).itemsize
         part = self.buffer[start : start + nbytes]
         return part.view(_TORCH[dtype]).view(shape)
-
-    def _host(self, name: str, array: Array) -> Array:
-        start, shape, dtype = _sections(self.layout)[0][name]
-        part: Array = self.buffer.numpy()[start : start + array.nbytes]
-        return part.view(dtype).reshape(shape)
 
     def to(self, device: Any, non_blocking: bool = False) -> "PackedBatch":
         """The batch in a device's memory: one copy."""
@@ -113,22 +106,3 @@ class PackedBatch:
         from ._execute import execute
 
         return execute(self, kernels)
-
-
-def _sections(
-    layout: Layout,
-) -> tuple[dict[str, tuple[int, tuple[int, ...], str]], int]:
-    """Start, shape and type of each array behind the blocks; and the end."""
-    known = getattr(layout, "_sections", None)
-    if known is not None:
-        return known  # type: ignore[no-any-return]
-    shapes = {"qtables": ((len(layout.windows.block), 64), "f4")}
-    for name, array in layout.arrays.items():
-        shapes[name] = array.shape, array.dtype.str[1:]
-    out: dict[str, tuple[int, tuple[int, ...], str]] = {}
-    at = BLOCK_NBYTES * layout.num_blocks
-    for name, (shape, dtype) in shapes.items():
-        out[name] = at, shape, dtype
-        at += -(-int(np.prod(shape)) * np.dtype(dtype).itemsize // 64) * 64
-    layout._sections = out, at  # type: ignore[attr-defined]
-    return out, at
