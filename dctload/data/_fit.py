@@ -46,7 +46,7 @@ class FitPlan(Plan):
     def _final_size(self) -> tuple[tuple[int, int], str]:
         return _NOMINAL, f"fit={self.fit!r}"
 
-    def fill(self, infos: Any, u: Any, geometry_view: Any, orientation: bool) -> Any:
+    def fill(self, infos: Any, u: Any, views: Any, orientation: bool) -> Any:
         """Choose the batch's size and write the geometry of its images."""
         codes = infos["orientation"] if orientation else None
         geometry = self.geometry(infos["width"], infos["height"], u, codes)
@@ -54,7 +54,7 @@ class FitPlan(Plan):
         if not self.fixed:
             self.size = self._choose(self.own)
         geometry = self._fitted(geometry, self.size)
-        geometry.write(geometry_view)
+        geometry.write(*views)
         self.format, self.output = self._format(self.size)
         self.shapes = self.format.shapes
         return geometry

@@ -145,7 +145,7 @@ class BatchIterator:
             step.inputs.keep(wanted)
             if step.blocks:
                 step.blocks = [step.blocks[i] for i in wanted]
-        num_images = len(tensors[0])
+        num_images = len(step) - len(leave_out)
         return self._assemble(step, tensors), (step.draw, num_images)
 
     def _assemble(self, step: Step, tensors: list[torch.Tensor]) -> Any:

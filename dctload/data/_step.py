@@ -38,11 +38,14 @@ class Step:
         batch: The engine's items.
         tensors: Where the samples go.
         uniforms: The random numbers, ``(N, num_draws)``.
+        briefs: Sizes and orientations of its images, once they are read.
+        is_ordinary: All of them could be read, and the engine can make all.
         slowly: Places of the images that are made in Python.
         images: Of these, those that had to be loaded early, and if converted.
         blocks: With ``fit="list"``, rows and columns of each image.
         failed: Places, and what went wrong there.
         is_planned: The geometry of each image is decided.
+        num: Samples.
     """
 
     draw: Draw
@@ -50,14 +53,20 @@ class Step:
     batch: Any
     tensors: list[torch.Tensor] = field(default_factory=list)
     uniforms: Any = None
+    briefs: Any = None
+    is_ordinary: bool = False
     slowly: list[int] = field(default_factory=list)
     images: dict[int, tuple[Any, bool]] = field(default_factory=dict)
     blocks: list[tuple[int, int]] = field(default_factory=list)
     failed: dict[int, Exception] = field(default_factory=dict)
     is_planned: bool = False
+    num: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.num = len(self.draw.indices)
 
     def __len__(self) -> int:
-        return len(self.draw.indices)
+        return self.num
 
 
 @dataclass
