@@ -362,7 +362,8 @@ void dctload_free_engine(struct dctload_engine *e);
 
 /*
  * Items that are worked on and waited for together.  Files read from paths stay
- * in memory owned by the batch until it is freed or its next submit_read.
+ * in memory owned by the batch until it is freed or its next submit_read, or
+ * until it is sampled without an item that is skipped: item.in is NULL then.
  */
 struct dctload_batch *dctload_alloc_batch(uint32_t num_items);
 struct dctload_item *dctload_batch_items(struct dctload_batch *b);

@@ -666,6 +666,8 @@ class Batch:
     def data(self, i: int) -> bytes:
         """A copy of the bytes of item ``i``, as given or as read from its path."""
         item = self.items[i]
+        if not item["in"]:
+            raise ValueError(f"item {i} is not in memory: not read, or done with")
         memory = ffi.cast("char *", int(item["in"]))
         return bytes(ffi.buffer(memory, int(item["in_nbytes"])))
 

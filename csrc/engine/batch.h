@@ -22,6 +22,7 @@ struct dctload_batch {
 	u32 flags;
 	struct dctload_output output; /* of WORK_SAMPLE */
 	bool bypass_cache; /* WORK_DECODE: planes leave the caches anyway */
+	bool forget_files; /* WORK_SAMPLE: nobody wants them afterwards */
 
 	/*
 	 * Whose work this is, from the submission until the last item is done;
@@ -46,5 +47,8 @@ size_t batch_coefs_nbytes(const struct dctload_batch *b, u32 num_items);
 /* Point planes[] into 'memory', component after component. */
 void info_place_planes(const struct dctload_info *info, void *memory,
 		       s16 *planes[DCTLOAD_MAX_COMPONENTS]);
+
+/* Give back what was read from paths. */
+void batch_forget_files(struct dctload_batch *b, struct chunk_pool *pool);
 
 #endif /* DCTLOAD_BATCH_H */
