@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.utils.data import ConcatDataset, IterableDataset, Subset
 
-from ..sampler import Indices
+from ..sampler import Indices, checked
 from .base import Inputs, Options, Raw, Slot, Source
 from .translate import equivalent, is_native
 
@@ -59,7 +59,7 @@ class _Subset(Source):
 
     def __init__(self, source: Source, indices: Any):
         self._source = source
-        self._indices: Indices = np.asarray(indices, dtype=np.int64)
+        self._indices: Indices = checked(indices, len(source), "the Subset")
         self.options = source.options
         self.other_formats = source.other_formats
 
