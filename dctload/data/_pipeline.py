@@ -35,9 +35,11 @@ import torch
 
 from .. import _native
 from ._buffers import Buffers
+from ._fetch import Fetcher
 from ._fit import FitPlan
 from ._slow import load, sample_into, turn_upright
 from ._step import Draw, Settings, Step
+from .sources.base import Inputs
 from .sources.paths import Paths
 from .timing import Clock, LoaderStats
 
@@ -66,7 +68,8 @@ class Pipeline:
     ):
         self._engine, self._settings, self._buffers = engine, settings, buffers
         self._plan, self._source = settings.plan, settings.source
-        self._draws, self._repair, self._stats = draws, repair, stats
+        self._fetcher = Fetcher(settings.source, draws, stats)
+        self._repair, self._stats = repair, stats
         self._reading: deque[Step] = deque()
         self._sampling: deque[Step] = deque()
         self._idle: list[Any] = []
@@ -92,7 +95,7 @@ class Pipeline:
     def close(self) -> None:
         """Drop what is under way. Safe to call again."""
         self._end()
-        self._draws = iter(())
+        self._fetcher.close()
 
     def next(self, clock: Clock) -> tuple[Step, list[int]] | None:
         """The next batch and the places to leave out; None after the last one."""
@@ -124,7 +127,7 @@ class Pipeline:
     def make_one(self, index: int, into: Step, place: int) -> Exception | None:
         """Make sample ``index`` at a place of another batch; returns what failed."""
         draw = Draw(np.array([index]), np.array([index]), into.draw.epoch)
-        step = self._begin(draw)
+        step = self._begin(draw, self._source.fetch(draw.indices))
         self._engine.wait(step.batch)
         step.tensors = [tensor[place : place + 1] for tensor in into.tensors]
         self._plan_steps([step])
@@ -145,7 +148,7 @@ class Pipeline:
         """At most ``depth`` batches on their way, and a group that is being read."""
         threads = self._engine.num_threads
         while len(self._sampling) < self._settings.depth:
-            self._read_ahead(self._group + 1 if threads else 1)
+            self._read_ahead(self._group + 1 if threads else 1, clock)
             if not self._reading:
                 return
             if not self._reading[0].is_planned:
@@ -157,11 +160,14 @@ class Pipeline:
             self._sampling.append(step)
             self._sample(step)
         if threads:
-            self._read_ahead(self._group)
+            self._read_ahead(self._group, clock)
 
-    def _read_ahead(self, num: int) -> None:
-        while len(self._reading) < num and self._read():
-            pass
+    def _read_ahead(self, num: int, clock: Clock) -> None:
+        while len(self._reading) < num:
+            fetched = self._fetcher.next(clock)
+            if fetched is None:
+                return
+            self._reading.append(self._begin(*fetched))
 
     def _plan_group(self) -> None:
         """Plan the first batch read, and with it those after it that are read too.
@@ -179,17 +185,9 @@ class Pipeline:
             fit = min(_GROUP_IMAGES // len(steps[0]), _GROUP_NBYTES // nbytes)
             self._group = max(1, fit)
 
-    def _read(self) -> bool:
-        draw = next(self._draws, None)
-        if draw is None:
-            return False
-        self._reading.append(self._begin(draw))
-        return True
-
-    def _begin(self, draw: Draw) -> Step:
+    def _begin(self, draw: Draw, inputs: Inputs) -> Step:
         """Queue the reading of a batch."""
         num = len(draw.indices)
-        inputs = self._source.fetch(draw.indices)
         batch = self._batch(num)
         if isinstance(inputs.raw, Paths):
             table = inputs.raw.table
@@ -199,7 +197,7 @@ class Pipeline:
         else:
             batch.set_data(inputs.raw)
         self._engine.submit_read(batch, num, self._settings.limits)
-        return Step(draw, inputs, batch)
+        return Step(draw, inputs, batch, failed=dict(inputs.failed))
 
     def _batch(self, num: int) -> Any:
         while self._idle:
@@ -233,7 +231,7 @@ class Pipeline:
             step.uniforms, step.briefs = uniforms[part], briefs[part]
             step.is_ordinary = step.batch.survey(step.briefs) and self._plan.native
             if not step.is_ordinary:
-                step.slowly = self._set_apart(step.batch.items[: step.num])
+                step.slowly = self._set_apart(step)
         if self._plan.native:
             self._plan_geometry(steps, briefs, uniforms)
 
@@ -286,8 +284,9 @@ class Pipeline:
         name = self._source.name(int(step.draw.indices[place]))
         return load(step.batch.data(place), name, self._settings.limits)
 
-    def _set_apart(self, items: Any) -> list[int]:
+    def _set_apart(self, step: Step) -> list[int]:
         """Mark, and list, the items that the engine cannot make into samples."""
+        items = step.batch.items[: step.num]
         status, color = items["status"], items["info"]["color"]
         # CMYK and YCCK are not linear in RGB: no operation on coefficients helps.
         slow = color == _native.NONLINEAR_COLORS[0]
@@ -297,6 +296,7 @@ class Pipeline:
             slow |= status == _NOT_JPEG
         if not self._plan.native:
             slow |= status == 0
+        slow[list(step.failed)] = False
         if not slow.any():
             return []
         items["skip"] = slow
@@ -332,7 +332,7 @@ class Pipeline:
         """Collect the errors of the engine's items."""
         status = step.batch.items["status"][: len(step)]
         for place in np.flatnonzero(status).tolist():
-            if place not in step.slowly:
+            if place not in step.slowly and place not in step.inputs.failed:
                 name = self._source.name(int(step.draw.indices[place]))
                 step.failed[place] = step.batch.error(place, name)
 
@@ -341,7 +341,8 @@ class Pipeline:
         if self._source.other_formats != "skip":
             return []
         status = step.batch.items["status"][: len(step)]
-        return np.flatnonzero(status == _NOT_JPEG).tolist()  # type: ignore[no-any-return]
+        places = np.flatnonzero(status == _NOT_JPEG).tolist()
+        return [place for place in places if place not in step.inputs.failed]
 
     def _check(self, step: Step) -> list[int]:
         """Repair what failed; returns the places to leave out."""

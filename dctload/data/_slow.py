@@ -71,6 +71,8 @@ def sample_into(
 def load_one(source: Source, index: int) -> Any:
     """One sample: the tensor that a batch would hold, and its target."""
     inputs = source.fetch(np.array([index]))
+    for failure in inputs.failed.values():
+        raise failure
     (raw,) = inputs.raw
     if inputs.is_path:
         with open(raw, "rb") as file:
