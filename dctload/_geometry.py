@@ -365,9 +365,9 @@ class Geometry:
 
     def write(self, *views: Array) -> None:
         """Fill records of ``struct dctload_geometry``, N in all of ``views``."""
-        from . import _native
+        from ._geometry_table import GeometryTable
 
-        table = _native.GeometryTable(
+        table = GeometryTable(
             (self.x.num, self.y.num),
             (self.x.table, self.y.table),
             self.transpose,

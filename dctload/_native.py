@@ -136,7 +136,7 @@ def _pointer(array: np.ndarray, ctype: str) -> Any:
     return ffi.cast(ctype, array.ctypes.data)
 
 
-def _array(array: np.ndarray, dtype: str, size: int) -> Any:
+def c_array(array: np.ndarray, dtype: str, size: int) -> Any:
     """A contiguous array as C's, kept by what is returned: quicker than an address.
 
     Args:
@@ -155,50 +155,6 @@ _C_ARRAYS = {
     "float64": ffi.typeof("double[]"),
     "bool": ffi.typeof("uint8_t[]"),
 }
-
-
-class GeometryTable:
-    """The geometry of N images, ``struct dctload_geometry_table``.
-
-    Args:
-        num_steps: Of each axis, x and y: int64 ``(N,)``.
-        steps: Likewise float64 ``(fields, N, capacity)``; fields as in
-            ``struct dctload_step``.
-        transpose: bool ``(N,)``.
-        fill: float64 ``(N, MAX_COMPONENTS)``.
-    """
-
-    def __init__(
-        self,
-        num_steps: Sequence[np.ndarray],
-        steps: Sequence[np.ndarray],
-        transpose: np.ndarray,
-        fill: np.ndarray,
-    ):
-        num = len(transpose)
-        table = ffi.new("struct dctload_geometry_table *")
-        self._table, self._num, self._keep = table, num, []
-        table.num_images = num
-        table.transpose = self._held(transpose, "bool", num)
-        table.fill = self._held(fill, "float64", num * MAX_COMPONENTS)
-        for axis, n, values in zip((table.x, table.y), num_steps, steps, strict=True):
-            axis.capacity = values.shape[2]
-            axis.num_steps = self._held(n, "int64", num)
-            axis.steps = self._held(
-                values, "float64", num * len(STEP_DTYPE) * values.shape[2]
-            )
-
-    def _held(self, array: np.ndarray, dtype: str, size: int) -> Any:
-        self._keep.append(_array(array, dtype, size))
-        return self._keep[-1]
-
-    def write(self, records: np.ndarray, first: int) -> None:
-        """Images from ``first`` on to ``GEOMETRY_DTYPE`` records, without colour."""
-        num = len(records)
-        if not 0 <= first <= first + num <= self._num:
-            raise ValueError(f"no {num} images from {first} on")
-        out = ffi.cast("void *", records.ctypes.data)
-        lib.dctload_write_geometry(self._table, first, num, out, records.strides[0])
 
 
 def _planes(planes: Sequence[np.ndarray]) -> Any:
@@ -519,11 +475,11 @@ def uniforms(
     lib.dctload_uniforms(
         seed & (2**64 - 1),
         epoch,
-        _array(indices, "uint64", indices.size),
+        c_array(indices, "uint64", indices.size),
         indices.size,
         num,
         slot,
-        _array(out, "float64", out.size),
+        c_array(out, "float64", out.size),
     )
     return out
 
@@ -610,9 +566,9 @@ class Batch:
             self.pointer,
             num,
             text,
-            _array(starts, "int64", len(starts)),
+            c_array(starts, "int64", len(starts)),
             len(starts),
-            _array(chosen, "int64", num),
+            c_array(chosen, "int64", num),
         )
         if num_set < num:
             raise IndexError(f"index {chosen[num_set]} of {len(starts)} paths")

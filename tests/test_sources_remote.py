@@ -53,7 +53,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         size = os.path.getsize(path)
         start, _, end = wanted.removeprefix("bytes=").partition("-")
         first, last = int(start), min(int(end or size - 1), size - 1)
-        file = open(path, "rb")  # noqa: SIM115: closed by the caller
+        file = open(path, "rb")
         file.seek(first)
         self.send_response(206)
         self.send_header("Content-Length", str(last + 1 - first))
@@ -190,7 +190,7 @@ def test_a_file_that_is_gone_follows_the_policy(root, http_root, other_formats):
         list(DataLoader(data, 3, num_workers=1))
     assert caught.value.filename == names[1]
     loader = DataLoader(data, 3, on_error="skip")
-    ((x, target),) = loader
+    ((_, target),) = loader
     assert target.tolist() == [0, 2]
     assert list(loader.stats.bad_files) == [names[1]]
     with pytest.raises(FileNotFoundError, match=r"gone\.jpg"):
