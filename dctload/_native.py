@@ -35,7 +35,10 @@ STATUS_NAMES = {
 
 
 def _os_error(message: str, name: str, system_error: int) -> Exception:
-    return OSError(system_error, os.strerror(system_error), name)
+    # What the engine says of a named pipe, a socket or a device.
+    irregular = system_error == _errno.EINVAL
+    text = "not a regular file" if irregular else os.strerror(system_error)
+    return OSError(system_error, text, name)
 
 
 def _no_memory(message: str, name: str, system_error: int) -> Exception:

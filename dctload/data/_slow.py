@@ -12,6 +12,7 @@ from ..transforms._plan import to_tensor
 from ..transforms.compose import Compose, as_compose
 from ._fit import FitPlan
 from .sources.base import DEFAULTS, Inputs, Source
+from .sources.paths import read_file
 
 _SOI = b"\xff\xd8"
 
@@ -75,8 +76,7 @@ def load_one(source: Source, index: int) -> Any:
         raise failure
     (raw,) = inputs.raw
     if inputs.is_path:
-        with open(raw, "rb") as file:
-            raw = file.read()
+        raw = read_file(raw)
     convert = source.other_formats == "convert"
     image, _ = load(raw, source.name(index), None, convert)
     options = source.options.over(DEFAULTS)

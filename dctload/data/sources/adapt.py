@@ -13,6 +13,7 @@ from torch.utils.data import ConcatDataset, IterableDataset, Subset
 
 from ..sampler import Indices, checked
 from .base import Inputs, Options, Raw, Slot, Source
+from .paths import read_file
 from .translate import equivalent, is_native
 
 _ACCEPTED = (
@@ -153,8 +154,7 @@ def _joined(pieces: list[Inputs], places: Indices) -> Inputs:
 def _read(path: Any, place: int, failed: dict[int, Exception]) -> bytes:
     """The file; nothing where it cannot be read, which is noted in ``failed``."""
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return read_file(path)
     except OSError as error:
         failed[place] = error
         return b""

@@ -227,6 +227,7 @@ def _samples(
 ) -> Iterable[tuple[str, tuple[int, int], tuple[int, int] | None]]:
     """Yield (member, image, target) of one archive; both are (offset, size)."""
     done: set[str] = set()
+    parts: set[str] = set()
     key = name = None
     image = label = None
     for member, offset, size in found:
@@ -241,7 +242,10 @@ def _samples(
                     f"{path}: the files of sample {member_key!r} are not next to "
                     "each other; write the archive sorted by name"
                 )
-            key, image, label = member_key, None, None
+            key, image, label, parts = member_key, None, None, set()
+        if member in parts:
+            raise ValueError(f"{path}: {member} is in it twice")
+        parts.add(member)
         if part == wanted:
             label = offset, size
         elif part.endswith(EXTENSIONS) and image is None:

@@ -9,6 +9,8 @@ import functools
 import os
 from collections.abc import Callable, Iterator
 
+from .paths import open_regular
+
 _BLOCK = 512
 _REGULAR = (b"0", b"\0", b"7")
 
@@ -46,7 +48,7 @@ def members(path: str) -> Iterator[tuple[str, int, int]]:
         OSError: The file cannot be read.
         ValueError: The file is no tar archive, or breaks off.
     """
-    fd = os.open(path, os.O_RDONLY)
+    fd = open_regular(path)
     try:
         total = os.fstat(fd).st_size
         yield from members_of(functools.partial(os.pread, fd), total, path)
@@ -56,10 +58,13 @@ def members(path: str) -> Iterator[tuple[str, int, int]]:
 
 def members_of(read: Read, total: int, path: str) -> Iterator[tuple[str, int, int]]:
     """The same of an archive of ``total`` bytes that is read by ``read``."""
-    offset = 0
+    offset, last = 0, "its start"
     long_name: bytes | None = None
     pax: dict[bytes, bytes] = {}
-    while offset < total:
+    while True:
+        if offset >= total:
+            # Cut where a member ends: tarfile would take it for the whole.
+            raise ValueError(f"{path}: breaks off after {last}, without an end")
         header = read(_BLOCK, offset)
         if not header.strip(b"\0"):
             return  # the end of an archive is a block of zeroes
@@ -76,7 +81,8 @@ def members_of(read: Read, total: int, path: str) -> Iterator[tuple[str, int, in
         else:
             if kind in _REGULAR:
                 name = pax.get(b"path", long_name or name)
-                yield os.fsdecode(name), content, size
+                last = os.fsdecode(name)
+                yield last, content, size
             long_name, pax = None, {}
 
 
