@@ -49,7 +49,11 @@ def _walk(
     folders: list[str] = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            (folders if _is_folder(entry) else files).append(entry.name)
+            try:
+                inside = folders if entry.is_dir() else files
+            except OSError:  # links that lead nowhere: a file that is missing
+                inside = files
+            inside.append(entry.name)
     yield folder, files
     if not folders:
         return
@@ -60,14 +64,6 @@ def _walk(
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), folder)
     for inner in folders:
         yield from _walk(os.path.join(folder, inner), (*above, here))
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether there is a folder; what links to nothing is a file that is missing."""
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
 
 
 def remote_folders(root: str, remote: RemoteFiles) -> tuple[list[str], Walk]:
@@ -98,7 +94,8 @@ def find_files(
     for target, name in enumerate(classes):
         before = len(paths)
         for folder, files in sorted(found(os.path.join(root, name))):
-            paths += filter(is_valid, [os.path.join(folder, f) for f in sorted(files)])
+            start = os.path.join(folder, "")
+            paths += filter(is_valid, [start + file for file in sorted(files)])
         targets += [target] * (len(paths) - before)
         if len(paths) == before:
             empty.append(name)
