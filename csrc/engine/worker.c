@@ -49,7 +49,7 @@ need_decoder(struct worker *w)
 }
 
 void
-worker_read(struct worker *w, const struct job *job)
+worker_read(struct worker *w, struct chunk_pool *pool, const struct job *job)
 {
 	struct dctload_item *item = job->item;
 	size_t offset = 0;
@@ -60,9 +60,9 @@ worker_read(struct worker *w, const struct job *job)
 	if (item->path != NULL) {
 		item->in = NULL;
 		item->in_nbytes = 0;
-		item->status =
-			file_read(item->path, &job->batch->files, &item->in,
-				  &item->in_nbytes, &item->system_error);
+		item->status = file_read(item->path, &job->batch->files, pool,
+					 &item->in, &item->in_nbytes,
+					 &item->system_error);
 	}
 	stat_add(&w->stats.files, 1);
 	stat_add(&w->stats.in_nbytes, item->in_nbytes);
@@ -130,6 +130,14 @@ fill_jpeg_job(struct open_job *o, const struct job *job)
 	return excerpt ? excerpt_begin(&o->excerpt, item) : DCTLOAD_OK;
 }
 
+/* A file that was sampled, and not read again since. */
+static bool
+is_forgotten(const struct dctload_item *item)
+{
+	return item->status == DCTLOAD_OK && item->path != NULL &&
+	       item->in == NULL;
+}
+
 /* Items that failed before, or are to be skipped, are done at once. */
 static struct jpeg_job *
 next_jpeg_job(void *ctx)
@@ -139,6 +147,8 @@ next_jpeg_job(void *ctx)
 	struct job job;
 
 	while (source->next(source->ctx, &job)) {
+		if (is_forgotten(job.item))
+			job.item->status = DCTLOAD_BAD_ARGUMENT;
 		if (job.item->status == DCTLOAD_OK && !job.item->skip) {
 			struct open_job *o = take_spare(drain->worker);
 

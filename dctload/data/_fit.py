@@ -46,10 +46,10 @@ class FitPlan(Plan):
     def _final_size(self) -> tuple[tuple[int, int], str]:
         return _NOMINAL, f"fit={self.fit!r}"
 
-    def fill(self, infos: Any, u: Any, geometry_view: Any, orientation: bool) -> Any:
+    def fill(self, infos: Any, u: Any, views: Any, orientation: bool) -> Any:
         """Choose the batch's size and write the geometry of its images."""
         geometry = self.decide(infos, u, orientation)
-        geometry.write(geometry_view)
+        geometry.write(*views)
         return geometry
 
     def decide(self, infos: Any, u: Any, orientation: bool) -> Any:

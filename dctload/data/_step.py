@@ -38,6 +38,8 @@ class Step:
         batch: The engine's items.
         tensors: Where the samples go.
         uniforms: The random numbers, ``(N, num_draws)``.
+        briefs: Sizes and orientations of its images, once they are read.
+        is_ordinary: All of them could be read, and the engine can make all.
         slowly: Places of the images that are made in Python.
         images: Of these, those that had to be loaded early, and if converted.
         blocks: With ``fit="list"``, rows and columns of each image.
@@ -47,6 +49,7 @@ class Step:
         places: With ``packed``, the places of the images in it.
         patches: Likewise, samples that stand in for others.
         size: Likewise, width and height where the plan fits sizes.
+        num: Samples.
     """
 
     draw: Draw
@@ -54,6 +57,8 @@ class Step:
     batch: Any
     tensors: list[torch.Tensor] = field(default_factory=list)
     uniforms: Any = None
+    briefs: Any = None
+    is_ordinary: bool = False
     slowly: list[int] = field(default_factory=list)
     images: dict[int, tuple[Any, bool]] = field(default_factory=dict)
     blocks: list[tuple[int, int]] = field(default_factory=list)
@@ -63,9 +68,13 @@ class Step:
     places: Any = ()
     patches: dict[int, Any] = field(default_factory=dict)
     size: tuple[int, int] | None = None
+    num: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.num = len(self.draw.indices)
 
     def __len__(self) -> int:
-        return len(self.draw.indices)
+        return self.num
 
 
 @dataclass

@@ -194,7 +194,8 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         self.stats = LoaderStats(num_threads=num_workers)
         self._policy = ErrorPolicy(on_error, max_errors, len(source), self.stats)
         self._source = source
-        self._order = LoaderOrder(self, own, bool(shuffle or self._plan.num_draws))
+        is_random = bool(shuffle or self._plan.num_draws)
+        self._order = LoaderOrder(self, source, own, is_random)
         self._engine: Any = None
         self._memory: Buffers | None = None
         self._streams: dict[torch.device, Any] = {}
