@@ -66,7 +66,8 @@ def _full_precision(device: torch.device) -> Iterator[None]:
     """
     cuda = device.type == "cuda"
     backends: Any = torch.backends
-    setting = backends.cuda.matmul if cuda else backends.mkldnn.matmul
+    home = backends.cuda if cuda else backends.mkldnn
+    setting = getattr(home, "matmul", None)
     is_new = hasattr(setting, "fp32_precision")
     if is_new and setting.fp32_precision in ("none", "ieee"):
         yield

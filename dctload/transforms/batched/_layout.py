@@ -153,6 +153,10 @@ class Layout:
         self.form, self.num_images = form, len(infos)
         self.arrays: dict[str, Array] = {}
         self._check_colors(infos["color"], infos["num_components"])
+        # What axes and colour maps cannot express.
+        operations = getattr(geometry, "ops", None)
+        if operations is not None and operations.num.any():
+            raise ValueError("operations on pixels are not carried out on a device")
         self._set_color(infos, geometry)
         jobs = self._list_jobs(infos)
         self._plan_jobs(infos, geometry, jobs)
