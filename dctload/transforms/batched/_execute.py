@@ -67,7 +67,7 @@ def _full_precision(device: torch.device) -> Iterator[None]:
     cuda = device.type == "cuda"
     backends: Any = torch.backends
     home = backends.cuda if cuda else backends.mkldnn
-    setting = getattr(home, "matmul", None)
+    setting: Any = getattr(home, "matmul", None)
     is_new = hasattr(setting, "fp32_precision")
     if is_new and setting.fp32_precision in ("none", "ieee"):
         yield
