@@ -62,7 +62,7 @@ class Samples:
         """The arguments of the one call that is timed."""
         native, ffi = self.native, self.native.ffi
         u = self.rng.random((1, self.plan.num_draws))
-        self.plan.fill(image._header(), u, self.view, False)
+        self.plan.fill(image._header(), u, [self.view], False)
         self.planes = image._source.planes(image._i)
         pointers = native._planes(self.planes)
         return (

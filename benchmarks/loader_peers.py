@@ -73,7 +73,7 @@ def c_alone(files: list[bytes], paths: list[str]) -> Pass:
     engine.submit_read(batch, num)
     engine.wait(batch)
     uniforms = native.uniforms(0, 0, np.arange(num), plan.num_draws)
-    plan.fill(batch.items["info"], uniforms, batch.items["geometry"], True)
+    plan.fill(batch.items["info"], uniforms, [batch.items["geometry"]], True)
     # Batches come and go: what is written is not in the cache when it comes back.
     out = [
         np.zeros((4 * BATCH, n), np.uint8) for n in native.output_nbytes(plan.output)

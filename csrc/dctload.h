@@ -296,6 +296,28 @@ struct dctload_geometry {
 	struct dctload_color_map color;
 };
 
+/*
+ * The geometry of many images as arrays, without colour.  Field f (in the order
+ * of struct dctload_step) of step k of image i is
+ * steps[(f * num_images + i) * capacity + k].
+ */
+struct dctload_axis_table {
+	const int64_t *num_steps; /* [num_images], at most 'capacity' */
+	const double *steps;
+	size_t capacity; /* at most DCTLOAD_MAX_STEPS */
+};
+
+struct dctload_geometry_table {
+	size_t num_images;
+	struct dctload_axis_table x, y;
+	const uint8_t *transpose; /* [num_images] */
+	const double *fill;       /* [num_images][DCTLOAD_MAX_COMPONENTS] */
+};
+
+/* Images 'first' to 'first + num' to records that lie 'stride' bytes apart. */
+void dctload_write_geometry(const struct dctload_geometry_table *table,
+			    size_t first, size_t num, void *out, size_t stride);
+
 enum dctload_layout {
 	DCTLOAD_PLANES = 0, /* out[0]: Y at (H/8, W/8); out[1]: Cb|Cr at half */
 	DCTLOAD_CONCAT = 1  /* out[0]: Y|Cb|Cr, all at (H/8, W/8) */
@@ -352,6 +374,12 @@ dctload_resample(struct dctload_decoder *d, const struct dctload_info *info,
 
 /* ---- many files, many threads ------------------------------------------ */
 
+/* The blocks [row, end_row) x [col, end_col) of a grid, and where they go. */
+struct dctload_excerpt {
+	uint32_t row, end_row, col, end_col;
+	int16_t *out; /* [end_row - row][end_col - col][64] */
+};
+
 struct dctload_item {
 	/* Set by the caller: bytes that outlive the batch's work, or a path. */
 	const uint8_t *in;
@@ -369,6 +397,7 @@ struct dctload_item {
 	void *out[2];
 	struct dctload_region region; /* of a decode; see its window */
 	struct dctload_geometry geometry;
+	struct dctload_excerpt excerpts[DCTLOAD_MAX_COMPONENTS];
 	uint32_t skip; /* not 0: leave this item alone */
 };
 
@@ -384,7 +413,8 @@ void dctload_free_engine(struct dctload_engine *e);
 
 /*
  * Items that are worked on and waited for together.  Files read from paths stay
- * in memory owned by the batch until it is freed or its next submit_read.
+ * in memory owned by the batch until it is freed or its next submit_read, or
+ * until it is sampled without an item that is skipped: item.in is NULL then.
  */
 struct dctload_batch *dctload_alloc_batch(uint32_t num_items);
 struct dctload_item *dctload_batch_items(struct dctload_batch *b);
@@ -403,6 +433,32 @@ uint32_t dctload_place_planes(struct dctload_batch *b, uint32_t first,
 			      uint32_t num_items, void *memory, size_t capacity,
 			      size_t *nbytes_ret);
 
+/*
+ * Fields of the first 'num_items' items at once, while no work is under way.
+ *
+ *   set_paths      item i is to be read from text + starts[indices[i]]; returns
+ *                  the first item whose index is not below num_starts, if any,
+ *                  else num_items
+ *   set_out        item i is to be written to start + i * stride, in out[k]
+ *   survey         what a plan needs to know of items that were read; returns
+ *                  how many are ordinary: read well, not skipped, not CMYK
+ *   count_failed   how many have a status other than DCTLOAD_OK
+ */
+struct dctload_brief {
+	uint32_t width, height, orientation;
+	uint64_t in_nbytes;
+};
+
+uint32_t dctload_set_paths(struct dctload_batch *b, uint32_t num_items,
+			   const char *text, const int64_t *starts,
+			   size_t num_starts, const int64_t *indices);
+void dctload_set_out(struct dctload_batch *b, uint32_t num_items, uint32_t k,
+		     void *start, size_t stride);
+uint32_t dctload_survey(const struct dctload_batch *b, uint32_t num_items,
+			struct dctload_brief *out);
+uint32_t
+dctload_count_failed(const struct dctload_batch *b, uint32_t num_items);
+
 /* Times summed over threads, in nanoseconds, since the engine was made. */
 struct dctload_engine_stats {
 	uint64_t read_ns, work_ns, idle_ns;
@@ -418,6 +474,8 @@ struct dctload_engine_stats {
  *            becomes that of the window of item.region
  *   sample   in -> out with item.geometry and 'output', likewise; 'output' is
  *            copied
+ *   excerpt  in -> the blocks of item.excerpts, likewise; BAD_ARGUMENT for one
+ *            that reaches beyond its grid
  *
  * Reads go before other work.  Limits may be NULL: the defaults.
  */
@@ -432,6 +490,10 @@ enum dctload_status
 dctload_submit_sample(struct dctload_engine *e, struct dctload_batch *b,
 		      uint32_t num_items, const struct dctload_limits *limits,
 		      uint32_t flags, const struct dctload_output *output);
+enum dctload_status
+dctload_submit_excerpt(struct dctload_engine *e, struct dctload_batch *b,
+		       uint32_t num_items, const struct dctload_limits *limits,
+		       uint32_t flags);
 
 /*
  * Wait until the batch's work is done; returns the number of items left, so 0

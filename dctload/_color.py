@@ -75,10 +75,11 @@ class ColorMap:
             pick("chroma_offset"),
         )
 
-    def write(self, records: Array) -> None:
-        """Fill N records of ``struct dctload_color_map``."""
+    def write(self, records: Array, first: int = 0) -> None:
+        """Fill ``struct dctload_color_map`` records, of images from ``first`` on."""
+        part = slice(first, first + len(records))
         for name in ("gain", "y_offset", "y_mean", "chroma", "chroma_offset"):
-            records[name] = getattr(self, name)
+            records[name] = getattr(self, name)[part]
 
     def apply(self, planes: list[Array], i: int = 0) -> list[Array]:
         """Y, Cb and Cr (or Y alone) of image ``i``, (by, bx, 8, 8) each."""

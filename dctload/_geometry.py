@@ -32,7 +32,7 @@ class Axis:
     Attributes:
         size: Current size in luma samples, (N,).
         num: Steps so far, (N,).
-        table: The steps, (fields, N, MAX_STEPS); fields as in ``STEP_FIELDS``.
+        table: The steps, (fields, N, capacity); fields as in ``STEP_FIELDS``.
     """
 
     size: Array
@@ -44,8 +44,20 @@ class Axis:
         """An axis that nothing has been done to."""
         size = np.asarray(size, np.int64)
         num = len(size)
-        table = np.zeros((len(STEP_FIELDS), num, MAX_STEPS))
-        return Axis(size, np.zeros(num, np.int64), table)
+        return Axis(size, np.zeros(num, np.int64), np.zeros((len(STEP_FIELDS), num, 1)))
+
+    @property
+    def capacity(self) -> int:
+        """How many steps the table has room for."""
+        return self.table.shape[2]
+
+    def _copied_table(self, capacity: int) -> Array:
+        """A copy with room for ``capacity`` steps, or for those it has room for."""
+        if capacity <= self.capacity:
+            return self.table.copy()
+        table = np.zeros((*self.table.shape[:2], capacity))
+        table[:, :, : self.capacity] = self.table
+        return table
 
     def step(self, i: int, k: int) -> dict[str, float]:
         """Step ``k`` of image ``i``."""
@@ -62,10 +74,11 @@ class Axis:
     def _set_last(self, last: Array, size: Array, append: Array, mask: Array) -> "Axis":
         """Replace the last step, or put another behind it, where ``mask``."""
         num = np.where(mask, np.maximum(self.num + append, 1), self.num)
-        if num.max(initial=0) > MAX_STEPS:
+        most = int(num.max(initial=0))
+        if most > MAX_STEPS:
             raise ValueError(f"more than {MAX_STEPS} resamplings of one axis")
         rows = mask.nonzero()[0]
-        table = self.table.copy()
+        table = self._copied_table(most)
         table[:, rows, num[rows] - 1] = last[:, rows]
         return Axis(np.where(mask, size, self.size), num, table)
 
@@ -102,30 +115,32 @@ class Axis:
         self, left: Array, size: Array, out_size: Array, filter_: int
     ) -> "Axis":
         """``crop`` and ``resize`` of all images, at once where that is easy."""
-        if self.num.any() or (left < 0).any() or (left + size > self.size).any():
+        # Whole numbers, or'ed: negative if one is.
+        outside = (left | (self.size - left - size)).min(initial=0) < 0
+        if outside or self.num.any():
             every = np.ones(len(size), bool)
             return self.crop(left, size, every).resize(out_size, filter_, every)
-        table = np.zeros_like(self.table)
-        step = table[:, :, 0]
+        step = np.empty((len(STEP_FIELDS), len(size)))
         step[LO] = step[START] = left
         step[HI] = left + size
         step[STEP] = size / out_size
         step[OUT_SIZE] = out_size
-        step[FILTER] = np.where(size == out_size, FILTERS["bilinear"], filter_)
-        return Axis(out_size, np.ones(len(size), np.int64), table)
+        step[FILTER] = filter_
+        step[FILTER, size == out_size] = FILTERS["bilinear"]
+        return Axis(out_size, np.ones(len(size), np.int64), step[:, :, None])
 
     def flip(self, mask: Array) -> "Axis":
         """Mirror."""
+        if self.capacity == 1 and self.num.all():  # as after a random crop
+            table = self.table.copy()
+            step = table[:, :, 0]
+            np.add(step[START], step[STEP] * step[OUT_SIZE], step[START], where=mask)
+            np.negative(step[STEP], step[STEP], where=mask)
+            return Axis(self.size, self.num, table)
         last = self._last()
         last[START] += last[STEP] * last[OUT_SIZE]
         last[STEP] *= -1
         return self._set_last(last, self.size, np.zeros(len(mask), bool), mask)
-
-    def write(self, records: Array) -> None:
-        """Fill the steps of N records of ``struct dctload_geometry``."""
-        used = self.num.max(initial=0)
-        for field, values in zip(STEP_FIELDS, self.table, strict=True):
-            records[field][:, :used] = values[:, :used]
 
 
 def _copy_steps(size: Array) -> Array:
@@ -158,17 +173,18 @@ def _extent(step: Array) -> tuple[Array, Array]:
 
 def _swap(a: Axis, b: Axis, mask: Array) -> tuple[Axis, Axis]:
     """Exchange the axes of the masked images."""
-    column = mask[:, None]
+    column, capacity = mask[:, None], max(a.capacity, b.capacity)
+    of_a, of_b = a._copied_table(capacity), b._copied_table(capacity)
     return (
         Axis(
             np.where(mask, b.size, a.size),
             np.where(mask, b.num, a.num),
-            np.where(column, b.table, a.table),
+            np.where(column, of_b, of_a),
         ),
         Axis(
             np.where(mask, a.size, b.size),
             np.where(mask, a.num, b.num),
-            np.where(column, a.table, b.table),
+            np.where(column, of_a, of_b),
         ),
     )
 
@@ -347,16 +363,23 @@ class Geometry:
         before = self.color or ColorMap.identity(len(self))
         return replace(self, color=before.then(color))
 
-    def write(self, view: Array) -> None:
-        """Fill N records of ``struct dctload_geometry``."""
-        view["use_color"] = self.color is not None
-        if self.color is not None:
-            self.color.write(view["color"])
-        view["transpose"] = self.transpose
-        view["fill"] = self.fill
-        for name, axis in (("x", self.x), ("y", self.y)):
-            view["num_" + name] = axis.num
-            axis.write(view[name])
+    def write(self, *views: Array) -> None:
+        """Fill records of ``struct dctload_geometry``, N in all of ``views``."""
+        from ._geometry_table import GeometryTable
+
+        table = GeometryTable(
+            (self.x.num, self.y.num),
+            (self.x.table, self.y.table),
+            self.transpose,
+            self.fill,
+        )
+        first = 0
+        for view in views:
+            table.write(view, first)
+            if self.color is not None:
+                view["use_color"] = 1
+                self.color.write(view["color"], first)
+            first += len(view)
 
     def same_size(self) -> tuple[int, int] | None:
         """The size that all images have, or None."""

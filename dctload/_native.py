@@ -6,6 +6,7 @@ exceptions here (in :func:`error`, nowhere else).
 
 import atexit
 import errno as _errno
+import functools
 import os
 import threading
 import weakref
@@ -34,7 +35,10 @@ STATUS_NAMES = {
 
 
 def _os_error(message: str, name: str, system_error: int) -> Exception:
-    return OSError(system_error, os.strerror(system_error), name)
+    # What the engine says of a named pipe, a socket or a device.
+    irregular = system_error == _errno.EINVAL
+    text = "not a regular file" if irregular else os.strerror(system_error)
+    return OSError(system_error, text, name)
 
 
 def _no_memory(message: str, name: str, system_error: int) -> Exception:
@@ -122,6 +126,8 @@ STEP_DTYPE = _dtype_of(ffi.typeof("struct dctload_step"))
 GEOMETRY_DTYPE = _dtype_of(ffi.typeof("struct dctload_geometry"))
 OUTPUT_DTYPE = _dtype_of(ffi.typeof("struct dctload_output"))
 ITEM_DTYPE = _dtype_of(ffi.typeof("struct dctload_item"))
+BRIEF_DTYPE = _dtype_of(ffi.typeof("struct dctload_brief"))
+_BRIEFS = ffi.typeof("struct dctload_brief[]")
 
 
 def new_geometry(num_images: int = 1) -> np.ndarray:
@@ -132,6 +138,27 @@ def new_geometry(num_images: int = 1) -> np.ndarray:
 def _pointer(array: np.ndarray, ctype: str) -> Any:
     """The address of ``array`` as ``ctype``; the caller keeps the array."""
     return ffi.cast(ctype, array.ctypes.data)
+
+
+def c_array(array: np.ndarray, dtype: str, size: int) -> Any:
+    """A contiguous array as C's, kept by what is returned: quicker than an address.
+
+    Args:
+        array: Of ``size`` elements.
+        dtype: NumPy's name of its type, and C's but for a ``_t``.
+        size: As many as C reads.
+    """
+    if array.size != size or array.dtype != dtype:
+        raise ValueError(f"expected {size} {dtype}, got {array.size} {array.dtype}")
+    return ffi.from_buffer(_C_ARRAYS[dtype], array)
+
+
+_C_ARRAYS = {
+    "int64": ffi.typeof("int64_t[]"),
+    "uint64": ffi.typeof("uint64_t[]"),
+    "float64": ffi.typeof("double[]"),
+    "bool": ffi.typeof("uint8_t[]"),
+}
 
 
 def _planes(planes: Sequence[np.ndarray]) -> Any:
@@ -468,11 +495,11 @@ def uniforms(
     lib.dctload_uniforms(
         seed & (2**64 - 1),
         epoch,
-        _pointer(indices, "uint64_t *"),
+        c_array(indices, "uint64", indices.size),
         indices.size,
         num,
         slot,
-        _pointer(out, "double *"),
+        c_array(out, "float64", out.size),
     )
     return out
 
@@ -488,9 +515,11 @@ _BYTES_IN_OBJECT = id(_probe) + _BYTES_OFFSET == int(
 )
 
 
-def address_of(data: bytes) -> int:
-    """Where the content of ``data`` lies, as long as the object lives."""
-    return int(ffi.cast("uintptr_t", ffi.from_buffer(data)))
+# The function itself: at exit the names of this module go before its last batch.
+def _free_batch(
+    batch: Any, _items: Any, free: Callable[[Any], None] = lib.dctload_free_batch
+) -> None:
+    free(batch)
 
 
 class Batch:
@@ -506,7 +535,7 @@ class Batch:
             raise MemoryError(f"no memory for a batch of {num_items} items")
         # The items keep the batch: a view of them may be its last user.
         memory = ffi.gc(
-            lib.dctload_batch_items(batch), lambda _: lib.dctload_free_batch(batch)
+            lib.dctload_batch_items(batch), functools.partial(_free_batch, batch)
         )
         self.pointer = batch
         self.num_items = num_items
@@ -541,15 +570,49 @@ class Batch:
             int(ffi.cast("uintptr_t", joined))
         )
 
-    def set_path_addresses(self, addresses: np.ndarray, keep: Any) -> None:
-        """Items are to be read from files; C strings at ``addresses`` in ``keep``."""
-        items = self.items[: len(addresses)]
-        self._keep = keep
-        items["path"] = addresses
-        items["in"] = 0
-        items["in_nbytes"] = 0
-        items["skip"] = 0
+    def set_paths_of(self, text: bytes, starts: np.ndarray, chosen: np.ndarray) -> None:
+        """Items are to be read from files.
+
+        Args:
+            text: Paths end to end, each with a zero byte behind it.
+            starts: Where each begins in ``text``: int64.
+            chosen: Which of them, one for each item: int64.
+
+        Raises:
+            IndexError: There is no such path.
+        """
+        num = self._fits(len(chosen))
+        self._keep = text = ffi.from_buffer(text)
+        num_set = lib.dctload_set_paths(
+            self.pointer,
+            num,
+            text,
+            c_array(starts, "int64", len(starts)),
+            len(starts),
+            c_array(chosen, "int64", num),
+        )
         self._forget_regions()
+        if num_set < num:
+            raise IndexError(f"index {chosen[num_set]} of {len(starts)} paths")
+
+    def set_out(self, num: int, k: int, address: int, stride: int) -> None:
+        """Sample i goes to ``address + i * stride``, in the k-th tensor."""
+        start = ffi.cast("void *", address)
+        lib.dctload_set_out(self.pointer, self._fits(num), k, start, stride)
+
+    def survey(self, out: np.ndarray) -> bool:
+        """Fill ``BRIEF_DTYPE`` records; whether all items are ordinary JPEG images."""
+        num, briefs = self._fits(len(out)), ffi.from_buffer(_BRIEFS, out)
+        return bool(lib.dctload_survey(self.pointer, num, briefs) == num)
+
+    def num_failed(self, num: int) -> int:
+        """How many of the first ``num`` items have an error."""
+        return int(lib.dctload_count_failed(self.pointer, self._fits(num)))
+
+    def _fits(self, num: int) -> int:
+        if num > self.num_items:
+            raise ValueError(f"{num} items in a batch of {self.num_items}")
+        return num
 
     def set_data(self, data: Sequence[Any]) -> None:
         """Items are these buffers, which the batch keeps until the next set."""
@@ -596,6 +659,8 @@ class Batch:
     def data(self, i: int) -> bytes:
         """A copy of the bytes of item ``i``, as given or as read from its path."""
         item = self.items[i]
+        if not item["in"]:
+            raise ValueError(f"item {i} is not in memory: not read, or done with")
         memory = ffi.cast("char *", int(item["in"]))
         return bytes(ffi.buffer(memory, int(item["in_nbytes"])))
 
@@ -690,6 +755,17 @@ class Engine:
             "engine",
         )
 
+    def submit_excerpt(
+        self, batch: Batch, n: int, limits_: Any = None, flags: int = 0
+    ) -> None:
+        """Queue decoding of the blocks of the items' excerpts."""
+        _check(
+            lib.dctload_submit_excerpt(
+                self._engine, batch.pointer, n, limits(limits_), flags
+            ),
+            "engine",
+        )
+
     def wait(self, batch: Batch, timeout: float | None = None) -> int:
         """Wait until the batch is done, at most ``timeout`` s; returns items left."""
         left_ms = None if timeout is None else int(timeout * 1000)
@@ -714,8 +790,13 @@ class Engine:
         """Nanoseconds summed over threads, files and bytes read so far."""
         out = ffi.new("struct dctload_engine_stats *")
         lib.dctload_get_stats(self._engine, out)
-        fields = ffi.typeof("struct dctload_engine_stats").fields
-        return {name: getattr(out, name) for name, _ in fields}
+        return {
+            "read_ns": out.read_ns,
+            "work_ns": out.work_ns,
+            "idle_ns": out.idle_ns,
+            "files": out.files,
+            "in_nbytes": out.in_nbytes,
+        }
 
     def close(self) -> None:
         """End the threads. What is queued is dropped. Safe to call again."""

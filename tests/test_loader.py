@@ -263,6 +263,28 @@ def test_batches_are_those_of_torchs_loader(folder, make, num_workers):
         assert torch.equal(x, want_x)
 
 
+def test_indices_below_zero_count_from_the_end_as_in_torch(folder):
+    data = ImageFolder(folder, transform=PLAIN)
+    ((want, target),) = DataLoader(data, 2, sampler=[NUM - 1, 2])
+    for loader in (
+        DataLoader(data, 2, sampler=[-1, 2]),
+        DataLoader(data, batch_sampler=[[-1, 2]]),
+        DataLoader(Subset(data, [-1, 2]), 2),
+    ):
+        ((x, got),) = loader
+        assert torch.equal(x, want)
+        assert torch.equal(got, target)
+
+
+@pytest.mark.parametrize("wrong", [NUM, -NUM - 1])
+def test_indices_of_no_sample_are_named(folder, wrong):
+    data = ImageFolder(folder, transform=PLAIN)
+    with pytest.raises(IndexError, match=f"sampler gave index {wrong} .* {NUM} samp"):
+        list(DataLoader(data, 2, sampler=[0, wrong]))
+    with pytest.raises(IndexError, match=f"Subset gave index {wrong} .* {NUM} samp"):
+        DataLoader(Subset(data, [0, wrong]), 2)
+
+
 def test_batch_size_none_gives_single_samples_as_torch_does(folder):
     data = ImageFolder(folder, transform=PLAIN)
     ours = list(DataLoader(data, batch_size=None, num_workers=2))

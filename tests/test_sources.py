@@ -440,3 +440,60 @@ def test_hugging_face_rows_are_read_undecoded(jpeg_samples):
         as_source(rows.with_transform(lambda row: row))
     with pytest.raises(TypeError, match="one Image column, it has none"):
         as_source(rows.remove_columns("image"))
+
+
+# ---- what is not as it should be ------------------------------------------------
+
+
+def test_an_archive_cut_at_a_members_end_is_not_taken_for_whole(tmp_path):
+    path = tmp_path / "x.tar"
+    write_tar(path, {"a.jpg": b"1" * 512, "b.jpg": b"2" * 512})
+    path.write_bytes(path.read_bytes()[:1024])
+    with pytest.raises(ValueError, match=r"x\.tar: breaks off after a\.jpg"):
+        TarShards(path)
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"x\.tar: breaks off after its start"):
+        TarShards(path)
+
+
+def test_a_member_that_is_there_twice_is_named(tmp_path):
+    with tarfile.open(tmp_path / "x.tar", "w") as tar:
+        for _ in range(2):
+            info = tarfile.TarInfo("a.jpg")
+            info.size = 3
+            tar.addfile(info, io.BytesIO(b"123"))
+    with pytest.raises(ValueError, match=r"x\.tar: a\.jpg is in it twice"):
+        TarShards(tmp_path / "x.tar")
+
+
+@pytest.mark.timeout(20)
+def test_what_is_no_file_is_named_and_not_waited_for(tmp_path):
+    pipe, folder = tmp_path / "pipe.jpg", tmp_path / "folder.jpg"
+    os.mkfifo(pipe)
+    folder.mkdir()
+    for make in (TarShards, lambda path: Files([path])[0]):
+        with pytest.raises(OSError, match=r"not a regular file: .*pipe\.jpg"):
+            make(pipe)
+        with pytest.raises(IsADirectoryError, match=r"folder\.jpg"):
+            make(folder)
+
+
+@pytest.mark.parametrize("where", [".", "..", "../../b"])
+def test_links_in_circles_are_named(tree, where):
+    os.symlink(where, tree / "b" / "sub" / "around")
+    os.symlink("../a", tree / "c" / "again")  # the same folder twice is no circle
+    if where == "../../b":
+        os.symlink("sub", tree / "b" / "again")
+    with pytest.raises(OSError, match=r"Too many levels of symbolic links: .*around"):
+        ImageFolder(tree)
+
+
+def test_names_that_are_no_text_are_kept(tree):
+    name = os.fsencode(tree) + b"/a/\xff.jpg"
+    with open(name, "wb") as file:
+        file.write(b"x")
+    folder = ImageFolder(tree)
+    assert name in [os.fsencode(path) for path, _ in folder.samples]
+    assert folder.fetch(np.arange(len(folder))).raw == [
+        os.fsencode(path) for path, _ in folder.samples
+    ]

@@ -306,3 +306,70 @@ def test_the_thread_sanitizer_finds_no_race(jpeg_samples, tmp_path):
         files.append(str(path))
     done = subprocess.run([program, *files], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "ok\n"), done.stderr
+
+
+# ---- memory of files ----
+
+
+def _sample(engine, batch, num):
+    """Sample the first items whole, to memory that is then forgotten."""
+    output = native.make_output(16, 16, "planes", "float32", False, [range(64)] * 3)
+    out = [np.empty((num, n), np.uint8) for n in native.output_nbytes(output)]
+    batch.items["geometry"] = np.zeros(len(batch), native.GEOMETRY_DTYPE)
+    for axis in ("x", "y"):
+        batch.items["geometry"]["num_" + axis] = 1
+        step = batch.items["geometry"][axis][:, 0]
+        step["hi"] = step["out_size"] = 16
+        step["step"] = step["filter"] = 1
+    for k, array in enumerate(out):
+        batch.set_out(num, k, array.ctypes.data, array.shape[1])
+    engine.submit_sample(batch, num, output=output)
+    engine.wait(batch)
+
+
+def _read(engine, batch, num):
+    engine.submit_read(batch, num)
+    engine.wait(batch)
+
+
+@pytest.mark.parametrize("num_threads", THREADS)
+def test_files_that_are_sampled_are_forgotten(files, num_threads):
+    files = [path for path in files if b"420" in path][:8]
+    engine, batch = Engine(num_threads), Batch(8)
+    batch.set_paths(files)
+    _read(engine, batch, 8)
+    _sample(engine, batch, 8)
+    assert _statuses(batch, 8) == {native.OK}
+    with pytest.raises(ValueError, match="item 3 is not in memory"):
+        batch.data(3)
+    _sample(engine, batch, 8)
+    assert isinstance(batch.error(0, "x"), ValueError)  # not read by itself
+    _read(engine, batch, 8)
+    _sample(engine, batch, 8)
+    assert _statuses(batch, 8) == {native.OK}
+
+
+def test_files_stay_as_long_as_an_item_is_left_to_others(files):
+    engine, batch = Engine(1), Batch(2)
+    batch.set_paths(files[:2])
+    _read(engine, batch, 2)
+    batch.items["skip"][0] = 1
+    _sample(engine, batch, 2)
+    assert batch.data(0) == Path(os.fsdecode(files[0])).read_bytes()
+
+
+def test_bytes_given_are_not_forgotten(jpeg_samples):
+    engine, batch = Engine(1), Batch(1)
+    batch.set_data([jpeg_samples["420"]])
+    _read(engine, batch, 1)
+    _sample(engine, batch, 1)
+    assert batch.data(0) == jpeg_samples["420"]
+
+
+def test_a_path_that_is_not_there_is_refused():
+    batch = Batch(2)
+    text, starts = b"a\0b\0", np.array([0, 2])
+    batch.set_paths_of(text, starts, np.array([1, 0]))
+    for wrong in (2, -1):
+        with pytest.raises(IndexError, match=f"index {wrong} of 2 paths"):
+            batch.set_paths_of(text, starts, np.array([0, wrong]))

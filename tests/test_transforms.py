@@ -212,10 +212,10 @@ class TestMerging:
         infos["width"], infos["height"] = np.transpose(SIZES)
         infos["orientation"] = np.arange(len(SIZES)) + 1
         together = np.zeros(len(SIZES), _native.GEOMETRY_DTYPE)
-        plan.fill(infos, u, together, True)
+        plan.fill(infos, u, [together], True)
         for i in range(len(SIZES)):
             alone = np.zeros(1, _native.GEOMETRY_DTYPE)
-            plan.fill(infos[i : i + 1], u[i : i + 1], alone, True)
+            plan.fill(infos[i : i + 1], u[i : i + 1], [alone], True)
             assert alone[0].tobytes() == together[i].tobytes()
 
     def test_a_merged_chain_equals_its_parts_one_after_the_other(self):

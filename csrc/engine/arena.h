@@ -10,25 +10,33 @@
 struct arena_chunk;
 
 /*
- * Chunks stay allocated over arena_reset(), so that work repeated on as much
- * data takes no memory from the system and no page faults.
+ * Chunks that no arena uses now.  Batches that are decoded leave theirs to those
+ * that are read next, so there are as many as are in use at a time, and the one
+ * used last, which is still in a cache, goes first.
  */
+struct chunk_pool {
+	pthread_mutex_t lock;
+	struct arena_chunk *first;
+	u32 num_chunks;
+};
+
+void chunk_pool_init(struct chunk_pool *pool);
+void chunk_pool_destroy(struct chunk_pool *pool);
+
 struct arena {
 	pthread_mutex_t lock;
 	struct arena_chunk *first;
 };
 
 void arena_init(struct arena *a);
+
+/* To the system, not to a pool, which may be gone. */
 void arena_destroy(struct arena *a);
 
 /* 64-byte aligned; NULL if there is no memory.  For any thread. */
-void *arena_alloc(struct arena *a, size_t nbytes);
+void *arena_alloc(struct arena *a, struct chunk_pool *pool, size_t nbytes);
 
-/*
- * Everything given out so far is free again.  Chunks that were not used since
- * the last reset, or hold one huge file, go back to the system.  No thread may
- * be allocating.
- */
-void arena_reset(struct arena *a);
+/* Everything given out so far is free again.  No thread may be allocating. */
+void arena_reset(struct arena *a, struct chunk_pool *pool);
 
 #endif /* DCTLOAD_ARENA_H */

@@ -81,3 +81,12 @@ dctload_place_planes(struct dctload_batch *b, uint32_t first,
 	}
 	return num_items;
 }
+
+void
+batch_forget_files(struct dctload_batch *b, struct chunk_pool *pool)
+{
+	for (u32 i = 0; i < b->num_items; i++)
+		if (b->items[i].path != NULL)
+			b->items[i].in = NULL;
+	arena_reset(&b->files, pool);
+}

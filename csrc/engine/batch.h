@@ -8,7 +8,7 @@
 
 #include "arena.h"
 
-enum work { WORK_READ, WORK_DECODE, WORK_SAMPLE };
+enum work { WORK_READ, WORK_DECODE, WORK_SAMPLE, WORK_EXCERPT };
 
 struct dctload_batch {
 	struct dctload_item *items;
@@ -22,6 +22,7 @@ struct dctload_batch {
 	u32 flags;
 	struct dctload_output output; /* of WORK_SAMPLE */
 	bool bypass_cache; /* WORK_DECODE: planes leave the caches anyway */
+	bool forget_files; /* nobody wants them after this work */
 
 	/*
 	 * Whose work this is, from the submission until the last item is done;
@@ -39,5 +40,8 @@ struct dctload_batch {
 
 /* Bytes of the coefficients of all items that are well. */
 size_t batch_coefs_nbytes(const struct dctload_batch *b, u32 num_items);
+
+/* Give back what was read from paths. */
+void batch_forget_files(struct dctload_batch *b, struct chunk_pool *pool);
 
 #endif /* DCTLOAD_BATCH_H */

@@ -51,8 +51,8 @@ regular_size(int fd, size_t *nbytes_ret)
 }
 
 static enum dctload_status
-read_open_file(int fd, struct arena *a, const u8 **in_ret,
-	       size_t *in_nbytes_ret, s32 *system_error_ret)
+read_open_file(int fd, struct arena *a, struct chunk_pool *pool,
+	       const u8 **in_ret, size_t *in_nbytes_ret, s32 *system_error_ret)
 {
 	size_t nbytes = 0;
 	u8 *memory;
@@ -60,7 +60,7 @@ read_open_file(int fd, struct arena *a, const u8 **in_ret,
 	*system_error_ret = regular_size(fd, &nbytes);
 	if (*system_error_ret != 0)
 		return DCTLOAD_IO;
-	memory = arena_alloc(a, nbytes);
+	memory = arena_alloc(a, pool, nbytes);
 	if (memory == NULL)
 		return DCTLOAD_NO_MEMORY;
 #ifdef POSIX_FADV_WILLNEED
@@ -75,8 +75,8 @@ read_open_file(int fd, struct arena *a, const u8 **in_ret,
 }
 
 enum dctload_status
-file_read(const char *path, struct arena *a, const u8 **in_ret,
-	  size_t *in_nbytes_ret, s32 *system_error_ret)
+file_read(const char *path, struct arena *a, struct chunk_pool *pool,
+	  const u8 **in_ret, size_t *in_nbytes_ret, s32 *system_error_ret)
 {
 	enum dctload_status status;
 	int fd;
@@ -89,7 +89,8 @@ file_read(const char *path, struct arena *a, const u8 **in_ret,
 		*system_error_ret = errno;
 		return DCTLOAD_IO;
 	}
-	status = read_open_file(fd, a, in_ret, in_nbytes_ret, system_error_ret);
+	status = read_open_file(fd, a, pool, in_ret, in_nbytes_ret,
+				system_error_ret);
 	(void)close(fd);
 	return status;
 }

@@ -11,7 +11,7 @@
  * or EINVAL, so a named pipe never blocks a worker.
  */
 enum dctload_status
-file_read(const char *path, struct arena *a, const u8 **in_ret,
-	  size_t *in_nbytes_ret, s32 *system_error_ret);
+file_read(const char *path, struct arena *a, struct chunk_pool *pool,
+	  const u8 **in_ret, size_t *in_nbytes_ret, s32 *system_error_ret);
 
 #endif /* DCTLOAD_FILE_H */

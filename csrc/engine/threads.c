@@ -64,6 +64,8 @@ struct dctload_engine {
 	bool stop;
 	bool caller_works; /* thread 0 is some caller's */
 
+	struct chunk_pool chunks; /* for files; a lock of its own */
+
 	struct thread threads[]; /* num_threads, at least 1 */
 };
 
@@ -128,6 +130,8 @@ static void
 finish_items_locked(struct dctload_engine *e, struct dctload_batch *b, u32 n)
 {
 	if (atomic_fetch_sub(&b->pending, n) == n) {
+		if (b->forget_files)
+			batch_forget_files(b, &e->chunks);
 		atomic_store(&b->engine, NULL);
 		pthread_cond_broadcast(&e->batch_done);
 	}
@@ -169,7 +173,7 @@ do_reads(struct thread *t)
 		const struct job job = { b, &b->items[t->run.next++] };
 
 		if (!job.item->skip)
-			worker_read(&t->worker, &job);
+			worker_read(&t->worker, &t->engine->chunks, &job);
 		finish_item(t->engine, b);
 	}
 	stat_add(&t->worker.stats.read_ns, now_ns() - start);
@@ -286,6 +290,7 @@ dctload_alloc_engine(uint32_t num_threads)
 	pthread_mutex_init(&e->lock, NULL);
 	init_cond(&e->has_work);
 	init_cond(&e->batch_done);
+	chunk_pool_init(&e->chunks);
 	for (u32 i = 0; i < num_workers; i++)
 		e->threads[i].engine = e;
 	return e;
@@ -359,6 +364,7 @@ dctload_free_engine(struct dctload_engine *e)
 	}
 	for (u32 i = 0; i < max_u32(e->num_threads, 1); i++)
 		worker_release(&e->threads[i].worker);
+	chunk_pool_destroy(&e->chunks);
 	free(e);
 }
 
@@ -376,6 +382,7 @@ prepare(struct dctload_engine *e, struct dctload_batch *b, u32 num_items,
 		b->limits = *limits;
 	else
 		dctload_default_limits(&b->limits);
+	b->forget_files = false;
 	return DCTLOAD_OK;
 }
 
@@ -412,7 +419,7 @@ dctload_submit_read(struct dctload_engine *e, struct dctload_batch *b,
 
 	if (status != DCTLOAD_OK)
 		return status;
-	arena_reset(&b->files);
+	arena_reset(&b->files, &e->chunks);
 	return submit(e, b, WORK_READ, num_items);
 }
 
@@ -436,6 +443,16 @@ dctload_submit_decode(struct dctload_engine *e, struct dctload_batch *b,
 	return submit(e, b, WORK_DECODE, num_items);
 }
 
+/* Items that are skipped may be read by the caller yet. */
+static bool
+skips_none(const struct dctload_batch *b, u32 num_items)
+{
+	for (u32 i = 0; i < num_items; i++)
+		if (b->items[i].skip)
+			return false;
+	return true;
+}
+
 enum dctload_status
 dctload_submit_sample(struct dctload_engine *e, struct dctload_batch *b,
 		      uint32_t num_items, const struct dctload_limits *limits,
@@ -447,7 +464,22 @@ dctload_submit_sample(struct dctload_engine *e, struct dctload_batch *b,
 		return status;
 	b->flags = flags;
 	b->output = *output;
+	b->forget_files = skips_none(b, num_items);
 	return submit(e, b, WORK_SAMPLE, num_items);
+}
+
+enum dctload_status
+dctload_submit_excerpt(struct dctload_engine *e, struct dctload_batch *b,
+		       uint32_t num_items, const struct dctload_limits *limits,
+		       uint32_t flags)
+{
+	const enum dctload_status status = prepare(e, b, num_items, limits);
+
+	if (status != DCTLOAD_OK)
+		return status;
+	b->flags = flags;
+	b->forget_files = skips_none(b, num_items);
+	return submit(e, b, WORK_EXCERPT, num_items);
 }
 
 /* ---- waiting --------------------------------------------------------------- */

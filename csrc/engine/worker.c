@@ -5,12 +5,14 @@
 
 #include "../jpeg/decoder.h"
 #include "file.h"
+#include "excerpt.h"
 #include "worker.h"
 
 /* A job while the decoder has it; several are open at a time. */
 struct open_job {
 	struct jpeg_job jpeg;
 	struct job job;
+	struct excerpt_scratch excerpt; /* with WORK_EXCERPT */
 	struct open_job *next_spare;
 };
 
@@ -30,6 +32,7 @@ worker_release(struct worker *w)
 
 	for (struct open_job *o = w->spare; o != NULL; o = next) {
 		next = o->next_spare;
+		excerpt_free(&o->excerpt);
 		free(o);
 	}
 	w->spare = NULL;
@@ -46,7 +49,7 @@ need_decoder(struct worker *w)
 }
 
 void
-worker_read(struct worker *w, const struct job *job)
+worker_read(struct worker *w, struct chunk_pool *pool, const struct job *job)
 {
 	struct dctload_item *item = job->item;
 	size_t offset = 0;
@@ -57,9 +60,9 @@ worker_read(struct worker *w, const struct job *job)
 	if (item->path != NULL) {
 		item->in = NULL;
 		item->in_nbytes = 0;
-		item->status =
-			file_read(item->path, &job->batch->files, &item->in,
-				  &item->in_nbytes, &item->system_error);
+		item->status = file_read(item->path, &job->batch->files, pool,
+					 &item->in, &item->in_nbytes,
+					 &item->system_error);
 	}
 	stat_add(&w->stats.files, 1);
 	stat_add(&w->stats.in_nbytes, item->in_nbytes);
@@ -88,17 +91,25 @@ take_spare(struct worker *w)
 	struct open_job *o = w->spare;
 
 	if (o == NULL)
-		return malloc(sizeof(*o));
+		return calloc(1, sizeof(*o));
 	w->spare = o->next_spare;
 	return o;
 }
 
 static void
+give_spare(struct worker *w, struct open_job *o)
+{
+	o->next_spare = w->spare;
+	w->spare = o;
+}
+
+static enum dctload_status
 fill_jpeg_job(struct open_job *o, const struct job *job)
 {
 	const struct dctload_batch *b = job->batch;
 	struct dctload_item *item = job->item;
 	const bool sample = b->work == WORK_SAMPLE;
+	const bool excerpt = b->work == WORK_EXCERPT;
 
 	o->job = *job;
 	o->jpeg = (struct jpeg_job){
@@ -107,13 +118,24 @@ fill_jpeg_job(struct open_job *o, const struct job *job)
 		.in_nbytes = item->in_nbytes,
 		.limits = &b->limits,
 		.flags = b->flags,
-		.planes = sample ? NULL : item->planes,
-		.region = &item->region,
-		.bypass_cache = !sample && b->bypass_cache,
+		.planes = sample  ? NULL :
+			  excerpt ? o->excerpt.planes :
+				    item->planes,
+		.region = excerpt ? &o->excerpt.region : &item->region,
+		.bypass_cache = b->work == WORK_DECODE && b->bypass_cache,
 		.geometry = sample ? &item->geometry : NULL,
 		.output = sample ? &b->output : NULL,
 		.out = sample ? item->out : NULL,
 	};
+	return excerpt ? excerpt_begin(&o->excerpt, item) : DCTLOAD_OK;
+}
+
+/* A file that was sampled, and not read again since. */
+static bool
+is_forgotten(const struct dctload_item *item)
+{
+	return item->status == DCTLOAD_OK && item->path != NULL &&
+	       item->in == NULL;
 }
 
 /* Items that failed before, or are to be skipped, are done at once. */
@@ -125,14 +147,17 @@ next_jpeg_job(void *ctx)
 	struct job job;
 
 	while (source->next(source->ctx, &job)) {
+		if (is_forgotten(job.item))
+			job.item->status = DCTLOAD_BAD_ARGUMENT;
 		if (job.item->status == DCTLOAD_OK && !job.item->skip) {
 			struct open_job *o = take_spare(drain->worker);
 
-			if (o != NULL) {
-				fill_jpeg_job(o, &job);
+			job.item->status = o == NULL ? DCTLOAD_NO_MEMORY :
+						       fill_jpeg_job(o, &job);
+			if (job.item->status == DCTLOAD_OK)
 				return &o->jpeg;
-			}
-			job.item->status = DCTLOAD_NO_MEMORY;
+			if (o != NULL)
+				give_spare(drain->worker, o);
 		}
 		source->done(source->ctx, &job);
 	}
@@ -148,9 +173,10 @@ jpeg_job_done(void *ctx, struct jpeg_job *jpeg)
 
 	item->status = jpeg->status;
 	item->error_offset = jpeg->error_offset;
+	if (item->status == DCTLOAD_OK && o->job.batch->work == WORK_EXCERPT)
+		excerpt_finish(&o->excerpt, item);
 	drain->source->done(drain->source->ctx, &o->job);
-	o->next_spare = drain->worker->spare;
-	drain->worker->spare = o;
+	give_spare(drain->worker, o);
 }
 
 STATIC_ASSERT(offsetof(struct open_job, jpeg) == 0);

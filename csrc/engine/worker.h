@@ -27,8 +27,9 @@ struct worker {
 
 void worker_release(struct worker *w);
 
-/* path -> in -> info */
-void worker_read(struct worker *w, const struct job *job);
+/* path -> in -> info; files go to memory of 'pool' that the batch keeps. */
+void
+worker_read(struct worker *w, struct chunk_pool *pool, const struct job *job);
 
 /*
  * Where decoding and sampling get their items.  next() returns false when there

@@ -9,8 +9,16 @@ from typing import Any
 import numpy as np
 import torch
 
-# NumPy dtypes of the same width: addresses and lifetimes are NumPy's business.
-_CARRIER: dict[int, Any] = {1: np.int8, 2: np.int16, 4: np.int32}
+# NumPy's dtypes: addresses and lifetimes are its business. It has no bfloat16,
+# whose memory is that of an integer of the same width.
+_CARRIER: dict[torch.dtype, Any] = {
+    torch.float32: np.float32,
+    torch.float16: np.float16,
+    torch.bfloat16: np.int16,
+    torch.int16: np.int16,
+    torch.uint8: np.uint8,
+    torch.int8: np.int8,
+}
 
 
 Shape = tuple[int, int, int]
@@ -80,14 +88,12 @@ class Buffers:
         size = math.prod(shape)
         memory = self._memory(size)
         # A new array object, for its death tells that all tensors are gone.
-        lease = memory[:size]
+        lease = memory[:size].reshape(shape)
         watch = _Watch(lease, _give_back)
         watch.memory, watch.free = memory, self._free
         _watches[id(watch)] = watch
         tensor = torch.from_numpy(lease)
-        if tensor.dtype != self._dtype:
-            tensor = tensor.view(self._dtype)
-        return tensor.view(shape)
+        return tensor if tensor.dtype == self._dtype else tensor.view(self._dtype)
 
     def _memory(self, size: int) -> np.ndarray:
         """Free memory that fits and is not much too large, else new."""
@@ -96,7 +102,7 @@ class Buffers:
             if size <= memory.size <= 2 * size:
                 return memory
             self._free.append(memory)
-        return np.empty(size, _CARRIER[self._dtype.itemsize])
+        return np.empty(size, _CARRIER[self._dtype])
 
 
 class Ring(Buffers):

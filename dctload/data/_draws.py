@@ -16,7 +16,7 @@ from torch.utils.data import (
 )
 
 from ._step import Draw
-from .sampler import Order, Shard
+from .sampler import Order, Shard, checked
 
 # Samples of one epoch that a repeating sampler can tell apart: 2^40 indices,
 # 2^24 places in the epoch.
@@ -62,12 +62,11 @@ class ForeignSampler:
     ``state_dict`` to resume.
     """
 
-    def __init__(self, sampler: Any, batch_size: int | None, drop_last: bool):
-        self._sampler, self._batch_size, self._drop_last = (
-            sampler,
-            batch_size,
-            drop_last,
-        )
+    def __init__(
+        self, sampler: Any, batch_size: int | None, drop_last: bool, num_samples: int
+    ):
+        self._sampler, self._num_samples = sampler, num_samples
+        self._batch_size, self._drop_last = batch_size, drop_last
         inner = getattr(sampler, "sampler", sampler)
         self._inner = inner
         self._generator = _find_generator(sampler) or _find_generator(inner)
@@ -152,7 +151,7 @@ class ForeignSampler:
         position, waiting = start.position, None
         rank, world = Shard.from_torch().rank, Shard.from_torch().world_size
         for batch in batches:
-            indices = np.array(batch, np.int64)
+            indices = checked(batch, self._num_samples, "the sampler")
             places = np.arange(position, position + len(batch)) * world + rank + 1
             ids = indices if self._unique else indices + (places << _PLACE_SHIFT)
             position += len(batch)

@@ -46,15 +46,20 @@ class FitPlan(Plan):
     def _final_size(self) -> tuple[tuple[int, int], str]:
         return _NOMINAL, f"fit={self.fit!r}"
 
-    def fill(self, infos: Any, u: Any, geometry_view: Any, orientation: bool) -> Any:
+    def fill(self, infos: Any, u: Any, views: Any, orientation: bool) -> Any:
         """Choose the batch's size and write the geometry of its images."""
+        geometry = self.decide(infos, u, orientation)
+        geometry.write(*views)
+        return geometry
+
+    def decide(self, infos: Any, u: Any, orientation: bool) -> Any:
+        """Choose the batch's size; returns the geometry of its images."""
         codes = infos["orientation"] if orientation else None
         geometry = self.geometry(infos["width"], infos["height"], u, codes)
         self.own = np.stack([geometry.width, geometry.height], axis=1)
         if not self.fixed:
             self.size = self._choose(self.own)
         geometry = self._fitted(geometry, self.size)
-        geometry.write(geometry_view)
         self.format, self.output = self._format(self.size)
         self.shapes = self.format.shapes
         return geometry

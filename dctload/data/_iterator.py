@@ -7,6 +7,7 @@ import torch
 
 from ..errors import TooManyErrors
 from ._errors import ErrorPolicy
+from ._packing import emit
 from ._pipeline import Pipeline
 from ._step import Draw, Step
 from .device import Ahead
@@ -109,6 +110,8 @@ class BatchIterator:
         """End the iteration; its epoch counts as begun. Safe to call again."""
         self.closed = True
         self._pipeline.close()
+        if self._ahead is not None:
+            self._ahead.close()
 
     def __next__(self) -> Any:
         if self.closed:
@@ -119,9 +122,12 @@ class BatchIterator:
             self._clock.python()
             self._started = True
         if self._ahead is None:
-            made = self._produce()
+            taken = self._take()
+            made = None if taken is None else self._finish(taken)
         else:
-            made = self._ahead.next(self._produce, self._pipeline.next_is_done)
+            made = self._ahead.next(
+                self._take, self._finish, self._pipeline.next_is_done
+            )
         if made is None:
             self.close()
             self._received(None)
@@ -132,20 +138,23 @@ class BatchIterator:
         self._clock.python()
         return batch
 
-    def _produce(self) -> tuple[Any, tuple[Draw, int]] | None:
-        """The next batch, assembled, and what it was drawn as."""
-        done = self._pipeline.next(self._clock)
-        if done is None:
-            return None
-        step, leave_out = done
+    def _take(self) -> tuple[Step, list[int]] | None:
+        """The next batch as the engine made it, and places to leave out."""
+        return self._pipeline.next(self._clock)
+
+    def _finish(self, taken: tuple[Step, list[int]]) -> tuple[Any, tuple[Draw, int]]:
+        """The batch, assembled, and what it was drawn as."""
+        step, leave_out = taken
         tensors = step.tensors
+        if self._ahead is not None and not tensors:
+            tensors = emit(step, self._ahead.device, self._ahead.is_cuda)
         if leave_out:
             wanted = [i for i in range(len(step)) if i not in set(leave_out)]
             tensors = [tensor[wanted] for tensor in tensors]
             step.inputs.keep(wanted)
             if step.blocks:
                 step.blocks = [step.blocks[i] for i in wanted]
-        num_images = len(tensors[0])
+        num_images = len(step) - len(leave_out)
         return self._assemble(step, tensors), (step.draw, num_images)
 
     def _assemble(self, step: Step, tensors: list[torch.Tensor]) -> Any:

@@ -41,10 +41,12 @@ class LoaderOrder:
     takes a collective call, made only if there is something random.
     """
 
-    def __init__(self, loader: Any, own: OwnSampler | None, is_random: bool):
+    def __init__(
+        self, loader: Any, source: Sized, own: OwnSampler | None, is_random: bool
+    ):
         # No reference to the loader: a cycle would keep its threads.
         self.own = own
-        self.foreign = None if own is not None else _watch(loader)
+        self.foreign = None if own is not None else _watch(loader, len(source))
         self._is_random = is_random
         self._batches = loader._index_sampler
         self._batch_size, self._drop_last = loader.batch_size or 1, loader.drop_last
@@ -113,10 +115,11 @@ class LoaderOrder:
             self.set_seed(_agreed(self.seed()))
 
 
-def _watch(loader: Any) -> ForeignSampler:
+def _watch(loader: Any, num: int) -> ForeignSampler:
     if loader.batch_size is None and loader.batch_sampler is not None:
-        return ForeignSampler(loader.batch_sampler, None, False)
-    return ForeignSampler(loader.sampler, loader.batch_size or 1, loader.drop_last)
+        return ForeignSampler(loader.batch_sampler, None, False, num)
+    size = loader.batch_size or 1
+    return ForeignSampler(loader.sampler, size, loader.drop_last, num)
 
 
 def _agreed(seed: int) -> int:

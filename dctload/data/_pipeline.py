@@ -35,9 +35,12 @@ import torch
 
 from .. import _native
 from ._buffers import Buffers
+from ._fetch import Fetcher
 from ._fit import FitPlan
+from ._packing import Packing
 from ._slow import load, sample_into, turn_upright
 from ._step import Draw, Settings, Step
+from .sources.base import Inputs
 from .sources.paths import Paths
 from .timing import Clock, LoaderStats
 
@@ -45,11 +48,7 @@ _NOT_JPEG = _native.NOT_JPEG
 
 # Batches are planned together up to so many images, and bytes of files.
 _GROUP_IMAGES = 256
-_GROUP_NBYTES = 16 << 20
-
-# What a plan needs to know of an image, and its geometry as opaque bytes.
-_SIZES = np.dtype([("width", "u4"), ("height", "u4"), ("orientation", "u1")])
-_RECORD = np.dtype((np.void, _native.GEOMETRY_DTYPE.itemsize))
+_GROUP_NBYTES = 32 << 20
 
 
 # (pipeline, step, failed places, places of unwanted files) -> places to leave out
@@ -70,13 +69,15 @@ class Pipeline:
     ):
         self._engine, self._settings, self._buffers = engine, settings, buffers
         self._plan, self._source = settings.plan, settings.source
-        self._draws, self._repair, self._stats = draws, repair, stats
+        self._fetcher = Fetcher(settings.source, draws, stats)
+        self._repair, self._stats = repair, stats
         self._reading: deque[Step] = deque()
         self._sampling: deque[Step] = deque()
         self._idle: list[Any] = []
         self._group = 1
         self._pid = os.getpid()
         self._fit = self._plan if isinstance(self._plan, FitPlan) else None
+        self._packing = Packing(settings, buffers) if settings.on_device else None
         # Runs when the pipeline is forgotten, or at exit: the threads must not
         # write to memory that is gone.
         self._end = weakref.finalize(
@@ -96,7 +97,7 @@ class Pipeline:
     def close(self) -> None:
         """Drop what is under way. Safe to call again."""
         self._end()
-        self._draws = iter(())
+        self._fetcher.close()
 
     def next(self, clock: Clock) -> tuple[Step, list[int]] | None:
         """The next batch and the places to leave out; None after the last one."""
@@ -115,6 +116,8 @@ class Pipeline:
         self._wait(step)
         clock.producer()
         self._sampling.popleft()
+        if self._packing is not None:
+            self._packing.finish(step)
         leave_out = self._check(step)
         self._idle.append(step.batch)
         return step, leave_out
@@ -128,14 +131,18 @@ class Pipeline:
     def make_one(self, index: int, into: Step, place: int) -> Exception | None:
         """Make sample ``index`` at a place of another batch; returns what failed."""
         draw = Draw(np.array([index]), np.array([index]), into.draw.epoch)
-        step = self._begin(draw)
+        step = self._begin(draw, self._source.fetch(draw.indices))
         self._engine.wait(step.batch)
         step.tensors = [tensor[place : place + 1] for tensor in into.tensors]
+        step.size = into.size
         self._plan_steps([step])
         self._sample(step)
         self._make_slowly(step)
         self._engine.wait(step.batch)
         self._note_errors(step)
+        if self._packing is not None and not step.failed:
+            self._packing.finish(step)
+            into.patches[place] = step.packed
         into.inputs.put(place, step.inputs)
         if step.blocks and into.blocks:
             into.blocks[place] = step.blocks[0]
@@ -149,7 +156,7 @@ class Pipeline:
         """At most ``depth`` batches on their way, and a group that is being read."""
         threads = self._engine.num_threads
         while len(self._sampling) < self._settings.depth:
-            self._read_ahead(self._group + 1 if threads else 1)
+            self._read_ahead(self._group + 1 if threads else 1, clock)
             if not self._reading:
                 return
             if not self._reading[0].is_planned:
@@ -161,11 +168,14 @@ class Pipeline:
             self._sampling.append(step)
             self._sample(step)
         if threads:
-            self._read_ahead(self._group)
+            self._read_ahead(self._group, clock)
 
-    def _read_ahead(self, num: int) -> None:
-        while len(self._reading) < num and self._read():
-            pass
+    def _read_ahead(self, num: int, clock: Clock) -> None:
+        while len(self._reading) < num:
+            fetched = self._fetcher.next(clock)
+            if fetched is None:
+                return
+            self._reading.append(self._begin(*fetched))
 
     def _plan_group(self) -> None:
         """Plan the first batch read, and with it those after it that are read too.
@@ -179,30 +189,23 @@ class Pipeline:
             steps.append(step)
         self._plan_steps(steps)
         if self._engine.num_threads and self._fit is None:
-            num = len(steps[0])
-            nbytes = int(steps[0].batch.items["in_nbytes"][:num].sum()) + 1
-            self._group = max(1, min(_GROUP_IMAGES // num, _GROUP_NBYTES // nbytes))
+            nbytes = int(steps[0].briefs["in_nbytes"].sum()) + 1
+            fit = min(_GROUP_IMAGES // len(steps[0]), _GROUP_NBYTES // nbytes)
+            self._group = max(1, fit)
 
-    def _read(self) -> bool:
-        draw = next(self._draws, None)
-        if draw is None:
-            return False
-        self._reading.append(self._begin(draw))
-        return True
-
-    def _begin(self, draw: Draw) -> Step:
+    def _begin(self, draw: Draw, inputs: Inputs) -> Step:
         """Queue the reading of a batch."""
         num = len(draw.indices)
-        inputs = self._source.fetch(draw.indices)
         batch = self._batch(num)
         if isinstance(inputs.raw, Paths):
-            batch.set_path_addresses(inputs.raw.addresses, inputs.raw.table)
+            table = inputs.raw.table
+            batch.set_paths_of(table.text, table.starts, inputs.raw.indices)
         elif inputs.is_path:
             batch.set_paths(inputs.raw)
         else:
             batch.set_data(inputs.raw)
         self._engine.submit_read(batch, num, self._settings.limits)
-        return Step(draw, inputs, batch)
+        return Step(draw, inputs, batch, failed=dict(inputs.failed))
 
     def _batch(self, num: int) -> Any:
         while self._idle:
@@ -213,74 +216,73 @@ class Pipeline:
 
     def _sample(self, step: Step) -> None:
         """Queue the making of a batch that is planned."""
-        num, plan = len(step), self._plan
+        num, plan = step.num, self._plan
+        if self._packing is not None:
+            self._packing.submit(step, self._engine)
+            return
         if not step.tensors:
             step.tensors = self._buffers.take(num, plan.shapes)
         if plan.native:
-            _place(step.batch.items[:num], step.tensors)
+            for k, tensor in enumerate(step.tensors):
+                stride = tensor.stride(0) * tensor.itemsize
+                step.batch.set_out(num, k, tensor.data_ptr(), stride)
             limits = self._settings.limits
             self._engine.submit_sample(step.batch, num, limits, 0, plan.output)
 
     def _plan_steps(self, steps: list[Step]) -> None:
         """Draw for batches whose headers are read, and plan what becomes of them."""
-        ids = [step.draw.ids for step in steps]
-        together = ids[0] if len(ids) == 1 else np.concatenate(ids)
+        together = np.concatenate([step.draw.ids for step in steps])
         epoch, num_draws = steps[0].draw.epoch, self._plan.num_draws
         uniforms = _native.uniforms(self.seed, epoch, together, num_draws)
-        ends = list(itertools.accumulate(map(len, steps)))
-        for step, end in zip(steps, ends, strict=True):
+        briefs = np.empty(len(together), _native.BRIEF_DTYPE)
+        end = 0
+        for step in steps:
+            part = slice(end, end := end + step.num)
             step.is_planned = True
-            step.uniforms = uniforms[end - len(step) : end]
-            step.slowly = self._set_apart(step.batch.items[: len(step)])
-        if self._plan.native:
-            self._plan_geometry(steps, ends, uniforms)
+            step.uniforms, step.briefs = uniforms[part], briefs[part]
+            step.is_ordinary = step.batch.survey(step.briefs) and self._plan.native
+            if not step.is_ordinary:
+                step.slowly = self._set_apart(step)
+        if self._packing is not None:
+            for step in steps:
+                self._packing.plan(step, self._load)
+        elif self._plan.native:
+            self._plan_geometry(steps, briefs, uniforms)
 
-    def _plan_geometry(self, steps: list[Step], ends: list[int], uniforms: Any) -> None:
+    def _plan_geometry(self, steps: list[Step], briefs: Any, uniforms: Any) -> None:
         """Let the plan write what becomes of each image that can be read."""
         if self._fit is not None:
             self._load_early(steps[0])
             self._fit.fixed = bool(steps[0].tensors)
             if self._fit.fixed:
                 self._fit.size = _size_of(steps[0].tensors[0])
-        infos = np.empty(ends[-1], _SIZES)
-        good = np.empty(ends[-1], bool)
-        for step, end in zip(steps, ends, strict=True):
-            items, part = step.batch.items[: len(step)], slice(end - len(step), end)
-            for name in _SIZES.names or ():
-                infos[name][part] = items["info"][name]
-            good[part] = (items["status"] | items["skip"]) == 0
-            good[part][list(step.images)] = True
-        if not good.any():
+        bad = [_not_readable(step) for step in steps]
+        if any(map(len, bad)) and not _stand_in(briefs, steps, bad):
             return
-        records = np.zeros(ends[-1], _native.GEOMETRY_DTYPE)
-        geometry = _fill(self._plan, infos, good, uniforms, records, self._settings)
-        rank = np.cumsum(good) - 1
-        for step, end in zip(steps, ends, strict=True):
-            part = slice(end - len(step), end)
-            # As bytes: NumPy copies records field by field.
-            target = step.batch.items[: len(step)]["geometry"]
-            target.view(_RECORD)[...] = records[part].view(_RECORD)
-            self._follow(step, geometry, infos[part], good[part], rank[part])
+        views = [step.batch.items[: step.num]["geometry"] for step in steps]
+        upright = self._settings.upright
+        geometry = self._plan.fill(briefs, uniforms, views, upright)
+        first = 0
+        for step, places in zip(steps, bad, strict=True):
+            self._follow(step, geometry, first, places)
+            first += step.num
 
-    def _follow(
-        self, step: Step, geometry: Any, infos: Any, good: Any, rank: Any
-    ) -> None:
+    def _follow(self, step: Step, geometry: Any, first: int, bad: list[int]) -> None:
         """What depends on the geometry: boxes in targets, sizes in a list."""
         fit = self._fit
         if fit is not None and fit.fit == "list":
-            blocks = fit.blocks(fit.own)
-            step.blocks = [
-                blocks[r] if ok else (0, 0) for r, ok in zip(rank, good, strict=True)
-            ]
+            step.blocks = fit.blocks(fit.own)
+            for place in bad:
+                step.blocks[place] = 0, 0
         if step.inputs.has_boxes():
-            for place in good.nonzero()[0].tolist():
-                if place not in step.images:
-                    size = int(infos["height"][place]), int(infos["width"][place])
-                    step.inputs.move(place, geometry.log, size, int(rank[place]))
+            sizes = zip(step.briefs["height"], step.briefs["width"], strict=True)
+            for place, (height, width) in enumerate(sizes):
+                if place not in step.images and place not in bad:
+                    size = int(height), int(width)
+                    step.inputs.move(place, geometry.log, size, first + place)
 
     def _load_early(self, step: Step) -> None:
         """Images to be converted, for the size of a batch depends on theirs."""
-        info = step.batch.items["info"]
         for place in step.slowly:
             try:
                 image, converted = self._load(step, place)
@@ -290,14 +292,15 @@ class Pipeline:
             step.images[place] = image, converted
             header = image._header()[0]
             for name in ("width", "height", "orientation"):
-                info[name][place] = header[name]
+                step.briefs[name][place] = header[name]
 
     def _load(self, step: Step, place: int) -> tuple[Any, bool]:
         name = self._source.name(int(step.draw.indices[place]))
         return load(step.batch.data(place), name, self._settings.limits)
 
-    def _set_apart(self, items: Any) -> list[int]:
+    def _set_apart(self, step: Step) -> list[int]:
         """Mark, and list, the items that the engine cannot make into samples."""
+        items = step.batch.items[: step.num]
         status, color = items["status"], items["info"]["color"]
         # CMYK and YCCK are not linear in RGB: no operation on coefficients helps.
         slow = color == _native.NONLINEAR_COLORS[0]
@@ -307,6 +310,7 @@ class Pipeline:
             slow |= status == _NOT_JPEG
         if not self._plan.native:
             slow |= status == 0
+        slow[list(step.failed)] = False
         if not slow.any():
             return []
         items["skip"] = slow
@@ -321,6 +325,9 @@ class Pipeline:
 
     def _make_slowly(self, step: Step) -> None:
         """Make in Python what the engine cannot, while it works on the rest."""
+        if self._packing is not None:
+            self._stats.converted += len(self._packing.fill_slowly(step))
+            return
         for place in step.slowly:
             if place in step.failed:
                 continue
@@ -342,7 +349,7 @@ class Pipeline:
         """Collect the errors of the engine's items."""
         status = step.batch.items["status"][: len(step)]
         for place in np.flatnonzero(status).tolist():
-            if place not in step.slowly:
+            if place not in step.slowly and place not in step.inputs.failed:
                 name = self._source.name(int(step.draw.indices[place]))
                 step.failed[place] = step.batch.error(place, name)
 
@@ -351,11 +358,12 @@ class Pipeline:
         if self._source.other_formats != "skip":
             return []
         status = step.batch.items["status"][: len(step)]
-        return np.flatnonzero(status == _NOT_JPEG).tolist()  # type: ignore[no-any-return]
+        places = np.flatnonzero(status == _NOT_JPEG).tolist()
+        return [place for place in places if place not in step.inputs.failed]
 
     def _check(self, step: Step) -> list[int]:
         """Repair what failed; returns the places to leave out."""
-        if not step.slowly and not step.batch.items["status"][: len(step)].any():
+        if not step.slowly and not step.batch.num_failed(step.num):
             return []
         self._note_errors(step)
         unwanted = self._unwanted(step)
@@ -374,24 +382,30 @@ def _size_of(luma: torch.Tensor) -> tuple[int, int]:
     return 8 * luma.shape[-1], 8 * luma.shape[-2]
 
 
-def _place(items: Any, tensors: list[torch.Tensor]) -> None:
-    """Tell each item where its sample goes."""
-    for i, tensor in enumerate(tensors):
-        start, stride = tensor.data_ptr(), tensor.stride(0) * tensor.itemsize
-        stop = start + stride * len(items)
-        items["out"][:, i] = np.arange(start, stop, stride, dtype=np.uintp)
+def _not_readable(step: Step) -> list[int]:
+    """Places without an image, and of those to be made in Python later."""
+    if step.is_ordinary:
+        return []
+    items = step.batch.items[: step.num]
+    bad = (items["status"] | items["skip"]) != 0
+    bad[list(step.images)] = False
+    return bad.nonzero()[0].tolist()  # type: ignore[no-any-return]
 
 
-def _fill(
-    plan: Any, infos: Any, good: Any, uniforms: Any, records: Any, settings: Settings
-) -> Any:
-    """Let the plan write the records of the good images; returns the geometry."""
-    if good.all():
-        return plan.fill(infos, uniforms, records, settings.upright)
-    part = records[good]
-    geometry = plan.fill(infos[good], uniforms[good], part, settings.upright)
-    records[good] = part
-    return geometry
+def _stand_in(briefs: Any, steps: list[Step], bad: list[list[int]]) -> bool:
+    """Give places without an image the size of one that is there, if there is one.
+
+    What the plan makes of them is not used; so all images are planned in one go.
+    """
+    good = np.ones(len(briefs), bool)
+    first = 0
+    for step, places in zip(steps, bad, strict=True):
+        good[first : first + step.num][places] = False
+        first += step.num
+    if not good.any():
+        return False
+    briefs[~good] = briefs[good.argmax()]
+    return True
 
 
 def _drop(engine: Any, pid: int, *queues: deque[Step]) -> None:

@@ -12,6 +12,7 @@ from ..transforms._plan import to_tensor
 from ..transforms.compose import Compose, as_compose
 from ._fit import FitPlan
 from .sources.base import DEFAULTS, Inputs, Source
+from .sources.paths import read_file
 
 _SOI = b"\xff\xd8"
 
@@ -71,10 +72,11 @@ def sample_into(
 def load_one(source: Source, index: int) -> Any:
     """One sample: the tensor that a batch would hold, and its target."""
     inputs = source.fetch(np.array([index]))
+    for failure in inputs.failed.values():
+        raise failure
     (raw,) = inputs.raw
     if inputs.is_path:
-        with open(raw, "rb") as file:
-            raw = file.read()
+        raw = read_file(raw)
     convert = source.other_formats == "convert"
     image, _ = load(raw, source.name(index), None, convert)
     options = source.options.over(DEFAULTS)

@@ -38,11 +38,18 @@ class Step:
         batch: The engine's items.
         tensors: Where the samples go.
         uniforms: The random numbers, ``(N, num_draws)``.
+        briefs: Sizes and orientations of its images, once they are read.
+        is_ordinary: All of them could be read, and the engine can make all.
         slowly: Places of the images that are made in Python.
         images: Of these, those that had to be loaded early, and if converted.
         blocks: With ``fit="list"``, rows and columns of each image.
         failed: Places, and what went wrong there.
         is_planned: The geometry of each image is decided.
+        packed: In place of tensors, what a device makes them of.
+        places: With ``packed``, the places of the images in it.
+        patches: Likewise, samples that stand in for others.
+        size: Likewise, width and height where the plan fits sizes.
+        num: Samples.
     """
 
     draw: Draw
@@ -50,14 +57,24 @@ class Step:
     batch: Any
     tensors: list[torch.Tensor] = field(default_factory=list)
     uniforms: Any = None
+    briefs: Any = None
+    is_ordinary: bool = False
     slowly: list[int] = field(default_factory=list)
     images: dict[int, tuple[Any, bool]] = field(default_factory=dict)
     blocks: list[tuple[int, int]] = field(default_factory=list)
     failed: dict[int, Exception] = field(default_factory=dict)
     is_planned: bool = False
+    packed: Any = None
+    places: Any = ()
+    patches: dict[int, Any] = field(default_factory=dict)
+    size: tuple[int, int] | None = None
+    num: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.num = len(self.draw.indices)
 
     def __len__(self) -> int:
-        return len(self.draw.indices)
+        return self.num
 
 
 @dataclass
@@ -72,6 +89,7 @@ class Settings:
         depth: Batches under way at a time.
         limits: What larger files are refused.
         timeout: Seconds to wait for a batch; 0: for ever.
+        on_device: The plan is carried out on a device.
     """
 
     source: Source
@@ -81,3 +99,4 @@ class Settings:
     depth: int
     limits: Limits | None = None
     timeout: float = 0.0
+    on_device: bool = False

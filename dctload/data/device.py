@@ -1,10 +1,15 @@
-"""Batches copied to a device while the one before is being used."""
+"""Batches on a device, ready while the ones before are being used."""
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
+
+# How many batches the consumer's kernels may lag behind its Python. Python can run
+# far ahead of a GPU, and memory that a stream still reads is not given out again.
+_MAX_LAG = 8
 
 
 def move(batch: Any, device: torch.device, non_blocking: bool = True) -> Any:
@@ -30,52 +35,121 @@ def tensors(batch: Any) -> list[torch.Tensor]:
     return []
 
 
+def indexed(device: Any) -> torch.device:
+    """The device, with the number that "cuda" means now."""
+    out = torch.device(device)
+    if str(out) == "cuda":
+        out = torch.device("cuda", torch.cuda.current_device())
+    return out
+
+
+def side_stream(device: torch.device) -> Any:
+    """A CUDA stream for copies; None where there are no streams.
+
+    To be kept over epochs: memory belongs to the stream it was taken on, so new
+    streams would take new memory.
+    """
+    if device.type != "cuda":
+        return None
+    cuda: Any = torch.cuda  # not annotated
+    return cuda.Stream(device)
+
+
 class Ahead:
-    """Copies batches on a side stream, ``depth`` of them ahead of the consumer.
+    """Puts batches on a device, on a side stream, some ahead of the consumer.
 
     The copy of a batch is begun as soon as the batch is written, not when it is
     asked for; the consumer's stream waits for it, the consumer's thread does not.
     On devices other than CUDA batches are copied when asked for.
+
+    Args:
+        device: With its index.
+        stream: From :func:`side_stream`.
+        depth: Batches that are ready beside the one that is asked for.
     """
 
-    def __init__(self, device: torch.device, depth: int = 2):
-        self._device, self._depth = device, depth
-        self._cuda = device.type == "cuda"
-        cuda: Any = torch.cuda  # not annotated
-        self._stream = cuda.Stream(device) if self._cuda else None
-        self._make_event = cuda.Event
-        self._ready: deque[tuple[Any, Any, Any]] = deque()
+    def __init__(self, device: torch.device, stream: Any, depth: int = 2):
+        self._device, self._depth, self._stream = device, depth, stream
+        # (batch, beside it, event after its copy), or what went wrong instead.
+        self._ready: deque[tuple[Any, Any, Any] | Exception] = deque()
+        self._in_use: deque[Any] = deque()
+
+    @property
+    def device(self) -> torch.device:
+        """Where batches are put."""
+        return self._device
+
+    @property
+    def is_cuda(self) -> bool:
+        """Copies are queued on a stream; Python does not wait for them."""
+        return self._stream is not None
 
     def next(
-        self, produce: Callable[[], Any], could_produce: Callable[[], bool]
+        self,
+        take: Callable[[], Any],
+        finish: Callable[[Any], tuple[Any, Any]],
+        could_take: Callable[[], bool],
     ) -> Any:
-        """The next batch on the device, and what ``produce`` gave beside it.
+        """The next batch on the device, and what ``finish`` gave beside it.
 
-        ``produce`` gives (batch, anything), or None after the last one.
+        Args:
+            take: Gives the next batch in whatever form, or None after the last one.
+            finish: Makes of it (batch, anything); runs on the side stream.
+            could_take: Whether ``take`` would not have to wait.
         """
-        if not self._ready and not self._copy(produce()):
-            return None
-        while self._cuda and len(self._ready) <= self._depth and could_produce():
-            self._copy(produce())
-        batch, beside, event = self._ready.popleft()
+        if not self._ready:
+            taken = take()
+            if taken is None:
+                return None
+            self._put(taken, finish)
+        while self._could_look_ahead() and could_take():
+            try:
+                self._put(take(), finish)
+            except Exception as error:
+                # The batches before it come first.
+                self._ready.append(error)
+        made = self._ready.popleft()
+        if isinstance(made, Exception):
+            raise made
+        batch, beside, event = made
         if event is not None:
-            stream = torch.cuda.current_stream(self._device)
-            stream.wait_event(event)
-            # Its memory is the consumer's stream's from now on.
-            for tensor in tensors(batch):
-                tensor.record_stream(stream)
+            self._hand_over(batch, event)
         return batch, beside
 
-    def _copy(self, produced: Any) -> bool:
-        if produced is None:
+    def close(self) -> None:
+        """Let go of what nobody will ask for. Safe to call again."""
+        self._ready.clear()
+        self._in_use.clear()
+
+    def _could_look_ahead(self) -> bool:
+        if self._stream is None or len(self._ready) > self._depth:
             return False
-        batch, beside = produced
+        return not self._ready or not isinstance(self._ready[-1], Exception)
+
+    def _side(self) -> AbstractContextManager[Any]:
         if self._stream is None:
-            self._ready.append((move(batch, self._device), beside, None))
-            return True
-        with torch.cuda.stream(self._stream):
-            batch = move(batch, self._device)
-            event = self._make_event()
-            event.record(self._stream)
+            return nullcontext()
+        context: AbstractContextManager[Any] = torch.cuda.stream(self._stream)
+        return context
+
+    def _put(self, taken: Any, finish: Callable[[Any], tuple[Any, Any]]) -> None:
+        event = None
+        with self._side():
+            batch, beside = finish(taken)
+            # Only CUDA orders a copy before what its stream does next.
+            batch = move(batch, self._device, non_blocking=self._stream is not None)
+            if self._stream is not None:
+                event = self._stream.record_event()
         self._ready.append((batch, beside, event))
-        return True
+
+    def _hand_over(self, batch: Any, event: Any) -> None:
+        stream = torch.cuda.current_stream(self._device)
+        stream.wait_event(event)
+        # Its memory is the consumer's stream's from now on.
+        for tensor in tensors(batch):
+            if tensor.device == self._device:
+                tensor.record_stream(stream)
+        # All that the consumer has queued so far, the batch before included.
+        self._in_use.append(stream.record_event())
+        if len(self._in_use) > _MAX_LAG:
+            self._in_use.popleft().synchronize()

@@ -5,13 +5,14 @@ import logging
 import os
 import weakref
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import torch
 import torch.utils.data
 
 from .. import _native
 from ..image import Limits
+from ..transforms import batched
 from ._buffers import Buffers, Ring
 from ._draws import Progress
 from ._errors import ErrorPolicy, OnError
@@ -21,7 +22,7 @@ from ._order import LoaderOrder, make_sampler
 from ._pipeline import Pipeline
 from ._slow import compose
 from ._step import Settings
-from .device import Ahead
+from .device import Ahead, indexed, side_stream
 from .sampler import Shard
 from .sources import as_source
 from .sources.base import DEFAULTS, Layout, Options
@@ -33,6 +34,8 @@ STATE_VERSION = 1
 _DEFAULT_PREFETCH = 2
 # Images under way for each thread: two rounds of the widest decoder's lanes.
 _IMAGES_PER_THREAD = 32
+
+TransformOn = Literal["host", "device"]
 
 _default_collate = torch.utils.data.default_collate
 
@@ -94,10 +97,14 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         max_errors: How many files may fail, as a count, or as a float a share of
             the data set; then ``TooManyErrors``.
         device: Where batches are put, copied while the batch before is in use.
+        transform_on: ``"host"`` (default) transforms on the threads and sends
+            finished batches; ``"device"`` sends the coefficients that each crop can
+            see and transforms them there, which leaves the CPU only the decoding.
         fit: What to do if sizes differ: ``"crop"`` to the smallest of the batch,
             ``"pad"`` to the largest, or give a ``"list"`` of tensors.
         reuse_buffers: A batch is overwritten some batches later. Saves memory
-            only; batches that are let go are used again anyway.
+            only; batches that are let go are used again anyway. Of no effect with
+            a CUDA ``device``.
         limits: Refuse larger images.
 
     Attributes:
@@ -137,12 +144,14 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         on_error: OnError = "raise",
         max_errors: int | float | None = None,
         device: Any = None,
+        transform_on: TransformOn = "host",
         fit: Fit | None = None,
         reuse_buffers: bool = False,
         limits: Limits | None = None,
     ):
         if fit is not None and fit not in get_args(Fit):
             raise ValueError(f"fit must be one of {get_args(Fit)}, got {fit!r}")
+        _check_transform_on(transform_on, device)
         source = as_source(dataset)
         own = make_sampler(source, shuffle, sampler, batch_sampler, shard)
         super().__init__(
@@ -170,11 +179,14 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         self.seed, self.shard = seed, shard
         self.on_error, self.max_errors, self.fit = on_error, max_errors, fit
         self.device, self.reuse_buffers, self.limits = device, reuse_buffers, limits
+        self.transform_on = transform_on
 
         options = Options(transform, layout, dtype, memory_format, apply_orientation)
         self._options = options.over(source.options).over(DEFAULTS)
         self._plan = self._make_plan()
-        if not self._plan.native:
+        if transform_on == "device":
+            batched.check(self._plan)
+        elif not self._plan.native:
             log.warning(
                 "transforming in Python, many times slower: %s",
                 "; ".join(self._plan.why_not),
@@ -182,9 +194,11 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         self.stats = LoaderStats(num_threads=num_workers)
         self._policy = ErrorPolicy(on_error, max_errors, len(source), self.stats)
         self._source = source
-        self._order = LoaderOrder(self, own, bool(shuffle or self._plan.num_draws))
+        is_random = bool(shuffle or self._plan.num_draws)
+        self._order = LoaderOrder(self, source, own, is_random)
         self._engine: Any = None
         self._memory: Buffers | None = None
+        self._streams: dict[torch.device, Any] = {}
         self._fingerprint: str | None = None
         self._live: weakref.WeakSet[BatchIterator] = weakref.WeakSet()
         self._progress = Progress()
@@ -208,6 +222,7 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
             depth,
             self.limits,
             self.timeout,
+            self.transform_on == "device",
         )
         repairs = Repairs(self._policy, self.stats, self._source.name)
         iterator = BatchIterator(
@@ -222,7 +237,7 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
             num_batches,
             None if self._collates_by_default() else self.collate_fn,
             self._auto_collation,
-            None if self.device is None else Ahead(torch.device(self.device)),
+            self._make_ahead(),
             functools.partial(self._received, start.epoch),
             self.stats,
             engine,
@@ -359,21 +374,33 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         enough = -(-_IMAGES_PER_THREAD * self.num_workers // size)
         return max(self.prefetch_factor or _DEFAULT_PREFETCH, enough)
 
+    def _make_ahead(self) -> Ahead | None:
+        if self.device is None:
+            return None
+        device = indexed(self.device)
+        if device not in self._streams:
+            self._streams[device] = side_stream(device)
+        return Ahead(device, self._streams[device])
+
     def _buffers(self, depth: int) -> Buffers:
         """Memory for the batches under way and the one in use, kept over epochs."""
         if self._memory is not None:
             return self._memory
-        wanted = self.pin_memory or torch.device(self.device or "cpu").type == "cuda"
-        kind = Ring if self.reuse_buffers else Buffers
+        to_cuda = torch.device(self.device or "cpu").type == "cuda"
+        wanted = self.pin_memory or to_cuda
+        packs = self.transform_on == "device"
+        # Torch knows when a copy out of page-locked memory has ended, a ring does
+        # not; and packed batches have no size of their own.
+        kind = Ring if self.reuse_buffers and not (to_cuda or packs) else Buffers
         options = self._options
         memory = kind(
-            options.dtype or torch.float32,
+            torch.uint8 if packs else options.dtype or torch.float32,
             # In use, under way, and one that is being made.
             depth + 2,
             pin=wanted and torch.cuda.is_available(),
-            channels_last=options.memory_format is torch.channels_last,
+            channels_last=options.memory_format is torch.channels_last and not packs,
         )
-        if not self.reuse_buffers:  # a ring is for one iteration
+        if kind is Buffers:  # a ring is for one iteration
             self._memory = memory
         return memory
 
@@ -392,8 +419,17 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
     def __getstate__(self) -> dict[str, Any]:
         """Without threads and iterations: a copy starts where this one stands."""
         gone = ("_engine", "_live", "_plan", "_memory")
-        return {**vars(self), **dict.fromkeys(gone)}
+        return {**vars(self), **dict.fromkeys(gone), "_streams": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._live, self._plan = weakref.WeakSet(), self._make_plan()
+
+
+def _check_transform_on(transform_on: str, device: Any) -> None:
+    if transform_on not in get_args(TransformOn):
+        raise ValueError(
+            f"transform_on must be one of {get_args(TransformOn)}, got {transform_on!r}"
+        )
+    if transform_on == "device" and device is None:
+        raise ValueError('transform_on="device" needs a device, e.g. device="cuda"')

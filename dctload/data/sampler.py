@@ -12,7 +12,7 @@ run can go on with another batch size or number of ranks.
 
 from collections.abc import Iterator, Sized
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -111,6 +111,21 @@ class Permutation:
         high <<= self._low_bits
         high |= low
         return high
+
+
+def checked(indices: Any, num: int, giver: str) -> Indices:
+    """Indices of the user's as an array, those below 0 counted from the end.
+
+    Raises:
+        IndexError: The data set has no such sample.
+    """
+    found: Indices = np.asarray(indices, dtype=np.int64)
+    wrong = (found < -num) | (found >= num)
+    if wrong.any():
+        raise IndexError(
+            f"{giver} gave index {found[wrong][0]} of a data set of {num} samples"
+        )
+    return np.where(found < 0, found + num, found)
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,9 @@ class Accuracy:
         best = logits.detach().topk(min(5, logits.shape[1]), dim=1).indices
         hits = best == target[:, None]
         batch = [loss.detach() * len(target), hits[:, 0].sum(), hits.sum()]
-        self._sums += torch.stack(
-            [*(value.double() for value in batch), self._sums.new_tensor(len(target))]
-        )
+        # Filled on the device: a number copied there would wait for it.
+        num = self._sums.new_full((), len(target))
+        self._sums += torch.stack([*(value.double() for value in batch), num])
 
     def reduce(self) -> None:
         """Add up over the processes of torch.distributed, if there are several."""

@@ -193,14 +193,14 @@ class Plan:
         return geometry
 
     def fill(
-        self, infos: Array, u: Array, geometry_view: Array, orientation: bool
+        self, infos: Array, u: Array, views: Sequence[Array], orientation: bool
     ) -> Geometry:
         """Write the geometry of N images for C.
 
         Args:
-            infos: N records of ``struct dctload_info``.
+            infos: N records with width, height and orientation.
             u: Uniform numbers (N, num_draws).
-            geometry_view: N records of ``struct dctload_geometry`` to write.
+            views: Records of ``struct dctload_geometry`` to write, N in all.
             orientation: Whether to show images upright, as EXIF says.
 
         Returns:
@@ -208,7 +208,7 @@ class Plan:
         """
         codes = infos["orientation"] if orientation else None
         geometry = self.geometry(infos["width"], infos["height"], u, codes)
-        geometry.write(geometry_view)
+        geometry.write(*views)
         return geometry
 
     def sample(

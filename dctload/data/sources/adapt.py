@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch.utils.data import ConcatDataset, IterableDataset, Subset
 
-from ..sampler import Indices
+from ..sampler import Indices, checked
 from .base import Inputs, Options, Raw, Slot, Source
+from .paths import read_file
 from .translate import equivalent, is_native
 
 _ACCEPTED = (
@@ -59,9 +60,10 @@ class _Subset(Source):
 
     def __init__(self, source: Source, indices: Any):
         self._source = source
-        self._indices: Indices = np.asarray(indices, dtype=np.int64)
+        self._indices: Indices = checked(indices, len(source), "the Subset")
         self.options = source.options
         self.other_formats = source.other_formats
+        self.is_remote = source.is_remote
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -91,6 +93,7 @@ class _Concat(Source):
         self._sources = sources
         self.options = first.options
         self.other_formats = first.other_formats
+        self.is_remote = any(source.is_remote for source in sources)
         sizes = [len(source) for source in sources]
         self._starts = [0, *itertools.accumulate(sizes)]
 
@@ -123,13 +126,19 @@ class _Concat(Source):
 def _joined(pieces: list[Inputs], places: Indices) -> Inputs:
     """The inputs of several sources as one, reordered."""
     raw: list[Raw] = []
+    failed: dict[int, Exception] = {}
+    is_path = all(piece.is_path for piece in pieces)
     for piece in pieces:
-        if piece.is_path and not all(other.is_path for other in pieces):
-            raw += [_read(path) for path in piece.raw]
+        failed |= {len(raw) + i: error for i, error in piece.failed.items()}
+        if piece.is_path and not is_path:
+            raw += [
+                _read(path, len(raw) + i, failed) for i, path in enumerate(piece.raw)
+            ]
         else:
             raw += list(piece.raw)
-    result = Inputs([raw[i] for i in places.tolist()], pieces[0].is_path)
-    result.is_path = all(piece.is_path for piece in pieces)
+    order = places.tolist()
+    result = Inputs([raw[i] for i in order], is_path)
+    result.failed = {new: failed[i] for new, i in enumerate(order) if i in failed}
     if all(piece.targets is not None for piece in pieces):
         together = [piece.targets for piece in pieces if piece.targets is not None]
         result.targets = np.concatenate(together)[places]
@@ -137,17 +146,17 @@ def _joined(pieces: list[Inputs], places: Indices) -> Inputs:
     samples: list[Any] = []
     for piece in pieces:
         samples += piece.uncollated([None] * len(piece))
-    result.samples = [samples[i] for i in places.tolist()]
+    result.samples = [samples[i] for i in order]
     result.slot = pieces[0].slot
     return result
 
 
-def _read(path: bytes) -> bytes:
-    """The file, or nothing where there is none: then the decoder complains."""
+def _read(path: Any, place: int, failed: dict[int, Exception]) -> bytes:
+    """The file; nothing where it cannot be read, which is noted in ``failed``."""
     try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError:
+        return read_file(path)
+    except OSError as error:
+        failed[place] = error
         return b""
 
 
@@ -229,15 +238,14 @@ class _HuggingFace(Source):
     def fetch(self, indices: Indices) -> Inputs:
         columns = self._dataset[indices.tolist()]
         images = columns.pop(self._column)
-        raw = [
-            image["bytes"] if image["bytes"] is not None else _read(image["path"])
-            for image in images
-        ]
+        failed: dict[int, Exception] = {}
+        raw = [_raw(image, i, False, failed) for i, image in enumerate(images)]
         rows = zip(*columns.values(), strict=True) if columns else [()] * len(raw)
         samples = [
             {self._column: None, **dict(zip(columns, row, strict=True))} for row in rows
         ]
-        return Inputs(raw, False, samples=samples, slot=Slot(self._column))
+        slot = Slot(self._column)
+        return Inputs(raw, False, samples=samples, slot=slot, failed=failed)
 
     def name(self, index: int) -> str:
         path = self._dataset[index][self._column]["path"]
@@ -268,8 +276,9 @@ class _Mapped(Source):
         samples = self._rows(indices)
         images = [self._slot.get(sample) for sample in samples]
         is_path = all(isinstance(image, (str, os.PathLike)) for image in images)
-        raw = [_raw(image, is_path) for image in images]
-        return Inputs(raw, is_path, samples=samples, slot=self._slot)
+        failed: dict[int, Exception] = {}
+        raw = [_raw(image, i, is_path, failed) for i, image in enumerate(images)]
+        return Inputs(raw, is_path, samples=samples, slot=self._slot, failed=failed)
 
     def name(self, index: int) -> str:
         image = self._slot.get(self._dataset[index])
@@ -294,13 +303,13 @@ def _is_bytes(value: Any) -> bool:
     return isinstance(value, Mapping) and {"bytes", "path"} <= value.keys()
 
 
-def _raw(image: Any, is_path: bool) -> Raw:
+def _raw(image: Any, place: int, is_path: bool, failed: dict[int, Exception]) -> Raw:
     """What the engine reads: an encoded path, or a buffer."""
     if isinstance(image, (str, os.PathLike)):
-        return os.fsencode(image) if is_path else _read(os.fsencode(image))
+        return os.fsencode(image) if is_path else _read(image, place, failed)
     if isinstance(image, Mapping):
         data = image["bytes"]
-        return data if data is not None else _read(os.fsencode(image["path"]))
+        return data if data is not None else _read(image["path"], place, failed)
     return image.numpy() if isinstance(image, torch.Tensor) else image
 
 

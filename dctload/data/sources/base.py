@@ -15,6 +15,8 @@ import torch
 from torch.utils.data import Dataset, default_collate
 
 from ..sampler import Indices
+from .paths import PathTable
+from .remote import RemoteFiles, StorageOptions, is_url, local
 
 OtherFormats = Literal["convert", "error", "skip"]
 Layout = Literal["concat", "planes"]
@@ -109,6 +111,7 @@ class Inputs:
         targets: Integer targets, if that is all a sample has beside its image.
         samples: Otherwise the samples, with anything in the image's place.
         slot: Where the image belongs in a sample.
+        failed: Places whose content could not be had (``raw`` is empty), and why.
     """
 
     raw: Sequence[Raw]
@@ -116,6 +119,7 @@ class Inputs:
     targets: Indices | None = None
     samples: list[Any] | None = None
     slot: Slot = field(default=Slot(0))
+    failed: dict[int, Exception] = field(default_factory=dict)
     _has_boxes: bool | None = None
 
     def __len__(self) -> int:
@@ -186,6 +190,8 @@ class Source(Dataset[Any]):
 
     options = Options()
     other_formats: OtherFormats = "convert"
+    # Whether fetch() waits for other machines, so that it had better be called ahead.
+    is_remote: bool = False
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -217,6 +223,7 @@ class _Given(Source):
     target_transform: Callable[[Any], Any] | None = None
     _targets: Indices | None = None
     _other_targets: Sequence[Any] | None = None
+    _remote: RemoteFiles | None = None
 
     def _set_targets(self, targets: Sequence[Any] | None, num: int) -> None:
         if targets is None:
@@ -246,6 +253,21 @@ class _Given(Source):
         samples = [(None, self._target(i)) for i in indices.tolist()]
         return Inputs(raw, is_path, samples=samples)
 
+    def _set_remote(self, paths: Sequence[str], options: StorageOptions) -> None:
+        """Read through fsspec if one of the paths is a URL."""
+        if any(map(is_url, paths)):
+            self._remote, self.is_remote = RemoteFiles(options), True
+
+    def _fetch_files(self, paths: PathTable, indices: Indices) -> Inputs:
+        """Files for the engine to read, or their content if it cannot."""
+        if self._remote is None:
+            return self._inputs(paths.take(indices), True, indices)
+        urls = [paths[i] for i in indices.tolist()]
+        data, failed = self._remote.read(urls)
+        inputs = self._inputs(data, False, indices)
+        inputs.failed = failed
+        return inputs
+
     def _set_options(
         self,
         transform: Any,
@@ -274,5 +296,6 @@ class _Given(Source):
 
 
 def expand(path: str | os.PathLike[str]) -> str:
-    """The path as a string, with ``~`` replaced."""
-    return os.path.expanduser(os.fspath(path))
+    """The path as a string, with ``~`` replaced; URLs stay, but for ``file://``."""
+    text = local(os.fspath(path))
+    return text if is_url(text) else os.path.expanduser(text)

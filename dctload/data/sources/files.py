@@ -10,13 +10,14 @@ import torch
 from ..sampler import Indices
 from .base import Inputs, Layout, OtherFormats, _Given, expand
 from .paths import PathTable
+from .remote import StorageOptions
 
 
 class Files(_Given):
     """The images at ``paths``, in this order.
 
     Args:
-        paths: The files; read when a sample is asked for, not before.
+        paths: The files, or their URLs; read when a sample is asked for.
         targets: One for each file, of any kind that torch can collate. None:
             the target of a sample is its index, so a prediction, or what is
             left after ``on_error="skip"``, can be traced to its file.
@@ -28,6 +29,7 @@ class Files(_Given):
         apply_orientation: Turn images upright as their EXIF data say.
         other_formats: What to do with files that are not JPEG: ``"convert"``
             through Pillow, ``"skip"``, or ``"error"``.
+        storage_options: For URLs, passed to fsspec.
 
     Immutable, so threads may share it.
 
@@ -47,10 +49,13 @@ class Files(_Given):
         memory_format: torch.memory_format | None = None,
         apply_orientation: bool | None = None,
         other_formats: OtherFormats = "convert",
+        storage_options: StorageOptions = None,
     ):
         if isinstance(paths, (str, bytes, os.PathLike)):
             raise TypeError(f"paths must be several paths, got {paths!r}")
-        self._paths = PathTable(map(expand, paths))
+        names = [expand(path) for path in paths]
+        self._paths = PathTable(names)
+        self._set_remote(names, storage_options)
         self._set_targets(targets, len(self._paths))
         self._set_options(
             transform,
@@ -76,7 +81,7 @@ class Files(_Given):
 
     def fetch(self, indices: Indices) -> Inputs:
         """The paths at ``indices``; the engine reads the files."""
-        return self._inputs(self._paths.take(indices), True, indices)
+        return self._fetch_files(self._paths, indices)
 
     def name(self, index: int) -> str:
         """The path of the sample."""

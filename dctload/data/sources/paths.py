@@ -1,15 +1,43 @@
 """Millions of paths in three objects: lists of strings cost 10 times as much."""
 
+import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
-import numpy.typing as npt
 
-from ..._native import address_of
 from ..sampler import Indices
+
+
+def open_regular(path: str | bytes | os.PathLike[str]) -> int:
+    """A descriptor of a regular file; a named pipe is an error, not a long wait.
+
+    Raises:
+        OSError: It cannot be opened, or is no regular file.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISREG(mode):
+        return fd
+    os.close(fd)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(
+            errno.EISDIR, os.strerror(errno.EISDIR), os.fsdecode(path)
+        )
+    raise OSError(errno.EINVAL, "not a regular file", os.fsdecode(path))
+
+
+def read_file(path: str | bytes | os.PathLike[str]) -> bytes:
+    """The content of a regular file.
+
+    Raises:
+        OSError: It cannot be read, or is no regular file.
+    """
+    with open(open_regular(path), "rb") as file:
+        return file.read()
 
 
 class PathTable:
@@ -26,7 +54,6 @@ class PathTable:
         self._text = b"\0".join(encoded) + b"\0"
         if self._text.count(b"\0") != max(len(encoded), 1):
             raise ValueError("a path contains a zero byte")
-        self._address: int | None = None
 
     def __len__(self) -> int:
         return len(self._starts) - 1
@@ -42,16 +69,15 @@ class PathTable:
         ends = self._starts[indices + 1].tolist()
         return [text[a : b - 1] for a, b in zip(starts, ends, strict=True)]
 
-    def addresses(self, indices: Indices) -> npt.NDArray[np.uintp]:
-        """Where the paths at ``indices`` lie, valid as long as the table lives."""
-        if self._address is None:
-            self._address = address_of(self._text)
-        found = self._starts[indices].astype(np.uintp)
-        found += np.uintp(self._address)
-        return found
+    @property
+    def text(self) -> bytes:
+        """All paths, each with a zero byte behind it."""
+        return self._text
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_address": None}
+    @property
+    def starts(self) -> Indices:
+        """Where each begins in the text."""
+        return self._starts[:-1]
 
     def __getitem__(self, index: int) -> str:
         start, end = self._starts[index], self._starts[index + 1]
@@ -90,11 +116,6 @@ class Paths(Sequence[bytes]):
         return isinstance(other, Sequence) and list(self) == list(other)
 
     __hash__ = None  # type: ignore[assignment]
-
-    @property
-    def addresses(self) -> npt.NDArray[np.uintp]:
-        """Where they lie as C strings, as long as the table lives."""
-        return self.table.addresses(self.indices)
 
 
 class Samples(Sequence[tuple[str, int]]):

@@ -5,7 +5,7 @@ import hashlib
 import json
 import mmap
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +15,8 @@ from ..sampler import Indices
 from .base import Inputs, Layout, OtherFormats, _Given, expand
 from .folder import EXTENSIONS
 from .paths import PathTable
-from .tarindex import members
+from .remote import RemoteFiles, StorageOptions, is_url
+from .tarindex import members, members_of
 
 Target = Literal["auto", "folder", "index"] | str
 
@@ -42,7 +43,8 @@ class TarShards(_Given):
     (``7.jpg``, ``7.cls``) and must be neighbours, as webdataset writes them.
 
     Args:
-        paths: Archives, or one pattern like ``"train-*.tar"``, sorted by name.
+        paths: Archives or their URLs, or one pattern like ``"train-*.tar"``,
+            sorted by name.
         transform: A dctload transform.
         target_transform: Called with each target.
         target: The extension of the member that holds the target: ``"json"`` is
@@ -55,13 +57,16 @@ class TarShards(_Given):
         apply_orientation: Turn images upright as their EXIF data say.
         other_formats: What to do with images that are not JPEG: ``"convert"``
             through Pillow, ``"skip"``, or ``"error"``.
+        storage_options: For URLs, passed to fsspec.
 
     Attributes:
         classes: With folders as targets, their names.
 
-    The archives are mapped into memory, so they must not shrink meanwhile.
+    The archives are mapped into memory, so they must not shrink meanwhile; those
+    behind URLs are read by parts, and for the index, once, from start to end.
 
     Raises:
+        OSError: An archive cannot be read.
         ValueError: An archive is broken, holds no image, or has the parts of a
             sample apart from each other.
     """
@@ -78,13 +83,14 @@ class TarShards(_Given):
         memory_format: torch.memory_format | None = None,
         apply_orientation: bool | None = None,
         other_formats: OtherFormats = "convert",
+        storage_options: StorageOptions = None,
     ):
         if isinstance(paths, (str, os.PathLike)):
-            pattern = expand(paths)
-            files = sorted(glob.glob(pattern)) or [pattern]
+            files = _matching(expand(paths), storage_options)
         else:
             files = [expand(path) for path in paths]
         self.shards = files
+        self._set_remote(files, storage_options)
         self.classes: list[str] = []
         self._maps: list[memoryview | None] = [None] * len(files)
         self._set_options(
@@ -104,7 +110,7 @@ class TarShards(_Given):
         labels: list[tuple[int, int, int] | None] = []
         wanted = ".cls" if target == "auto" else f".{target.lstrip('.')}"
         for shard, path in enumerate(self.shards):
-            for name, image, label in _samples(path, wanted):
+            for name, image, label in _samples(path, self._members(path), wanted):
                 names.append(name)
                 places.append((shard, *image))
                 labels.append(label and (shard, *label))
@@ -113,6 +119,11 @@ class TarShards(_Given):
         self._names = PathTable(names)
         self._places: Indices = np.array(places, np.int64)
         self._make_targets(target, wanted, names, labels)
+
+    def _members(self, path: str) -> Iterator[tuple[str, int, int]]:
+        if self._remote is None or not is_url(path):
+            return members(path)
+        return members_of(self._remote.reader(path), self._remote.size(path), path)
 
     def _make_targets(
         self,
@@ -129,15 +140,33 @@ class TarShards(_Given):
             number = {name: i for i, name in enumerate(self.classes)}
             self._set_targets([number[folder] for folder in folders], len(names))
         else:
-            given = []
+            places = []
             for name, label in zip(names, labels, strict=True):
                 if label is None:
                     raise ValueError(f"{name}: no member {wanted} beside the image")
-                given.append(_parse(bytes(self._content(*label)), wanted, name))
+                places.append(label)
+            contents, failed = self._contents(places)
+            for error in failed.values():
+                raise error
+            given = [
+                _parse(bytes(content), wanted, name)
+                for content, name in zip(contents, names, strict=True)
+            ]
             self._set_targets(given, len(names))
 
     def __len__(self) -> int:
         return len(self._names)
+
+    def _contents(
+        self, places: Sequence[tuple[int, int, int]]
+    ) -> tuple[list[Any], dict[int, Exception]]:
+        """What lies at (shard, offset, size), and what could not be had."""
+        if self._remote is None:
+            return [self._content(*place) for place in places], {}
+        urls = [self.shards[shard] for shard, _, _ in places]
+        contents: list[Any]
+        contents, failed = self._remote.read(urls, [place[1:] for place in places])
+        return contents, failed
 
     def _content(self, shard: int, offset: int, size: int) -> memoryview:
         view = self._maps[shard]
@@ -152,8 +181,11 @@ class TarShards(_Given):
 
     def fetch(self, indices: Indices) -> Inputs:
         """The mapped bytes at ``indices``; the kernel is told to read them ahead."""
-        raw = [self._content(*place) for place in self._places[indices].tolist()]
-        return self._inputs(raw, False, indices)
+        places = [(i, j, k) for i, j, k in self._places[indices].tolist()]
+        raw, failed = self._contents(places)
+        inputs = self._inputs(raw, False, indices)
+        inputs.failed = failed
+        return inputs
 
     def name(self, index: int) -> str:
         """Archive and member, ``train-0.tar:dog/7.jpg``."""
@@ -183,14 +215,22 @@ def _parse(data: bytes, extension: str, name: str) -> Any:
         ) from None
 
 
+def _matching(pattern: str, options: StorageOptions) -> list[str]:
+    if is_url(pattern):
+        urls = RemoteFiles(options).glob(pattern) if "*" in pattern else []
+        return urls or [pattern]
+    return sorted(glob.glob(pattern)) or [pattern]
+
+
 def _samples(
-    path: str, wanted: str
+    path: str, found: Iterator[tuple[str, int, int]], wanted: str
 ) -> Iterable[tuple[str, tuple[int, int], tuple[int, int] | None]]:
     """Yield (member, image, target) of one archive; both are (offset, size)."""
     done: set[str] = set()
+    parts: set[str] = set()
     key = name = None
     image = label = None
-    for member, offset, size in members(path):
+    for member, offset, size in found:
         member_key, part = split_name(member)
         if member_key != key:
             if image is not None and name is not None:
@@ -202,7 +242,10 @@ def _samples(
                     f"{path}: the files of sample {member_key!r} are not next to "
                     "each other; write the archive sorted by name"
                 )
-            key, image, label = member_key, None, None
+            key, image, label, parts = member_key, None, None, set()
+        if member in parts:
+            raise ValueError(f"{path}: {member} is in it twice")
+        parts.add(member)
         if part == wanted:
             label = offset, size
         elif part.endswith(EXTENSIONS) and image is None:

@@ -5,8 +5,11 @@ million members needs three numbers and a name. Reads ustar, GNU long names and
 the path and size of pax headers.
 """
 
+import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+
+from .paths import open_regular
 
 _BLOCK = 512
 _REGULAR = (b"0", b"\0", b"7")
@@ -34,26 +37,35 @@ def _pax(data: bytes) -> dict[bytes, bytes]:
     return records
 
 
+# A function of (size, offset) that gives the bytes there.
+Read = Callable[[int, int], bytes]
+
+
 def members(path: str) -> Iterator[tuple[str, int, int]]:
     """Yield (name, offset of the content, its size) of every regular file.
 
     Raises:
+        OSError: The file cannot be read.
         ValueError: The file is no tar archive, or breaks off.
     """
-    fd = os.open(path, os.O_RDONLY)
+    fd = open_regular(path)
     try:
-        yield from _members(fd, path)
+        total = os.fstat(fd).st_size
+        yield from members_of(functools.partial(os.pread, fd), total, path)
     finally:
         os.close(fd)
 
 
-def _members(fd: int, path: str) -> Iterator[tuple[str, int, int]]:
-    total = os.fstat(fd).st_size
-    offset = 0
+def members_of(read: Read, total: int, path: str) -> Iterator[tuple[str, int, int]]:
+    """The same of an archive of ``total`` bytes that is read by ``read``."""
+    offset, last = 0, "its start"
     long_name: bytes | None = None
     pax: dict[bytes, bytes] = {}
-    while offset < total:
-        header = os.pread(fd, _BLOCK, offset)
+    while True:
+        if offset >= total:
+            # Cut where a member ends: tarfile would take it for the whole.
+            raise ValueError(f"{path}: breaks off after {last}, without an end")
+        header = read(_BLOCK, offset)
         if not header.strip(b"\0"):
             return  # the end of an archive is a block of zeroes
         name, kind, size = _header(header, path, offset)
@@ -63,13 +75,14 @@ def _members(fd: int, path: str) -> Iterator[tuple[str, int, int]]:
         if content + size > total:
             raise ValueError(f"{path}: breaks off within {os.fsdecode(name)}")
         if kind == b"L":
-            long_name = _text(os.pread(fd, size, content))
+            long_name = _text(read(size, content))
         elif kind == b"x":
-            pax = _pax(os.pread(fd, size, content))
+            pax = _pax(read(size, content))
         else:
             if kind in _REGULAR:
                 name = pax.get(b"path", long_name or name)
-                yield os.fsdecode(name), content, size
+                last = os.fsdecode(name)
+                yield last, content, size
             long_name, pax = None, {}
 
 
