@@ -314,7 +314,10 @@ struct dctload_geometry_table {
 	const double *fill;       /* [num_images][DCTLOAD_MAX_COMPONENTS] */
 };
 
-/* Images 'first' to 'first + num' to records that lie 'stride' bytes apart. */
+/*
+ * Images 'first' to 'first + num' to records that lie 'stride' bytes apart; what the
+ * table does not hold is 0 in them.
+ */
 void dctload_write_geometry(const struct dctload_geometry_table *table,
 			    size_t first, size_t num, void *out, size_t stride);
 

@@ -286,3 +286,50 @@ def test_transformers_trainer_trains_with_the_engine(make, tmp_path):
     assert loader.stats.slow == 0
     plain = make()
     assert model.seen == [t.tolist() for _ in range(2) for _, t in plain]
+
+
+# ---- timm ----
+
+
+def test_timms_parts_train_with_the_engine(folder):
+    """What timm's train.py does with a loader, in its order, for two epochs."""
+    pytest.importorskip("timm")
+    import timm
+    from timm.data import Mixup
+    from timm.loss import SoftTargetCrossEntropy
+    from timm.optim import create_optimizer_v2
+    from timm.scheduler import create_scheduler_v2
+    from timm.utils import AverageMeter, accuracy
+
+    torch.manual_seed(0)
+    transform = T.Compose([T.RandomResizedCrop(64), T.SelectFrequencies("6")])
+    data = ImageFolder(folder, transform=transform)
+    loader = DataLoader(data, 8, shuffle=True, drop_last=True, num_workers=2, seed=2)
+    model = timm.create_model("test_resnet", num_classes=2, in_chans=6)
+    optimizer = create_optimizer_v2(model, opt="adamw", lr=1e-3)
+    scheduler, epochs = create_scheduler_v2(
+        optimizer, num_epochs=2, updates_per_epoch=len(loader)
+    )
+    mixup, criterion = Mixup(mixup_alpha=0.2, num_classes=2), SoftTargetCrossEntropy()
+    losses, top1 = AverageMeter(), AverageMeter()
+    updates = 0
+    for epoch in range(min(epochs, 2)):
+        if hasattr(loader.sampler, "set_epoch"):
+            loader.sampler.set_epoch(epoch)
+        for x, target in loader:
+            x = x / x.std()
+            mixed, soft = mixup(x, target)
+            output = model(mixed)
+            loss = criterion(output, soft)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            updates += 1
+            losses.update(loss.item(), len(x))
+            top1.update(accuracy(output, target)[0].item(), len(x))
+            scheduler.step_update(num_updates=updates, metric=losses.avg)
+        scheduler.step(epoch + 1)
+    assert updates == 2 * len(loader) == 4
+    assert loader.stats.images == 32
+    assert loader.stats.slow == 0
+    assert 0 < losses.avg < 10

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dctload import _native
+from dctload._color import ColorMap
 from dctload._geometry import Geometry
 
 N = 40
@@ -67,3 +68,18 @@ def test_a_batch_is_planned_as_its_images_are_one_by_one():
 def test_empty_crops_are_refused(box):
     with pytest.raises(ValueError, match="at least 1 x 1"):
         Geometry.of_size([8], [8]).crop_resize(box, 8, 8)
+
+
+def test_a_record_that_is_used_again_holds_nothing_of_before():
+    """The loader writes into the items of earlier batches."""
+    num = 3
+    first = Geometry.of_size([80] * num, [60] * num).crop(-5, 2, 50, 40).resize(16, 16)
+    first = first.filled((1, 2, 3)).colored(ColorMap.identity(num)).transposed()
+    used = np.full(num, 0xFF, np.uint8).repeat(_native.GEOMETRY_DTYPE.itemsize)
+    used = used.view(_native.GEOMETRY_DTYPE)
+    first.write(used)
+    second = Geometry.of_size([80] * num, [60] * num).hflip()
+    second.write(used[:1], used[1:])
+    fresh = _native.new_geometry(num)
+    second.write(fresh)
+    assert used.tobytes() == fresh.tobytes()

@@ -160,6 +160,27 @@ def test_every_argument_of_torchs_loader_is_there_with_its_default():
     )
 
 
+# torch 2.4's, the oldest that is supported: positional, then by keyword only.
+TORCH_2_4 = {
+    "dataset": inspect.Parameter.empty, "batch_size": 1, "shuffle": None,
+    "sampler": None, "batch_sampler": None, "num_workers": 0, "collate_fn": None,
+    "pin_memory": False, "drop_last": False, "timeout": 0, "worker_init_fn": None,
+    "multiprocessing_context": None, "generator": None,
+}  # fmt: skip
+TORCH_2_4_KEYWORDS = {
+    "prefetch_factor": None, "persistent_workers": False, "pin_memory_device": "",
+}  # fmt: skip
+
+
+def test_every_argument_of_torch_2_4_is_there_with_its_default():
+    ours = inspect.signature(DataLoader).parameters
+    assert list(ours)[: len(TORCH_2_4)] == list(TORCH_2_4)
+    for name, default in {**TORCH_2_4, **TORCH_2_4_KEYWORDS}.items():
+        assert ours[name].default == default, name
+    for name in TORCH_2_4_KEYWORDS:
+        assert ours[name].kind == inspect.Parameter.KEYWORD_ONLY, name
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

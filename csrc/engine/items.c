@@ -103,10 +103,12 @@ dctload_write_geometry(const struct dctload_geometry_table *table, size_t first,
 	for (size_t i = first; i < first + num; i++, p += stride) {
 		struct dctload_geometry *g = (void *)p;
 
-		g->transpose = table->transpose[i];
-		g->num_x = (u32)table->x.num_steps[i];
-		g->num_y = (u32)table->y.num_steps[i];
-		g->use_color = 0;
+		/* Whole: records are used again, and what is not here is 0. */
+		*g = (struct dctload_geometry){
+			.transpose = table->transpose[i],
+			.num_x = (u32)table->x.num_steps[i],
+			.num_y = (u32)table->y.num_steps[i],
+		};
 		write_axis(&table->x, n, i, g->x);
 		write_axis(&table->y, n, i, g->y);
 		for (u32 c = 0; c < DCTLOAD_MAX_COMPONENTS; c++)
