@@ -141,7 +141,6 @@ COMPOSED = {
         T.RandomChromaDrop(),
         T.RandomInvert(),
     ],
-    "automatic": [T.RandomResizedCrop(64), T.RandAugment(3, 20)],
     "selected": [
         T.RandomResizedCrop(224),
         T.SelectFrequencies("24"),

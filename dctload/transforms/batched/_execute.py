@@ -9,6 +9,7 @@ and the mean, multiply by gains, select, scale, offset, cast.
 """
 
 import functools
+import logging
 import weakref
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -22,7 +23,11 @@ from . import _operators
 from ._layout import AxisRun, Group, Layout
 from ._packed import PackedBatch
 
+log = logging.getLogger("dctload")
+
 Kernels = Literal["torch", "triton"]
+# What went wrong with Triton's kernels; they are not tried again.
+_triton_errors: list[Exception] = []
 
 
 def execute(packed: PackedBatch, kernels: Kernels | None) -> list[Tensor]:
@@ -34,14 +39,24 @@ def execute(packed: PackedBatch, kernels: Kernels | None) -> list[Tensor]:
     device = packed.buffer.device
     with _full_precision(device), torch.no_grad(), _current(device):
         # The kernels neither fill what lies outside nor multiply steps.
-        if own is None or packed.layout.fills or packed.layout.max_steps > 1:
-            return [_emit(packed, _resampled(packed, grid), grid) for grid in grids]
-        return [_emit_by(own, packed, grid) for grid in grids]
+        if own is not None and not packed.layout.fills and packed.layout.max_steps == 1:
+            try:
+                return [_emit_by(own, packed, grid) for grid in grids]
+            except torch.cuda.OutOfMemoryError:
+                raise
+            except Exception as error:
+                if kernels is not None:
+                    raise
+                # It needs a C compiler at run time, which not every host has.
+                log.warning("Triton does not work here, torch does its part: %s", error)
+                _triton_errors.append(error)
+        return [_emit(packed, _resampled(packed, grid), grid) for grid in grids]
 
 
 def _own_kernels(kernels: Kernels | None, device: torch.device) -> Any:
     """The module with Triton's kernels; None: torch's are to be used."""
-    if kernels == "torch" or (kernels is None and device.type != "cuda"):
+    automatic = kernels is None
+    if kernels == "torch" or (automatic and (device.type != "cuda" or _triton_errors)):
         return None
     try:
         from . import _triton
