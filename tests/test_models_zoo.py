@@ -7,15 +7,13 @@ import torch
 from torch import nn
 from torchvision.models import resnet18
 from torchvision.ops import SqueezeExcitation
+from zoo import SIZES, half_errors, inputs_of, quick_and_slow, tame
 
 from dctload.models import (
-    InputSpec,
     create_model,
     fuse,
-    list_models,
     select_frequencies,
 )
-from dctload.models._input import ALL
 from dctload.models._profile import count_macs, num_parameters
 from dctload.models.dctnet import SQUARE_24, DctResNet
 from dctload.models.fcanet import add_frequency_attention
@@ -47,18 +45,6 @@ MILLIONS = {
 }
 
 
-def inputs_of(spec, batch=2, size=None, seed=0):
-    """Amplitudes of a plausible scale, in the shapes of ``spec``."""
-    if size is not None:
-        spec = InputSpec(spec.layout, spec.frequencies, size)
-    generator = torch.Generator().manual_seed(seed)
-    scale = 1.0 if spec.layout == "pixels" else 100.0
-    tensors = [
-        scale * torch.randn(batch, *shape, generator=generator) for shape in spec.shapes
-    ]
-    return tuple(tensors) if spec.layout == "planes" else tensors[0]
-
-
 @pytest.mark.parametrize("name", MILLIONS)
 def test_published_parameter_counts_are_met(name):
     assert round(num_parameters(create_model(name)) / 1e6, 1) == MILLIONS[name]
@@ -77,52 +63,11 @@ def test_published_stride_costs_three_times_the_usual_one():
     assert 3.3 < published / usual < 3.5
 
 
-# What the quick run looks at; the others take seconds each.
-QUICK = (
-    "after_ulicny",
-    "after_compcnn",
-    "dctnet_mobilenet_v2",
-    "efun_s_plus",
-    "fca_resnet18",
-    "small_resnet",
-)
-
-
-def quick_and_slow(names):
-    """The names, all but the quick ones marked as slow."""
-    return [
-        name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
-        for name in names
-    ]
-
-
-# One or two of each family, at reduced sizes.
-SMALL_SIZES = {
-    "late_concat_rfa_thinner": 32,
-    "deconvolution_rfa": 32,
-    "dctnet_resnet50": 32,
-    "dctnet_resnet50_gate": 32,
-    "dctnet_mobilenet_v2": 64,
-    "fca_resnet18": 32,
-    "fca_dctnet_resnet50": 32,
-    "harmonic_resnet50": 32,
-    "jpeg_vit_tiny": None,
-    "jpeg_swin_v2_tiny": None,
-    "efun_s_plus": 64,
-    "dct_learn": 64,
-    "dct_frozen_x2": 64,
-    "after_ulicny": 32,
-    "after_compcnn": 64,
-    "lean": 64,
-    "small_resnet": 32,
-}
-
-
-@pytest.mark.parametrize("name", quick_and_slow(SMALL_SIZES))
+@pytest.mark.parametrize("name", quick_and_slow(SIZES))
 def test_every_parameter_learns(name):
     torch.manual_seed(0)
     model = create_model(name, num_classes=5)
-    x = inputs_of(model.input_spec, size=SMALL_SIZES[name])
+    x = inputs_of(model.input_spec, size=SIZES[name])
     logits = model(x)
     assert logits.shape == (2, 5)
     nn.functional.cross_entropy(logits, torch.tensor([0, 3])).backward()
@@ -132,32 +77,23 @@ def test_every_parameter_learns(name):
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.requires_grad)
 
 
-@pytest.mark.parametrize("name", quick_and_slow(SMALL_SIZES))
+@pytest.mark.parametrize("name", quick_and_slow(SIZES))
 def test_half_precision_gives_nearly_the_same(name):
-    torch.manual_seed(0)
-    model = create_model(name, num_classes=5).eval()
-    x = inputs_of(model.input_spec, size=SMALL_SIZES[name])
+    model, x = tame(name)
     with torch.no_grad():
         want = model(x)
         with torch.autocast("cpu", torch.bfloat16):
             got = model(x)
     assert got.dtype == torch.bfloat16
-    difference = (got.float() - want).norm() / want.norm()
-    assert difference < 0.3
+    # 8 bits a number; 0.4 % is what one rounding may cost.
+    assert (got.float() - want).norm() < 0.05 * want.norm()
 
 
-@pytest.mark.parametrize("name", ["late_concat", "efun_s_plus", "dctnet_resnet50"])
-@pytest.mark.parametrize("size", [80])
-def test_other_sizes_work_where_the_architecture_allows(name, size):
-    model = create_model(name, num_classes=3).eval()
-    with torch.no_grad():
-        assert model(inputs_of(model.input_spec, size=size)).shape == (2, 3)
-
-
-def test_fixed_size_network_refuses_another():
-    model = create_model("jpeg_vit_tiny", num_classes=3)
-    with pytest.raises(ValueError, match=r"\(N, 64, 28, 28\)"):
-        model(inputs_of(model.input_spec, size=256))
+@pytest.mark.parametrize("name", quick_and_slow(SIZES))
+def test_channels_last_gives_the_same_function_and_gradient(name):
+    errors = half_errors(name, "cpu", torch.float32)
+    assert errors.logits < 1e-3
+    assert errors.gradient < 1e-4
 
 
 # ---- Gueguen et al., on pixels ---------------------------------------------
@@ -502,7 +438,7 @@ def test_lean_network_reads_little_and_has_no_thin_layer():
 def test_fused_network_is_the_same_function(name):
     torch.manual_seed(0)
     model = create_model(name, 4)
-    x = inputs_of(model.input_spec, size=SMALL_SIZES[name], batch=8)
+    x = inputs_of(model.input_spec, size=SIZES[name], batch=8)
     for _ in range(5):
         model(x)  # so that the running statistics are not the initial ones
     model.eval()
@@ -514,66 +450,3 @@ def test_fused_network_is_the_same_function(name):
         for net in (model, fused)
     ]
     assert norms[1] <= 2 < norms[0]
-
-
-# ---- leaving PyTorch -------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_compiled_model_gives_the_same():
-    model = create_model("small_resnet", 5).eval()
-    x = inputs_of(model.input_spec)
-    with torch.no_grad():
-        want = model(x)
-        got = torch.compile(model)(x)
-    torch.testing.assert_close(got, want, atol=1e-4, rtol=1e-4)
-
-
-EXPORTED = [
-    "small_resnet",
-    "late_concat_rfa_thinner",
-    "dctnet_resnet50",
-    "efun_s_plus",
-    "jpeg_vit_tiny",
-]
-
-
-@pytest.mark.parametrize("name", quick_and_slow(EXPORTED))
-def test_exported_program_gives_the_same(name):
-    model = create_model(name, 5).eval()
-    x = inputs_of(model.input_spec, size=SMALL_SIZES[name])
-    program = torch.export.export(model, (x,))
-    with torch.no_grad():
-        want = model(x)
-        got = program.module()(x)
-    torch.testing.assert_close(got, want, atol=1e-4, rtol=1e-4)
-
-
-@pytest.mark.filterwarnings("ignore:Constant folding")
-@pytest.mark.parametrize("name", quick_and_slow(EXPORTED))
-def test_onnx_runtime_gives_the_same(name, tmp_path):
-    pytest.importorskip("onnx", reason="ONNX export needs the onnx package")
-    runtime = pytest.importorskip("onnxruntime", reason="needs onnxruntime")
-    torch.manual_seed(0)
-    model = create_model(name, 5).eval()
-    x = inputs_of(model.input_spec, size=SMALL_SIZES[name])
-    path = str(tmp_path / "model.onnx")
-    torch.onnx.export(model, (x,), path, opset_version=17)
-    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    tensors = x if isinstance(x, tuple) else (x,)
-    feed = {
-        i.name: t.numpy() for i, t in zip(session.get_inputs(), tensors, strict=True)
-    }
-    (got,) = session.run(None, feed)
-    with torch.no_grad():
-        want = model(x)
-    torch.testing.assert_close(torch.from_numpy(got), want, atol=1e-3, rtol=1e-3)
-
-
-def test_every_name_is_counted_without_computing():
-    for name in list_models():
-        with torch.device("meta"):
-            model = create_model(name, num_classes=10)
-        assert isinstance(model.input_spec, InputSpec)
-        assert count_macs(model) > 1e6
-        assert model.input_spec.frequencies.num_channels <= ALL.num_channels
