@@ -15,6 +15,7 @@ from `lean` in their stem alone, or are published ones.
 """
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -58,7 +59,7 @@ def patches(side: int, width: int) -> nn.Module:
 def convolutions(halvings: int, width: int) -> nn.Module:
     """3 x 3 convolutions of stride 2, as ResNet-D and its successors begin."""
     widths = [3, *(width >> i for i in reversed(range(halvings)))]
-    pairs = zip(widths, widths[1:], strict=False)
+    pairs = itertools.pairwise(widths)
     return nn.Sequential(*[ConvBN(a, b, 3, 2) for a, b in pairs])
 
 
@@ -125,7 +126,9 @@ CANDIDATES = {
         "lean", 224, "less at 28 x 28", depths=(1, 3, 2), widths=(40, 112, 224)
     ),
     "lean_small, all luma": _ours(
-        "lean_small", 224, "76 coefficients",
+        "lean_small",
+        224,
+        "76 coefficients",
         frequencies=(range(64), triangle(3), triangle(3)),
     ),
     "rgb twin": _twin(partial(convolutions, 3), 224, "three 3 x 3 / 2"),
@@ -300,7 +303,7 @@ def costs(names: list[str], rounds: int) -> dict[str, dict[str, float]]:
             lambda make=make: [make(data) for data in files], len(files)
         )  # fmt: skip
     times: dict[tuple[str, str], list[float]] = {key: [] for key in steps}
-    for key, (run, _) in steps.items():
+    for run, _ in steps.values():
         run()
     for _ in range(rounds):
         for key, (run, images) in steps.items():

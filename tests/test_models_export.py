@@ -5,7 +5,7 @@ Every network at a reduced size; the quick run takes one or two of a kind.
 
 import pytest
 import torch
-from zoo import SIZES, inputs_of, make, quick_and_slow, tame
+from zoo import SIZES, inputs_of, make, tame
 
 from dctload.models import convert_rgb_model, fuse
 

@@ -10,6 +10,8 @@ from torchvision.ops import SqueezeExcitation
 from zoo import SIZES, half_errors, inputs_of, quick_and_slow, tame
 
 from dctload.models import (
+    Frequencies,
+    InputSpec,
     create_model,
     fuse,
     select_frequencies,
@@ -273,6 +275,42 @@ def test_trained_gate_becomes_a_subset():
         select_frequencies(create_model("dctnet_resnet50", 2), batches)
 
 
+class Gated(nn.Module):
+    """The smallest network with a gate: one number a channel, then classes."""
+
+    def __init__(self):
+        super().__init__()
+        self.input_spec = InputSpec("concat", Frequencies((0, 1, 8), (0,), (0,)), 32)
+        self.gate = FrequencyGate(5)
+        self.fc = nn.Linear(5, 2)
+
+    def forward(self, x):
+        return self.fc(self.gate(x).mean((2, 3)))
+
+
+def test_gate_that_was_trained_selects_the_channels_that_tell_the_classes_apart():
+    """Channels 1 (Y 1) and 3 (Cb 0) say the class; the price closes the others."""
+    torch.manual_seed(0)
+
+    def batches(count):
+        for _ in range(count):
+            target = torch.randint(2, (64,))
+            x = torch.randn(64, 5, 4, 4)
+            x[:, [1, 3]] += (2.0 * target - 1)[:, None, None, None]
+            yield x, target
+
+    model = Gated()
+    optimizer = torch.optim.Adam(model.parameters(), 0.02)
+    for x, target in batches(300):
+        loss = nn.functional.cross_entropy(model(x), target)
+        optimizer.zero_grad()
+        (loss + 0.3 * model.gate.last_open).backward()
+        optimizer.step()
+    assert model.gate.last_open < 0.6
+    chosen = select_frequencies(model, batches(4), num=2)
+    assert chosen == ((1,), (0,), ())
+
+
 # ---- FcaNet ----------------------------------------------------------------
 
 
@@ -378,22 +416,38 @@ def test_filter_bank_keeps_the_frequencies_asked_for():
 # ---- RGB no more -----------------------------------------------------------
 
 
-def test_grouped_embedding_equals_a_pixel_patch_embedding():
-    """Under the change of basis, a ViT on pixels and one on blocks are the same."""
-    torch.manual_seed(0)
-    model = JpegViT(2, width=24, heads=3, depth=1).double()
-    pixels = 64 * torch.randn(1, 16, 16, dtype=torch.float64)  # one patch of luma
+def blocks_of(pixels):
+    """(N, C, H, W) samples -> (N, 64 C, H/8, W/8) coefficients, float64."""
+    n, channels, height, width = pixels.shape
     matrix = dct_matrix(8)
-    blocks = pixels.reshape(1, 2, 8, 2, 8).permute(0, 1, 3, 2, 4)
-    y = (matrix @ blocks @ matrix.T).permute(0, 3, 4, 1, 2).reshape(1, 64, 2, 2)
-    cbcr = torch.zeros(1, 128, 1, 1, dtype=torch.float64)
-    got = model.embed(y, cbcr)[0].flatten()
+    blocks = pixels.reshape(n, channels, height // 8, 8, width // 8, 8)
+    blocks = matrix @ blocks.permute(0, 1, 2, 4, 3, 5) @ matrix.T
+    blocks = blocks.permute(0, 1, 4, 5, 2, 3)  # (N, C, v, u, by, bx)
+    return blocks.reshape(n, 64 * channels, height // 8, width // 8)
 
-    # The linear layer's first 256 columns, taken to pixels by the 16 x 16 DCT.
-    project = model.embed.project
-    basis = torch.kron(dct_matrix(16), dct_matrix(16))
-    conv_weight = project.weight[:, :256] @ basis
-    want = conv_weight @ pixels.flatten() + project.bias
+
+def test_grouped_embedding_equals_a_pixel_patch_embedding():
+    """Under the change of basis, a ViT on pixels and one on blocks are the same.
+
+    The linear layer's columns, taken to samples by the 16 x 16 DCT for luma and the
+    8 x 8 one for chroma, are the kernels of the convolutions that cut pixels into
+    patches: 16 x 16 of luma, 8 x 8 of half-resolution chroma.
+    """
+    torch.manual_seed(0)
+    embed = JpegViT(2, width=24, heads=3, depth=1).double().embed
+    luma = 64 * torch.randn(2, 1, 48, 32, dtype=torch.float64)
+    chroma = 64 * torch.randn(2, 2, 24, 16, dtype=torch.float64)
+    got = embed(blocks_of(luma), blocks_of(chroma))[0].permute(0, 3, 1, 2)
+
+    weight = embed.project.weight
+    basis16, basis8 = (torch.kron(dct_matrix(n), dct_matrix(n)) for n in (16, 8))
+    of_luma = (weight[:, :256] @ basis16).reshape(24, 1, 16, 16)
+    of_chroma = (weight[:, 256:].reshape(24, 2, 64) @ basis8).reshape(24, 2, 8, 8)
+    conv = nn.functional.conv2d
+    want = conv(luma, of_luma, embed.project.bias, 16) + conv(
+        chroma, of_chroma, None, 8
+    )
+    assert got.shape == (2, 24, 3, 2)
     # The change of basis is kept in single precision.
     torch.testing.assert_close(got, want, atol=1e-4, rtol=1e-5)
 
