@@ -39,7 +39,8 @@ def pixels_and_coefficients(size, batch=2, seed=0):
 
 @torch.no_grad()
 def conversion_error(model, size):
-    """Largest change of a logit by conversion, over that by another image.
+    """Largest change of a logit, over that by another image: by conversion, and by
+    changing the pixels' last bit (how well conditioned the network is).
 
     New networks are made to look at their input first: their normalisation has seen
     nothing and lets maps fade, and some begin with a last layer of zeros.
@@ -57,8 +58,9 @@ def conversion_error(model, size):
             nn.init.normal_(parameter, std=0.02)
     want = model.eval()(rgb)
     got = convert_rgb_model(model, size).eval()(coefs)
-    assert not torch.equal(want[0], want[1])
-    return float((got - want).abs().max() / (want[0] - want[1]).abs().max())
+    nudged = model(rgb * (1 + 2**-23 * torch.randn_like(rgb)))
+    unit = (want[0] - want[1]).abs().max()
+    return [float((other - want).abs().max() / unit) for other in (got, nudged)]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,8 @@ def test_any_first_convolution_is_folded_exactly(kernel, stride, padding):
 )
 def test_whole_networks_keep_their_function(make, size):
     torch.manual_seed(0)
-    assert conversion_error(make(num_classes=5), size) < 1e-4
+    by_conversion, by_rounding = conversion_error(make(num_classes=5), size)
+    assert by_conversion < 1e-4 + 10 * by_rounding
 
 
 @pytest.mark.slow
@@ -109,7 +112,8 @@ def test_networks_of_timm_keep_their_function(name, size):
     timm = pytest.importorskip("timm", reason="needs timm")
     torch.manual_seed(0)
     model = timm.create_model(name, pretrained=False, num_classes=5)
-    assert conversion_error(model, size) < 1e-4
+    by_conversion, by_rounding = conversion_error(model, size)
+    assert by_conversion < 1e-4 + 10 * by_rounding
 
 
 def test_original_is_left_alone():

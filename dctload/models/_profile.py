@@ -19,8 +19,8 @@ def example_input(spec: InputSpec, batch: int = 1, **options: object) -> Inputs:
 
 
 def num_parameters(model: nn.Module) -> int:
-    """Count the learned numbers; running statistics are not among them."""
-    return sum(p.numel() for p in model.parameters())
+    """Count the learned numbers: neither fixed kernels nor running statistics."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
 def count_macs(model: nn.Module, x: Inputs | None = None) -> int:
