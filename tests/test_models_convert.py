@@ -163,9 +163,17 @@ class TwoStems(nn.Module):
         return self.a(x) + self.b(x)
 
 
+class Padded(nn.Conv2d):
+    """As timm's Conv2dSame: the padding is not where a convolution keeps it."""
+
+    def forward(self, x):
+        return super().forward(nn.functional.pad(x, (0, 1, 0, 1)))
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [
+        (nn.Sequential(Padded(3, 1, 3, stride=2)), "0 is a Padded, no plain"),
         (TwoStems(), "2 convolutions on its input"),
         (nn.Sequential(nn.ReLU(), nn.Conv2d(3, 1, 3)), "0 convolutions"),
         (nn.Sequential(nn.Conv2d(3, 1, 3, stride=3)), "stride must divide 8"),

@@ -219,6 +219,12 @@ def _first_convolution(model: nn.Module, size: int) -> tuple[str, nn.Conv2d]:
         )
     conv = model.get_submodule(found[0])
     assert isinstance(conv, nn.Conv2d)
+    if type(conv) is not nn.Conv2d:
+        # timm's Conv2dSame pads as TensorFlow does, its StdConv2d has other weights.
+        raise ValueError(
+            f"{found[0]} is a {type(conv).__name__}, no plain convolution: "
+            "what it computes is not known"
+        )
     square = all(len(set(p)) == 1 for p in (conv.kernel_size, conv.stride))
     if not square or conv.groups != 1 or conv.dilation != (1, 1):
         raise ValueError(f"{found[0]} is grouped, dilated or not square")
