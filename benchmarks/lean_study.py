@@ -132,6 +132,7 @@ CANDIDATES = {
         frequencies=(range(64), triangle(3), triangle(3)),
     ),
     "rgb twin": _twin(partial(convolutions, 3), 224, "three 3 x 3 / 2"),
+    "rgb twin small": _twin(partial(convolutions, 3), 224, "three 3 x 3 / 2", **SMALL),
     "rgb twin 112": _twin(partial(convolutions, 2), 112, "two 3 x 3 / 2"),
     "rgb patches": _twin(partial(patches, 8), 224, "8 x 8 / 8"),
     "rgb patches 112": _twin(partial(patches, 4), 112, "4 x 4 / 4"),
@@ -273,41 +274,55 @@ def train(name: str, seed: int, epochs: int, precision: str) -> dict[str, object
 # ---- cost ----------------------------------------------------------------------
 
 
+ONES = 10  # passes of one image in a row: a server's caches are warm
+
+
 def _cpu_ms(run: Callable[[], object]) -> float:
-    begin = time.thread_time_ns()
+    begin = time.process_time_ns()
     run()
-    return (time.thread_time_ns() - begin) / 1e6
+    return (time.process_time_ns() - begin) / 1e6
+
+
+def _steps(name: str, files: list[bytes]) -> dict[str, tuple[Callable, int]]:
+    """What is timed of a network -> (what to run, how many images that is)."""
+    candidate = CANDIDATES[name]
+    make = sampler(candidate)
+    net = models.fuse(candidate.make(10)).to(memory_format=torch.channels_last)
+    steps = {"load": (lambda: [make(data) for data in files], len(files))}
+    sample = make(files[0])
+    parts = sample if isinstance(sample, tuple) else (sample,)
+    for batch, passes in ((1, ONES), (32, 1)):
+        x = [torch.stack([p] * batch) for p in parts]
+        x = [t.to(memory_format=torch.channels_last) for t in x]
+        fed = tuple(x) if isinstance(sample, tuple) else x[0]
+        for short, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+            run = partial(_forward, net, fed, dtype, passes)
+            steps[f"{short} {batch}"] = (run, batch * passes)
+    return steps
+
+
+@torch.inference_mode()
+def _forward(net: nn.Module, x: object, dtype: torch.dtype, passes: int) -> None:
+    with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+        for _ in range(passes):
+            net(x)
 
 
 def costs(names: list[str], rounds: int) -> dict[str, dict[str, float]]:
     """Milliseconds of one core an image: loading, and the network at 1 and at 32."""
     root, _ = corpora.source("clothing-small")
     files = [path.read_bytes() for path in sorted(root.glob("test/*/*.jpg"))[::4]]
-    steps: dict[tuple[str, str], tuple[Callable[[], object], int]] = {}
-    for name in names:
-        candidate = CANDIDATES[name]
-        make, model = sampler(candidate), candidate.make(10)
-        sample = make(files[0])
-        net = models.fuse(model).to(memory_format=torch.channels_last)
-        for batch in (1, 32):
-            parts = sample if isinstance(sample, tuple) else (sample,)
-            x = [torch.stack([p] * batch) for p in parts]
-            x = [t.to(memory_format=torch.channels_last) for t in x]
-            fed = x[0] if len(x) == 1 else tuple(x)
-            for dtype in (torch.float32, torch.bfloat16):
-                short = "fp32" if dtype == torch.float32 else "bf16"
-                steps[name, f"{short} {batch}"] = (
-                    partial(_forward, net, fed, dtype), batch
-                )  # fmt: skip
-        steps[name, "load"] = (
-            lambda make=make: [make(data) for data in files], len(files)
-        )  # fmt: skip
+    steps = {
+        (name, what): step
+        for name in names
+        for what, step in _steps(name, files).items()
+    }
     times: dict[tuple[str, str], list[float]] = {key: [] for key in steps}
-    for run, _ in steps.values():
-        run()
-    for _ in range(rounds):
+    for i in range(rounds + 1):
         for key, (run, images) in steps.items():
-            times[key].append(_cpu_ms(run) / images)
+            took = _cpu_ms(run) / images
+            if i:  # the first round warms up
+                times[key].append(took)
     table: dict[str, dict[str, float]] = {name: {} for name in names}
     for (name, what), values in times.items():
         table[name][what] = round(statistics.median(values), 3)
@@ -323,14 +338,6 @@ def _zeros(candidate: Candidate) -> object:
         return torch.zeros(1, 3, candidate.size, candidate.size)
     spec = models.input_spec(candidate.make(10))
     return example_input(type(spec)(spec.layout, spec.frequencies, candidate.size))
-
-
-@torch.inference_mode()
-def _forward(net: nn.Module, x: object, dtype: torch.dtype) -> object:
-    if dtype == torch.float32:
-        return net(x)
-    with torch.autocast("cpu", dtype):
-        return net(x)
 
 
 # ---- the table -----------------------------------------------------------------
@@ -355,21 +362,20 @@ def _spread(values: list[float]) -> str:
 
 def table(results: dict) -> str:
     """Markdown: accuracy beside the milliseconds of one core from bytes to logits."""
-    header = ["network", "samples", "GMACs", "load", "fp32, 1", "fp32, 32",
-              "bf16, 32", "test", "validation + test"]  # fmt: skip
+    header = ["network", "samples", "GMACs", "load", "fp32, 1", "fp32, 32", "bf16, 1",
+              "bf16, 32", "test", "validation", "seeds"]  # fmt: skip
     lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
-    runs = results["runs"]
     for name, cost in results["costs"].items():
-        mine = [run for run in runs if run["name"] == name]
+        mine = [run for run in results["runs"] if run["name"] == name]
         if not mine:
             continue
-        both = [(341 * r["validation"] + 372 * r["test"]) / 713 for r in mine]
         load = cost["load"]
+        totals = [load + cost[k] for k in ("fp32 1", "fp32 32", "bf16 1", "bf16 32")]
         cells = [
             f"`{name}`", str(CANDIDATES[name].size), f"{cost['mmacs'] / 1000:.2f}",
-            f"{load:.2f}", *[f"{load + cost[k]:.2f}" for k in
-            ("fp32 1", "fp32 32", "bf16 32")],
-            _spread([run["test"] for run in mine]), _spread(both),
+            f"{load:.2f}", *[f"{total:.2f}" for total in totals],
+            _spread([run["test"] for run in mine]),
+            _spread([run["validation"] for run in mine]), str(len(mine)),
         ]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -393,6 +399,9 @@ def main() -> None:
                 print(json.dumps(run), flush=True)
                 _save(runs=[*_load()["runs"], run])
     elif args.what == "cost":
+        import cv2
+
+        cv2.setNumThreads(1)
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
         found = costs(args.names, args.rounds)
         _save(costs={**_load()["costs"], **found})
