@@ -126,7 +126,7 @@ class CoefficientStem(nn.Module):
         All 192 may also come in the shape of the pixels, (N, 3, H, W).
         """
         if x.shape[1] == 3 and self.conv.in_channels == 192:
-            x = x.reshape(len(x), 192, x.shape[2] // 8, x.shape[3] // 8)
+            x = x.reshape(x.shape[0], 192, x.shape[2] // 8, x.shape[3] // 8)
         height, width = (
             (8 * blocks - self.margin) // self.stride + 1 for blocks in x.shape[2:]
         )
