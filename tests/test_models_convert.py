@@ -124,6 +124,16 @@ def test_original_is_left_alone():
     assert converted(torch.zeros(2, 192, 8, 8)).requires_grad
 
 
+def test_precision_of_the_network_is_that_of_the_conversion():
+    torch.manual_seed(0)
+    model = tv.resnet18(num_classes=2).eval().double()
+    rgb, coefs = pixels_and_coefficients(64)
+    with torch.no_grad():
+        want, got = model(rgb.double()), convert_rgb_model(model, 64)(coefs.double())
+    assert got.dtype == torch.float64
+    torch.testing.assert_close(got, want, atol=1e-6, rtol=1e-6)
+
+
 def test_mean_colour_becomes_zero():
     matrix, shift = pixel_map(IMAGENET_MEAN, IMAGENET_STD)
     grey = torch.zeros(192, dtype=torch.float64)  # mid-grey: all samples 128
