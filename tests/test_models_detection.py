@@ -62,6 +62,32 @@ def test_longer_vectors_and_finer_grids_keep_more_of_a_mask():
     assert table[128, 300] > table[28, 784]
 
 
+def test_outline_of_a_real_silhouette_survives_in_300_numbers():
+    """The horse that comes with scikit-image: thin legs, a curved outline."""
+    data = pytest.importorskip("skimage.data", reason="needs scikit-image")
+    horse = torch.from_numpy(~data.horse().astype(bool))
+    rows, columns = horse.any(1).nonzero(), horse.any(0).nonzero()
+    mask = horse[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    table = reconstruction_iou(mask[None], [28, 128], [50, 300, 784])
+    assert table[128, 300] > 0.9 > table[128, 50]
+    assert table[128, 300] > table[28, 784]
+
+
+def test_target_is_the_part_of_the_mask_that_the_proposal_sees():
+    """Cut out by the proposal, of which the object fills the left half here."""
+    from torchvision.models.detection.roi_heads import project_masks_on_boxes
+
+    codec = DctMaskCodec(16, 256)
+    mask = torch.zeros(1, 32, 32, dtype=torch.uint8)
+    mask[:, 8:24, 8:16] = 1
+    proposal = torch.tensor([[8.0, 8.0, 24.0, 24.0]])
+    target = project_masks_on_boxes(mask, proposal, torch.tensor([0]), codec.side)
+    soft = codec.decode(codec.encode(target))
+    inside = soft[0, 1:-1] >= 0.5
+    assert inside[:, :7].all()
+    assert not inside[:, 9:].any()
+
+
 @pytest.mark.parametrize("length", [0, 65])
 def test_impossible_lengths_are_refused(length):
     with pytest.raises(ValueError, match=r"1\.\.64"):
@@ -79,11 +105,17 @@ def test_loss_is_a_weighted_sum_an_instance():
 
 
 def test_grids_of_different_sizes_are_padded_and_measured_in_samples():
-    images, targets = BlockTransform()([torch.ones(2, 9, 5), torch.ones(2, 3, 17)])
+    images, targets = BlockTransform(2)([torch.ones(2, 9, 5), torch.ones(2, 3, 17)])
     assert images.tensors.shape == (2, 2, 16, 24)
     assert images.image_sizes == [(72, 40), (24, 136)]
     assert targets is None
     assert images.tensors.sum() == 2 * (9 * 5 + 3 * 17)
+
+
+@pytest.mark.parametrize("shape", [(3, 160, 192), (192, 20, 24), (1, 24, 20, 24)])
+def test_detector_says_what_it_expects(shape):
+    with pytest.raises(ValueError, match=r"\(24, H/8, W/8\).*layout='concat'"):
+        BlockTransform(24)([torch.zeros(24, 20, 24), torch.zeros(shape)])
 
 
 SMALL = {

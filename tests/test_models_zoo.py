@@ -7,15 +7,15 @@ import torch
 from torch import nn
 from torchvision.models import resnet18
 from torchvision.ops import SqueezeExcitation
+from zoo import SIZES, half_errors, inputs_of, quick_and_slow, tame
 
 from dctload.models import (
+    Frequencies,
     InputSpec,
     create_model,
     fuse,
-    list_models,
     select_frequencies,
 )
-from dctload.models._input import ALL
 from dctload.models._profile import count_macs, num_parameters
 from dctload.models.dctnet import SQUARE_24, DctResNet
 from dctload.models.fcanet import add_frequency_attention
@@ -36,32 +36,29 @@ from dctload.models.layers.harmonic import (
 from dctload.models.layers.subblocks import dct_matrix
 from dctload.models.rgb_no_more import JpegViT, to_unit_range
 
-# Million parameters at 1,000 classes (10 for CIFAR's): what the authors state
-# (eFUN's readme, harmonic-networks' readme), else torchvision's count of the same
-# network, changed by what is changed.
-MILLIONS = {
-    "efun": 4.2,
-    "efun_l": 6.2,
-    "efun_s": 3.4,
-    "efun_s_plus": 2.5,
+# Parameters at 1,000 classes, counted on the authors' code (DCTNet, RGB no more, FUN)
+# by the report on G-ALP (yuxin370/FastLanes).
+COUNTED = {
+    ("dctnet_mobilenet_v2", "24"): 3_503_728,
+    ("dctnet_mobilenet_v2", "32"): 3_503_944,
+    ("dctnet_resnet50_stride1", "24"): 25_534_696,
+    ("dctnet_resnet50_stride1", "64"): 25_547_496,
+    ("efun", None): 4_233_448,
+    ("efun_l", None): 6_209_180,
+    ("efun_s", None): 3_394_390,
+    ("efun_s_plus", None): 2_540_728,
+    ("jpeg_vit_tiny", None): 5_642_728,
+    # Theirs has 28,344,850. torchvision's attention keeps a bias for the keys, which
+    # SwinV2 has not, and sets it to zero: 2 x (96 + 192 + 768) + 6 x 384 numbers.
+    ("jpeg_swin_v2_tiny", None): 28_344_850 + 2 * (96 + 192 + 768) + 6 * 384,
 }
 
 
-def inputs_of(spec, batch=2, size=None, seed=0):
-    """Amplitudes of a plausible scale, in the shapes of ``spec``."""
-    if size is not None:
-        spec = InputSpec(spec.layout, spec.frequencies, size)
-    generator = torch.Generator().manual_seed(seed)
-    scale = 1.0 if spec.layout == "pixels" else 100.0
-    tensors = [
-        scale * torch.randn(batch, *shape, generator=generator) for shape in spec.shapes
-    ]
-    return tuple(tensors) if spec.layout == "planes" else tensors[0]
-
-
-@pytest.mark.parametrize("name", MILLIONS)
-def test_published_parameter_counts_are_met(name):
-    assert round(num_parameters(create_model(name)) / 1e6, 1) == MILLIONS[name]
+@pytest.mark.parametrize(("name", "frequencies"), COUNTED)
+def test_networks_have_the_parameters_of_the_authors(name, frequencies):
+    with torch.device("meta"):
+        model = create_model(name, frequencies=frequencies)
+    assert num_parameters(model) == COUNTED[name, frequencies]
 
 
 @pytest.mark.parametrize(("level", "million"), [(None, 36.5), (3, 24.4), (2, 12.3)])
@@ -77,52 +74,11 @@ def test_published_stride_costs_three_times_the_usual_one():
     assert 3.3 < published / usual < 3.5
 
 
-# What the quick run looks at; the others take seconds each.
-QUICK = (
-    "after_ulicny",
-    "after_compcnn",
-    "dctnet_mobilenet_v2",
-    "efun_s_plus",
-    "fca_resnet18",
-    "small_resnet",
-)
-
-
-def quick_and_slow(names):
-    """The names, all but the quick ones marked as slow."""
-    return [
-        name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
-        for name in names
-    ]
-
-
-# One or two of each family, at reduced sizes.
-SMALL_SIZES = {
-    "late_concat_rfa_thinner": 32,
-    "deconvolution_rfa": 32,
-    "dctnet_resnet50": 32,
-    "dctnet_resnet50_gate": 32,
-    "dctnet_mobilenet_v2": 64,
-    "fca_resnet18": 32,
-    "fca_dctnet_resnet50": 32,
-    "harmonic_resnet50": 32,
-    "jpeg_vit_tiny": None,
-    "jpeg_swin_v2_tiny": None,
-    "efun_s_plus": 64,
-    "dct_learn": 64,
-    "dct_frozen_x2": 64,
-    "after_ulicny": 32,
-    "after_compcnn": 64,
-    "lean": 64,
-    "small_resnet": 32,
-}
-
-
-@pytest.mark.parametrize("name", quick_and_slow(SMALL_SIZES))
+@pytest.mark.parametrize("name", quick_and_slow(SIZES))
 def test_every_parameter_learns(name):
     torch.manual_seed(0)
     model = create_model(name, num_classes=5)
-    x = inputs_of(model.input_spec, size=SMALL_SIZES[name])
+    x = inputs_of(model.input_spec, size=SIZES[name])
     logits = model(x)
     assert logits.shape == (2, 5)
     nn.functional.cross_entropy(logits, torch.tensor([0, 3])).backward()
@@ -132,32 +88,23 @@ def test_every_parameter_learns(name):
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.requires_grad)
 
 
-@pytest.mark.parametrize("name", quick_and_slow(SMALL_SIZES))
+@pytest.mark.parametrize("name", quick_and_slow(SIZES))
 def test_half_precision_gives_nearly_the_same(name):
-    torch.manual_seed(0)
-    model = create_model(name, num_classes=5).eval()
-    x = inputs_of(model.input_spec, size=SMALL_SIZES[name])
+    model, x = tame(name)
     with torch.no_grad():
         want = model(x)
         with torch.autocast("cpu", torch.bfloat16):
             got = model(x)
     assert got.dtype == torch.bfloat16
-    difference = (got.float() - want).norm() / want.norm()
-    assert difference < 0.3
+    # 8 bits a number; 0.4 % is what one rounding may cost.
+    assert (got.float() - want).norm() < 0.05 * want.norm()
 
 
-@pytest.mark.parametrize("name", ["late_concat", "efun_s_plus", "dctnet_resnet50"])
-@pytest.mark.parametrize("size", [80])
-def test_other_sizes_work_where_the_architecture_allows(name, size):
-    model = create_model(name, num_classes=3).eval()
-    with torch.no_grad():
-        assert model(inputs_of(model.input_spec, size=size)).shape == (2, 3)
-
-
-def test_fixed_size_network_refuses_another():
-    model = create_model("jpeg_vit_tiny", num_classes=3)
-    with pytest.raises(ValueError, match=r"\(N, 64, 28, 28\)"):
-        model(inputs_of(model.input_spec, size=256))
+@pytest.mark.parametrize("name", quick_and_slow(SIZES))
+def test_channels_last_gives_the_same_function_and_gradient(name):
+    errors = half_errors(name, "cpu", torch.float32)
+    assert errors.logits < 1e-3
+    assert errors.gradient < 1e-4
 
 
 # ---- Gueguen et al., on pixels ---------------------------------------------
@@ -337,6 +284,42 @@ def test_trained_gate_becomes_a_subset():
         select_frequencies(create_model("dctnet_resnet50", 2), batches)
 
 
+class Gated(nn.Module):
+    """The smallest network with a gate: one number a channel, then classes."""
+
+    def __init__(self):
+        super().__init__()
+        self.input_spec = InputSpec("concat", Frequencies((0, 1, 8), (0,), (0,)), 32)
+        self.gate = FrequencyGate(5)
+        self.fc = nn.Linear(5, 2)
+
+    def forward(self, x):
+        return self.fc(self.gate(x).mean((2, 3)))
+
+
+def test_gate_that_was_trained_selects_the_channels_that_tell_the_classes_apart():
+    """Channels 1 (Y 1) and 3 (Cb 0) say the class; the price closes the others."""
+    torch.manual_seed(0)
+
+    def batches(count):
+        for _ in range(count):
+            target = torch.randint(2, (64,))
+            x = torch.randn(64, 5, 4, 4)
+            x[:, [1, 3]] += (2.0 * target - 1)[:, None, None, None]
+            yield x, target
+
+    model = Gated()
+    optimizer = torch.optim.Adam(model.parameters(), 0.02)
+    for x, target in batches(300):
+        loss = nn.functional.cross_entropy(model(x), target)
+        optimizer.zero_grad()
+        (loss + 0.3 * model.gate.last_open).backward()
+        optimizer.step()
+    assert model.gate.last_open < 0.6
+    chosen = select_frequencies(model, batches(4), num=2)
+    assert chosen == ((1,), (0,), ())
+
+
 # ---- FcaNet ----------------------------------------------------------------
 
 
@@ -442,22 +425,38 @@ def test_filter_bank_keeps_the_frequencies_asked_for():
 # ---- RGB no more -----------------------------------------------------------
 
 
-def test_grouped_embedding_equals_a_pixel_patch_embedding():
-    """Under the change of basis, a ViT on pixels and one on blocks are the same."""
-    torch.manual_seed(0)
-    model = JpegViT(2, width=24, heads=3, depth=1).double()
-    pixels = 64 * torch.randn(1, 16, 16, dtype=torch.float64)  # one patch of luma
+def blocks_of(pixels):
+    """(N, C, H, W) samples -> (N, 64 C, H/8, W/8) coefficients, float64."""
+    n, channels, height, width = pixels.shape
     matrix = dct_matrix(8)
-    blocks = pixels.reshape(1, 2, 8, 2, 8).permute(0, 1, 3, 2, 4)
-    y = (matrix @ blocks @ matrix.T).permute(0, 3, 4, 1, 2).reshape(1, 64, 2, 2)
-    cbcr = torch.zeros(1, 128, 1, 1, dtype=torch.float64)
-    got = model.embed(y, cbcr)[0].flatten()
+    blocks = pixels.reshape(n, channels, height // 8, 8, width // 8, 8)
+    blocks = matrix @ blocks.permute(0, 1, 2, 4, 3, 5) @ matrix.T
+    blocks = blocks.permute(0, 1, 4, 5, 2, 3)  # (N, C, v, u, by, bx)
+    return blocks.reshape(n, 64 * channels, height // 8, width // 8)
 
-    # The linear layer's first 256 columns, taken to pixels by the 16 x 16 DCT.
-    project = model.embed.project
-    basis = torch.kron(dct_matrix(16), dct_matrix(16))
-    conv_weight = project.weight[:, :256] @ basis
-    want = conv_weight @ pixels.flatten() + project.bias
+
+def test_grouped_embedding_equals_a_pixel_patch_embedding():
+    """Under the change of basis, a ViT on pixels and one on blocks are the same.
+
+    The linear layer's columns, taken to samples by the 16 x 16 DCT for luma and the
+    8 x 8 one for chroma, are the kernels of the convolutions that cut pixels into
+    patches: 16 x 16 of luma, 8 x 8 of half-resolution chroma.
+    """
+    torch.manual_seed(0)
+    embed = JpegViT(2, width=24, heads=3, depth=1).double().embed
+    luma = 64 * torch.randn(2, 1, 48, 32, dtype=torch.float64)
+    chroma = 64 * torch.randn(2, 2, 24, 16, dtype=torch.float64)
+    got = embed(blocks_of(luma), blocks_of(chroma))[0].permute(0, 3, 1, 2)
+
+    weight = embed.project.weight
+    basis16, basis8 = (torch.kron(dct_matrix(n), dct_matrix(n)) for n in (16, 8))
+    of_luma = (weight[:, :256] @ basis16).reshape(24, 1, 16, 16)
+    of_chroma = (weight[:, 256:].reshape(24, 2, 64) @ basis8).reshape(24, 2, 8, 8)
+    conv = nn.functional.conv2d
+    want = conv(luma, of_luma, embed.project.bias, 16) + conv(
+        chroma, of_chroma, None, 8
+    )
+    assert got.shape == (2, 24, 3, 2)
     # The change of basis is kept in single precision.
     torch.testing.assert_close(got, want, atol=1e-4, rtol=1e-5)
 
@@ -502,7 +501,7 @@ def test_lean_network_reads_little_and_has_no_thin_layer():
 def test_fused_network_is_the_same_function(name):
     torch.manual_seed(0)
     model = create_model(name, 4)
-    x = inputs_of(model.input_spec, size=SMALL_SIZES[name], batch=8)
+    x = inputs_of(model.input_spec, size=SIZES[name], batch=8)
     for _ in range(5):
         model(x)  # so that the running statistics are not the initial ones
     model.eval()
@@ -514,66 +513,3 @@ def test_fused_network_is_the_same_function(name):
         for net in (model, fused)
     ]
     assert norms[1] <= 2 < norms[0]
-
-
-# ---- leaving PyTorch -------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_compiled_model_gives_the_same():
-    model = create_model("small_resnet", 5).eval()
-    x = inputs_of(model.input_spec)
-    with torch.no_grad():
-        want = model(x)
-        got = torch.compile(model)(x)
-    torch.testing.assert_close(got, want, atol=1e-4, rtol=1e-4)
-
-
-EXPORTED = [
-    "small_resnet",
-    "late_concat_rfa_thinner",
-    "dctnet_resnet50",
-    "efun_s_plus",
-    "jpeg_vit_tiny",
-]
-
-
-@pytest.mark.parametrize("name", quick_and_slow(EXPORTED))
-def test_exported_program_gives_the_same(name):
-    model = create_model(name, 5).eval()
-    x = inputs_of(model.input_spec, size=SMALL_SIZES[name])
-    program = torch.export.export(model, (x,))
-    with torch.no_grad():
-        want = model(x)
-        got = program.module()(x)
-    torch.testing.assert_close(got, want, atol=1e-4, rtol=1e-4)
-
-
-@pytest.mark.filterwarnings("ignore:Constant folding")
-@pytest.mark.parametrize("name", quick_and_slow(EXPORTED))
-def test_onnx_runtime_gives_the_same(name, tmp_path):
-    pytest.importorskip("onnx", reason="ONNX export needs the onnx package")
-    runtime = pytest.importorskip("onnxruntime", reason="needs onnxruntime")
-    torch.manual_seed(0)
-    model = create_model(name, 5).eval()
-    x = inputs_of(model.input_spec, size=SMALL_SIZES[name])
-    path = str(tmp_path / "model.onnx")
-    torch.onnx.export(model, (x,), path, opset_version=17)
-    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    tensors = x if isinstance(x, tuple) else (x,)
-    feed = {
-        i.name: t.numpy() for i, t in zip(session.get_inputs(), tensors, strict=True)
-    }
-    (got,) = session.run(None, feed)
-    with torch.no_grad():
-        want = model(x)
-    torch.testing.assert_close(torch.from_numpy(got), want, atol=1e-3, rtol=1e-3)
-
-
-def test_every_name_is_counted_without_computing():
-    for name in list_models():
-        with torch.device("meta"):
-            model = create_model(name, num_classes=10)
-        assert isinstance(model.input_spec, InputSpec)
-        assert count_macs(model) > 1e6
-        assert model.input_spec.frequencies.num_channels <= ALL.num_channels

@@ -17,14 +17,14 @@ def add_json(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--json", action="store_true", help=f"print {what}")
 
 
-def add_threads(parser: argparse.ArgumentParser) -> None:
+def add_threads(parser: argparse.ArgumentParser, what: str = "decoding") -> None:
     """Add ``--threads``, by default all CPUs this process may use."""
     parser.add_argument(
         "--threads",
         type=positive,
         default=num_cpus(),
         metavar="N",
-        help="decoding threads (default: %(default)s, the CPUs of this machine)",
+        help=f"{what} threads (default: %(default)s, the CPUs of this machine)",
     )
 
 

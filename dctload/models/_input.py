@@ -116,7 +116,12 @@ class InputSpec:
         else:
             got = " and ".join(str(tuple(t.shape)) for t in x)
         message = f"the model expects {want}, got {got}"
-        if self.layout != "pixels":
+        if self.layout == "pixels":
+            message += (
+                "; it reads pixels: torchvision's transforms make them "
+                f"(Resize, CenterCrop({self.size}), Normalize)"
+            )
+        else:
             message += (
                 f"; dctload.models.transforms_for(model) with layout="
                 f"{self.layout!r} makes it (SelectFrequencies of "

@@ -109,10 +109,11 @@ class CoefficientStem(nn.Module):
         weight, stride, padding = fold(conv, matrix)
         chosen = [64 * c + f for c, part in enumerate(frequencies) for f in part]
         self.shift: Tensor
-        self.register_buffer("shift", shift[chosen].float()[:, None, None])
+        shift = shift[chosen].to(conv.weight.dtype)
+        self.register_buffer("shift", shift[:, None, None])
         self.conv = nn.Conv2d(
             len(chosen), weight.shape[0], weight.shape[2], stride, padding,
-            bias=conv.bias is not None,
+            bias=conv.bias is not None, dtype=conv.weight.dtype,
         )  # fmt: skip
         with torch.no_grad():
             self.conv.weight.copy_(weight[:, chosen])
@@ -126,7 +127,7 @@ class CoefficientStem(nn.Module):
         All 192 may also come in the shape of the pixels, (N, 3, H, W).
         """
         if x.shape[1] == 3 and self.conv.in_channels == 192:
-            x = x.reshape(len(x), 192, x.shape[2] // 8, x.shape[3] // 8)
+            x = x.reshape(x.shape[0], 192, x.shape[2] // 8, x.shape[3] // 8)
         height, width = (
             (8 * blocks - self.margin) // self.stride + 1 for blocks in x.shape[2:]
         )
@@ -177,12 +178,13 @@ def convert_rgb_model(
         std: Likewise.
 
     Returns:
-        A network on ``layout="concat"``.
+        A network on ``layout="concat"``, where ``model`` is and in its precision.
 
     Raises:
         ValueError: Its first layer is no such convolution.
     """
-    net = copy.deepcopy(model)
+    device = next(model.parameters()).device
+    net = copy.deepcopy(model).to("cpu")
     name, conv = _first_convolution(net, size)
     stride = conv.stride[0]
     if 8 % stride and stride % 8:
@@ -190,13 +192,14 @@ def convert_rgb_model(
     parent = net.get_submodule(name.rpartition(".")[0])
     stem = CoefficientStem(conv, frequencies, mean, std)
     setattr(parent, name.rpartition(".")[2], stem)
-    return Converted(net, frequencies, size)
+    return Converted(net, frequencies, size).to(device)
 
 
 @torch.no_grad()
 def _first_convolution(model: nn.Module, size: int) -> tuple[str, nn.Conv2d]:
     """Find the convolution that sees the input itself."""
-    image = torch.randn(1, 3, size, size)
+    dtype = next(model.parameters()).dtype
+    image = torch.randn(1, 3, size, size, dtype=dtype)
     found: list[str] = []
     hooks = []
     for name, module in model.named_modules():
@@ -219,6 +222,12 @@ def _first_convolution(model: nn.Module, size: int) -> tuple[str, nn.Conv2d]:
         )
     conv = model.get_submodule(found[0])
     assert isinstance(conv, nn.Conv2d)
+    if type(conv) is not nn.Conv2d:
+        # timm's Conv2dSame pads as TensorFlow does, its StdConv2d has other weights.
+        raise ValueError(
+            f"{found[0]} is a {type(conv).__name__}, no plain convolution: "
+            "what it computes is not known"
+        )
     square = all(len(set(p)) == 1 for p in (conv.kernel_size, conv.stride))
     if not square or conv.groups != 1 or conv.dilation != (1, 1):
         raise ValueError(f"{found[0]} is grouped, dilated or not square")

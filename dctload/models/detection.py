@@ -68,16 +68,32 @@ class BlockTransform(nn.Module):
     """Batches coefficients of different sizes; changes no value.
 
     Stands where torchvision's detectors resize and normalise images.
+
+    Args:
+        channels: Coefficients of a place, which every image must have.
+        multiple: Grids are padded to a multiple of this.
     """
 
-    def __init__(self, multiple: int = 8):
+    def __init__(self, channels: int, multiple: int = 8):
         super().__init__()
+        self.channels = channels
         self.multiple = multiple
 
     def forward(
         self, images: list[Tensor], targets: list[dict[str, Tensor]] | None = None
     ) -> tuple[ImageList, list[dict[str, Tensor]] | None]:
-        """Pad grids with zeros to a common multiple; sizes are in samples."""
+        """Pad grids with zeros to a common multiple; sizes are in samples.
+
+        Raises:
+            ValueError: An image is no grid of that many coefficients.
+        """
+        for image in images:
+            if image.ndim != 3 or image.shape[0] != self.channels:
+                raise ValueError(
+                    f"the detector expects a list of coefficients ({self.channels}, "
+                    f"H/8, W/8), got one of shape {tuple(image.shape)}; "
+                    f"SelectFrequencies and layout='concat' make it"
+                )
         height = self._round(max(image.shape[1] for image in images))
         width = self._round(max(image.shape[2] for image in images))
         batch = images[0].new_zeros(len(images), images[0].shape[0], height, width)
@@ -192,9 +208,9 @@ def use_dct_masks(model: MaskRCNN, side: int = 128, length: int = 300) -> MaskRC
     return model
 
 
-def _finish(model: FasterRCNN) -> FasterRCNN:
-    """Take pixels out of a detector: no resizing, larger anchors and pooling."""
-    model.transform = BlockTransform()
+def _finish(model: FasterRCNN, frequencies: Frequencies) -> FasterRCNN:
+    """Take pixels out of a detector: coefficients are neither resized nor scaled."""
+    model.transform = BlockTransform(frequencies.num_channels)
     return model
 
 
@@ -221,7 +237,7 @@ def dctnet_faster_rcnn(
         box_roi_pool=_pool(7),
         **options,
     )
-    return _finish(model)
+    return _finish(model, frequencies)
 
 
 def dctnet_mask_rcnn(
@@ -246,4 +262,4 @@ def dctnet_mask_rcnn(
         mask_roi_pool=_pool(14),
         **options,
     )
-    return _finish(use_dct_masks(model) if dct_masks else model)
+    return _finish(use_dct_masks(model) if dct_masks else model, frequencies)

@@ -38,7 +38,8 @@ class BasicBlock(nn.Module):
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or in_channels != out_channels:
             self.shortcut = nn.Sequential(
-                nn.AvgPool2d(stride), ConvBN(in_channels, out_channels, relu=False)
+                nn.AvgPool2d(stride, ceil_mode=True),
+                ConvBN(in_channels, out_channels, relu=False),
             )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -8,12 +8,13 @@ by another coefficient. The index tables are those of the authors' code
 
 from __future__ import annotations
 
-import math
 import re
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from .subblocks import dct_matrix
 
 GRID = 7
 
@@ -50,13 +51,6 @@ def frequency_indices(method: str) -> list[tuple[int, int]]:
     return list(zip(u, v, strict=True))[: int(match[2])]
 
 
-def cosine(frequency: int, n: int) -> Tensor:
-    """Return the orthonormal DCT-II basis vector, ``(n,)``."""
-    t = torch.arange(n, dtype=torch.float64)
-    vector = torch.cos(math.pi * frequency * (t + 0.5) / n) / math.sqrt(n)
-    return (vector * math.sqrt(2) if frequency else vector).float()
-
-
 class FrequencyChannelAttention(nn.Module):
     """Scale channels by what a small network makes of their DCT coefficients.
 
@@ -84,13 +78,13 @@ class FrequencyChannelAttention(nn.Module):
         if size < GRID or size % GRID:
             raise ValueError(f"size must be a multiple of {GRID}, got {size}")
         self.size = size
-        scale = size // GRID
-        basis = [
-            torch.outer(cosine(u * scale, size), cosine(v * scale, size))
-            for u, v in indices
-        ]
-        group = channels // len(indices)
-        weight = torch.stack(basis).repeat_interleave(group, 0)  # (C, size, size)
+        # The frequencies of a 7 x 7 grid, on a finer one.
+        u, v = (
+            torch.tensor(axis) * (size // GRID) for axis in zip(*indices, strict=True)
+        )
+        cosines = dct_matrix(size).float()
+        basis = cosines[u][:, :, None] * cosines[v][:, None, :]  # (F, size, size)
+        weight = basis.repeat_interleave(channels // len(indices), 0)
         self.weight: Tensor
         self.register_buffer("weight", weight)
         self.excite = nn.Sequential(

@@ -49,7 +49,8 @@ class FrequencyGate(nn.Module):
     def scores(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, 2): scores of "off" and "on"."""
         scores: Tensor = self.excite(self.squeeze(x.mean((2, 3), keepdim=True)))
-        return scores.reshape(len(x), -1, 2)
+        # Not len(x), which fixes the batch of an exported program.
+        return scores.reshape(x.shape[0], -1, 2)
 
     def probabilities(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C): how likely each channel is let through."""
