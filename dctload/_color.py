@@ -8,11 +8,13 @@ Changes that are linear in YCbCr, and gains of frequencies, compose to
 where a gain belongs to each frequency. Nothing is clamped.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from ._ops import Op, params
 
 Array = npt.NDArray[Any]
 
@@ -27,6 +29,8 @@ class ColorMap:
         y_mean: (N,).
         chroma: M, (N, 2, 2).
         chroma_offset: (N, 2).
+        response: Parameters of ``Op.GAIN`` (N, 13) that say what ``gain`` says, of a
+            map that is nothing but one frequency response.
     """
 
     gain: Array
@@ -34,6 +38,7 @@ class ColorMap:
     y_mean: Array
     chroma: Array
     chroma_offset: Array
+    response: Array | None = None
 
     @staticmethod
     def identity(num: int) -> "ColorMap":
@@ -45,6 +50,31 @@ class ColorMap:
             np.tile(np.eye(2), (num, 1, 1)),
             np.zeros((num, 2)),
         )
+
+    @staticmethod
+    def of_response(
+        axis: Array, k0: Any, k1: Any, dc: "float | None" = None, which: int = 3
+    ) -> "ColorMap":
+        """Gains ``k0 + k1 axis[v] axis[u]``.
+
+        Args:
+            axis: (N, 8).
+            k0: One number, or (N,).
+            k1: Likewise.
+            dc: The gain of the mean in place of that.
+            which: 1: of luma, 2: of chroma, 3: of both.
+        """
+        num = len(axis)
+        out = ColorMap.identity(num)
+        p = params(num, *axis.T, k0, k1, dc or 0, dc is not None, which)
+        gain = axis[:, :, None] * axis[:, None, :]
+        gain = p[:, 8, None, None] + p[:, 9, None, None] * gain
+        if dc is not None:
+            gain[:, 0, 0] = dc
+        for k in range(2):
+            if which >> k & 1:
+                out.gain[:, k] = gain.reshape(num, 64)
+        return replace(out, response=p)
 
     def then(self, after: "ColorMap") -> "ColorMap":
         """The map that does this and then ``after``."""
@@ -67,13 +97,34 @@ class ColorMap:
             on = mask.reshape(-1, *[1] * (a.ndim - 1))
             return np.where(on, a, getattr(plain, name))
 
+        response = self.response
+        if response is not None:
+            nothing = [0] * 8 + [1, 0, 0, 0, 3]
+            response = np.where(mask[:, None], response, nothing)
         return ColorMap(
             pick("gain"),
             pick("y_offset"),
             pick("y_mean"),
             pick("chroma"),
             pick("chroma_offset"),
+            response,
         )
+
+    def as_ops(self) -> list[tuple[Op, Array, Array]]:
+        """The same as operations: kind, parameters, and which images it changes."""
+        num = len(self.y_offset)
+        if self.response is not None:
+            p = self.response
+            nothing = (p[:, 8] == 1) & (p[:, 9] == 0) & (p[:, 11] == 0)
+            return [(Op.GAIN, p, ~nothing)]
+        flat = self.gain[:, :, 0]
+        if not (self.gain == flat[:, :, None]).all():
+            raise ValueError("gains of several responses are no operation")
+        chroma = (self.chroma * flat[:, 1, None, None]).reshape(num, 4)
+        luma = flat[:, 0], self.y_offset, self.y_mean
+        p = params(num, *luma, *chroma.T, *self.chroma_offset.T)
+        changes = (p != [1, 0, 0, 1, 0, 0, 1, 0, 0]).any(axis=1)
+        return [(Op.COLOR, p, changes)]
 
     def write(self, records: Array) -> None:
         """Fill N records of ``struct dctload_color_map``."""

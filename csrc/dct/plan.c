@@ -47,6 +47,7 @@ plan_free(struct plan *plan)
 	free(plan->groups);
 	free(plan->pairs);
 	free(plan->row);
+	pixels_free(&plan->pixels);
 	free(plan);
 }
 
@@ -249,7 +250,7 @@ target_advance(struct plan *plan, struct target *t)
 	const struct dct_kernels *const kernels = plan->kernels;
 	const bool needs_fill = t->num_sources != 0 && target_needs_fill(t);
 	const bool emit_samples =
-		t->along_factored && !needs_fill && t->mean_weight == 0 &&
+		t->along_factored && !needs_fill && !t->hold &&
 		kernels->can_emit_samples(&t->emit, t->num_along);
 
 	while (t->num_done < t->num_across) {
@@ -260,17 +261,18 @@ target_advance(struct plan *plan, struct target *t)
 			return;
 		t->num_done++;
 		if (t->num_sources == 0) {
-			emit_row(&t->emit, p, NULL, 0, t->num_along, 0);
+			if (!t->hold)
+				emit_row(&t->emit, p, NULL, 0, t->num_along, 0);
 			continue;
 		}
-		if (t->mean_weight != 0)
+		if (t->hold)
 			row = t->held + p * 8 * t->stride;
 		target_across(plan, t, p, row);
 		if (t->along_factored && !emit_samples)
 			kernels->dct_blocks(row, t->stride, t->num_along);
 		if (needs_fill)
 			target_fill(t, p, row);
-		if (t->mean_weight == 0)
+		if (!t->hold)
 			kernels->emit(&t->emit, p, row, t->stride, t->num_along,
 				      t->num_along_freqs, emit_samples);
 	}
@@ -360,6 +362,9 @@ plan_finish(struct plan *plan)
 		else if (t->mean_weight != 0 && t->num_sources != 0)
 			target_release(t, plan->kernels);
 	}
+	if (status == DCTLOAD_OK && plan->num_ops != 0)
+		status = plan_run_pixels(plan);
 	plan->num_targets = 0;
+	plan->num_ops = 0;
 	return status;
 }

@@ -1,0 +1,129 @@
+"""Operations that follow the geometry, image by image: ``struct dctload_op``.
+
+What no operator of an axis can express, as plain numbers: a kind and its parameters
+for each of N images. The kinds and what they mean are described in one place,
+``csrc/dctload.h`` at ``enum dctload_op_kind``; C carries them out
+(``csrc/dct/pixels*.c``), and :mod:`dctload._ops_numpy` does where there is no plan.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+MAX_OPS = 8
+NUM_PARAMS = 14
+
+
+class Op(IntEnum):
+    """``enum dctload_op_kind``."""
+
+    NONE = 0
+    WARP = 1
+    ERASE = 2
+    COLOR = 3
+    BRIGHTNESS = 4
+    CONTRAST = 5
+    SATURATION = 6
+    SHARPNESS = 7
+    POSTERIZE = 8
+    SOLARIZE = 9
+    AUTOCONTRAST = 10
+    EQUALIZE = 11
+    NOISE = 12
+    GAIN = 13
+    REQUANTIZE = 14
+    DC_BRIGHTNESS = 15
+    DC_AUTOCONTRAST = 16
+    DC_AUTOSATURATION = 17
+    DC_EQUALIZE = 18
+    DC_POSTERIZE = 19
+    DC_SOLARIZE = 20
+    DC_SOLARIZE_ADD = 21
+
+
+# The image is seen as samples up to COLOR, as RGB up to NOISE, then as amplitudes.
+LAST_ON_SAMPLES, LAST_ON_RGB = Op.COLOR, Op.NOISE
+
+
+@dataclass(frozen=True)
+class Ops:
+    """Up to ``MAX_OPS`` operations of each of N images, in turn. Immutable.
+
+    Attributes:
+        num: How many, (N,).
+        kind: Of :class:`Op`, (N, MAX_OPS).
+        seed: uint32 numbers for what is random inside, (N, MAX_OPS).
+        p: Parameters, (N, MAX_OPS, NUM_PARAMS).
+    """
+
+    num: Array
+    kind: Array
+    seed: Array
+    p: Array
+
+    @staticmethod
+    def none(num: int) -> "Ops":
+        """No operations."""
+        return Ops(
+            np.zeros(num, np.int64),
+            np.zeros((num, MAX_OPS), np.int64),
+            np.zeros((num, MAX_OPS), np.uint32),
+            np.zeros((num, MAX_OPS, NUM_PARAMS)),
+        )
+
+    def append(
+        self, kind: Any, p: Array, mask: Array, seed: "Array | None" = None
+    ) -> "Ops":
+        """One more operation where ``mask``.
+
+        Args:
+            kind: One of :class:`Op`, or one for each image.
+            p: Its parameters (N, up to NUM_PARAMS); the rest are 0.
+            mask: Which images have it.
+            seed: uint32 (N,), zeros by default.
+        """
+        rows = mask.nonzero()[0]
+        if not len(rows):
+            return self
+        at = self.num[rows]
+        if at.max() >= MAX_OPS:
+            raise ValueError(f"more than {MAX_OPS} operations on one image")
+        num = self.num.copy()
+        num[rows] += 1
+        kinds, ps = self.kind.copy(), self.p.copy()
+        kinds[rows, at] = np.broadcast_to(kind, mask.shape)[rows]
+        ps[rows, at, : p.shape[1]] = p[rows]
+        seeds = self.seed
+        if seed is not None:
+            seeds = seeds.copy()
+            seeds[rows, at] = seed[rows]
+        return Ops(num, kinds, seeds, ps)
+
+    def write(self, view: Array) -> None:
+        """Fill N records of ``struct dctload_geometry``."""
+        view["num_ops"] = self.num
+        used = int(self.num.max(initial=0))
+        records = view["ops"][:, :used]
+        records["kind"] = self.kind[:, :used]
+        records["seed"] = self.seed[:, :used]
+        records["p"] = self.p[:, :used]
+
+    def of_image(self, i: int) -> list[tuple[int, int, Array]]:
+        """(kind, seed, parameters) of each operation of image ``i``."""
+        return [
+            (int(self.kind[i, k]), int(self.seed[i, k]), self.p[i, k])
+            for k in range(int(self.num[i]))
+        ]
+
+
+def params(num: int, *values: Any) -> Array:
+    """Parameters (num, len(values)) of numbers, or of arrays over the images."""
+    out = np.empty((num, len(values)))
+    for k, value in enumerate(values):
+        out[:, k] = value
+    return out
