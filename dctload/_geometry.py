@@ -272,7 +272,9 @@ class Geometry:
             log=(*self.log, ("crop", (left, top, width, height, on))),
         )
         move = params(len(self), 1, 0, left, 0, 1, top)
-        return out._moved(move, width, height, late, (0, 0, 0) if fill is None else fill)
+        return out._moved(
+            move, width, height, late, (0, 0, 0) if fill is None else fill
+        )
 
     def pad(
         self,

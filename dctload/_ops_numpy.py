@@ -173,8 +173,8 @@ def _bilinear(samples: Array, x: Array, y: Array) -> tuple[Array, Array]:
 def _erase(image: _Image, p: Array) -> None:
     for c, (rx, ry) in enumerate(image.ratios[: len(image.samples)]):
         part = image.samples[c] = image.samples[c].copy()
-        left, right = (int(np.rint(max(v, 0) * rx)) for v in (p[0], p[2]))
-        top, bottom = (int(np.rint(max(v, 0) * ry)) for v in (p[1], p[3]))
+        left, right = (int(np.rint(max(v, 0) * float(rx))) for v in (p[0], p[2]))
+        top, bottom = (int(np.rint(max(v, 0) * float(ry))) for v in (p[1], p[3]))
         part[top:bottom, left:right] = p[4 + c]
 
 

@@ -288,7 +288,7 @@ class TestPlan:
             T.Compose([T.CenterCrop(24)]).plan("planes")
 
     def test_what_is_not_native_is_explained(self):
-        compose = T.Compose([T.CenterCrop(32), T.RandomEqualize()])
+        compose = T.Compose([T.CenterCrop(32), lambda image: image])
         assert not compose.plan().native
         lines = compose.explain().splitlines()
         assert lines[0].endswith("native")
@@ -410,12 +410,6 @@ class TestBlocks:
         assert area == (painted & ~kept).sum()
         assert 0.01 < area / (64 * 48) < 0.35
 
-    def test_noise_has_its_deviation(self):
-        image = photograph(160, 160)
-        noisy = T.GaussianNoise(0.1)(image, rng=np.random.default_rng(0))
-        for a, b in zip(noisy.planes, image.dequantized().planes, strict=True):
-            assert abs((a - b).std() / 25.5 - 1) < 0.02
-
     @pytest.mark.parametrize("quality", [10, 50, 90])
     def test_quality_tables_are_those_of_libjpeg(self, quality):
         image = photograph(quality=quality)
@@ -428,12 +422,6 @@ class TestBlocks:
         ):
             steps = plane / table
             np.testing.assert_allclose(steps, np.rint(steps), atol=1e-4)
-
-    def test_equalised_means_are_spread_evenly(self):
-        image = T.RandomEqualize(1.0)(photograph(400, 400))
-        level = image.planes[0][..., 0, 0] / 8 + 128
-        counts, _ = np.histogram(level, 8, (0, 256))
-        assert counts.min() > 0.05 * level.size
 
     @pytest.mark.parametrize(
         "transform",
@@ -477,7 +465,7 @@ class TestAuto:
         assert len({tuple(x.flatten()[:8].tolist()) for x in seen}) > 30
 
     def test_one_image_and_a_batch_draw_the_same(self):
-        augment = T.RandAugment(operations="native")
+        augment = T.RandAugment(operations="linear")
         u = np.random.default_rng(2).random((50, augment.num_draws))
         together = augment.apply(Geometry.of_size(np.full(50, 64), np.full(50, 64)), u)
         records = np.zeros(50, _native.GEOMETRY_DTYPE)
