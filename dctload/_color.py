@@ -19,6 +19,9 @@ from ._ops import Op, params
 Array = npt.NDArray[Any]
 
 
+_FIELDS = ("gain", "y_offset", "y_mean", "chroma", "chroma_offset")
+
+
 @dataclass(frozen=True)
 class ColorMap:
     """The maps of N images.
@@ -79,14 +82,25 @@ class ColorMap:
     def then(self, after: "ColorMap") -> "ColorMap":
         """The map that does this and then ``after``."""
         dc = after.gain[:, 0, 0]
-        moved = np.einsum("nij,nj->ni", after.chroma, self.chroma_offset)
+        moved = (after.chroma * self.chroma_offset[:, None, :]).sum(axis=2)
         return ColorMap(
             self.gain * after.gain,
             (dc + after.y_mean) * self.y_offset + after.y_offset,
             dc * self.y_mean + after.y_mean * (self.gain[:, 0, 0] + self.y_mean),
-            after.chroma @ self.chroma,
+            # Not "@", whose last bits depend on how many matrices there are.
+            (after.chroma[..., None] * self.chroma[:, None]).sum(axis=2),
             after.gain[:, 1, :1] * moved + after.chroma_offset,
         )
+
+    def changes(self) -> Array:
+        """Which images it changes, (N,)."""
+        plain = ColorMap.identity(1)
+        same = np.ones(len(self.y_offset), bool)
+        for name in _FIELDS:
+            value: Array = getattr(self, name)
+            equal = value == getattr(plain, name)
+            same &= equal.reshape(len(same), -1).all(axis=1)
+        return ~same
 
     def only(self, mask: Array) -> "ColorMap":
         """This where ``mask``, the identity elsewhere."""
@@ -128,7 +142,7 @@ class ColorMap:
 
     def write(self, records: Array) -> None:
         """Fill N records of ``struct dctload_color_map``."""
-        for name in ("gain", "y_offset", "y_mean", "chroma", "chroma_offset"):
+        for name in _FIELDS:
             records[name] = getattr(self, name)
 
     def apply(self, planes: list[Array], i: int = 0) -> list[Array]:

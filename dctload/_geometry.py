@@ -455,8 +455,9 @@ class Geometry:
 
     def write(self, view: Array) -> None:
         """Fill N records of ``struct dctload_geometry``."""
-        view["use_color"] = self.color is not None
+        view["use_color"] = 0
         if self.color is not None:
+            view["use_color"] = self.color.changes()
             self.color.write(view["color"])
         view["transpose"] = self.transpose
         view["fill"] = self.fill

@@ -156,7 +156,8 @@ def _tap(samples: Array, x: Array, y: Array) -> tuple[Array, Array]:
 
 
 def _nearest(samples: Array, x: Array, y: Array) -> tuple[Array, Array]:
-    return _tap(samples, np.rint(x), np.rint(y))
+    # The sample that covers the position, so all halves go the same way.
+    return _tap(samples, np.floor(x + 0.5), np.floor(y + 0.5))
 
 
 def _bilinear(samples: Array, x: Array, y: Array) -> tuple[Array, Array]:

@@ -10,7 +10,7 @@
 
 #include "../common.h"
 
-/* Where a row of a warp looks, as warp() does. */
+/* Where a row of a bilinear warp looks, in samples of the input. */
 struct warp_row {
 	float x, dx; /* sample index at output sample 0, and its increments */
 	float y, dy;
@@ -45,11 +45,6 @@ struct pixel_kernels {
 	void (*min_max)(const float *x, float *min, float *max, size_t num);
 	void (*levels)(u8 *out, const float *x, size_t num);
 
-	/* One row of output; 'offsets' and 'weights' are scratch of 'num'. */
-	void (*warp_nearest)(float *const out[2], const float *const in[2],
-			     u32 num_planes, const struct warp_row *w,
-			     const float fill[2], u32 *offsets, float *inside,
-			     u32 num);
 	void (*warp_bilinear)(float *out, const float *in,
 			      const struct warp_row *w, u32 num);
 };

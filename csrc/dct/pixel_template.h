@@ -25,35 +25,37 @@ typedef float v8 __attribute__((vector_size(32)));
 KERNEL void
 inverse(float *rows, size_t stride, u32 num_blocks)
 {
+	v8 basis[8];
+
+	memcpy(basis, dct_basis_f32, sizeof(basis));
 	for (u32 q = 0; q < num_blocks; q++) {
 		float *const block = rows + 8 * (size_t)q;
-		v8 in[8], even[4], odd[4];
+		v8 in[8];
 
-		for (u32 v = 0; v < 8; v++)
-			memcpy(&in[v], block + v * stride, sizeof(v8));
+		for (u32 v = 0; v < 8; v++) {
+			const float *const freqs = block + v * stride;
+			v8 a = basis[0] * freqs[0], b = basis[1] * freqs[1];
+
+			for (u32 u = 2; u < 8; u += 2) {
+				a += basis[u] * freqs[u];
+				b += basis[u + 1] * freqs[u + 1];
+			}
+			in[v] = a + b;
+		}
 		/* Row 7 - k differs from row k by the sign of odd cosines. */
 		for (u32 k = 0; k < 4; k++) {
-			even[k] = in[0] * dct_basis_f32[0][k];
-			odd[k] = in[1] * dct_basis_f32[1][k];
-			for (u32 v = 2; v < 8; v += 2) {
-				even[k] += in[v] * dct_basis_f32[v][k];
-				odd[k] += in[v + 1] * dct_basis_f32[v + 1][k];
-			}
-		}
-		for (u32 k = 0; k < 8; k++) {
-			const v8 row = k < 4 ? even[k] + odd[k] :
-					       even[7 - k] - odd[7 - k];
-			float freqs[8];
-			v8 out, basis;
+			v8 even = in[0] * dct_basis_f32[0][k];
+			v8 odd = in[1] * dct_basis_f32[1][k];
+			v8 out;
 
-			memcpy(freqs, &row, sizeof(row));
-			memcpy(&basis, dct_basis_f32[0], sizeof(basis));
-			out = basis * freqs[0];
-			for (u32 u = 1; u < 8; u++) {
-				memcpy(&basis, dct_basis_f32[u], sizeof(basis));
-				out += basis * freqs[u];
+			for (u32 v = 2; v < 8; v += 2) {
+				even += in[v] * dct_basis_f32[v][k];
+				odd += in[v + 1] * dct_basis_f32[v + 1][k];
 			}
+			out = even + odd;
 			memcpy(block + k * stride, &out, sizeof(out));
+			out = even - odd;
+			memcpy(block + (7 - k) * stride, &out, sizeof(out));
 		}
 	}
 }
@@ -247,41 +249,6 @@ levels(u8 *restrict out, const float *restrict x, size_t num)
 }
 
 KERNEL void
-warp_nearest(float *const out[2], const float *const in[2], u32 num_planes,
-	     const struct warp_row *w, const float fill[2],
-	     u32 *restrict offsets, float *restrict inside, u32 num)
-{
-	const u32 stride = (u32)w->stride;
-	u32 num_outside = 0;
-
-	for (u32 i = 0; i < num; i++) {
-		const float at_x = w->x + (float)(s32)i * w->dx;
-		const float at_y = w->y + (float)(s32)i * w->dy;
-		const float x = ROUND(CLAMP(at_x, -1, w->width));
-		const float y = ROUND(CLAMP(at_y, -1, w->height));
-		const float near_x = CLAMP(x, 0, w->width - 1);
-		const float near_y = CLAMP(y, 0, w->height - 1);
-		const u32 missed = (u32)(x != near_x) | (u32)(y != near_y);
-
-		offsets[i] = (u32)(s32)near_y * stride + (u32)(s32)near_x;
-		inside[i] = missed != 0 ? 0.0f : 1.0f;
-		num_outside += missed;
-	}
-	for (u32 c = 0; c < num_planes; c++) {
-		float *restrict const to = out[c];
-		const float *restrict const from = in[c];
-		const float level = fill[c];
-
-		for (u32 i = 0; i < num; i++)
-			to[i] = from[offsets[i]];
-		if (num_outside == 0)
-			continue;
-		for (u32 i = 0; i < num; i++)
-			to[i] = inside[i] != 0 ? to[i] : level;
-	}
-}
-
-KERNEL void
 warp_bilinear(float *restrict out, const float *restrict in,
 	      const struct warp_row *w, u32 num)
 {
@@ -330,6 +297,5 @@ static const struct pixel_kernels kernels = {
 	.solarize = solarize,
 	.min_max = min_max,
 	.levels = levels,
-	.warp_nearest = warp_nearest,
 	.warp_bilinear = warp_bilinear,
 };

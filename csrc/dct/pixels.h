@@ -3,7 +3,8 @@
  * pixels.h - operations on one image in turn, on samples, RGB or amplitudes
  *
  * The kinds of operations and what they mean are in dctload.h.  An image goes
- * from one form to another only where the next operation asks for it.
+ * from one form to another only where the next operation asks for it.  RGB is
+ * made a few rows at a time, while they are in cache, where that suffices.
  */
 #ifndef DCTLOAD_PIXELS_H
 #define DCTLOAD_PIXELS_H
@@ -12,41 +13,45 @@
 
 /*
  * One component: rows of floats, the grid of its blocks laid out as an image.
- * Samples past width and height repeat the last ones.
+ * Samples past width and height, up to whole blocks, repeat the last ones
+ * wherever that matters.
  */
 struct pixel_plane {
 	float *data;
 	size_t capacity;
 	u32 width, height; /* samples */
-	size_t stride;     /* floats, a multiple of 8 */
+	size_t stride;     /* floats, at least the width in whole blocks */
 };
 
-enum pixel_form { PIXELS_AMPLITUDES, PIXELS_SAMPLES, PIXELS_RGB };
-
 struct pixels {
-	u32 num_planes;       /* 1: grey, 3: Y, Cb, Cr */
-	u32 width, height;    /* of luma, in samples */
-	u32 shift;            /* chroma has 1 / 2^shift of luma's resolution */
-	enum pixel_form form; /* of 'planes', or 'rgb' */
+	u32 num_planes;    /* 1: grey, 3: Y, Cb, Cr */
+	u32 width, height; /* of luma, in samples */
+	u32 shift;         /* chroma has 1 / 2^shift of luma's resolution */
+	bool is_samples;   /* the planes hold samples; else amplitudes */
 	struct pixel_plane planes[3];
-	struct pixel_plane rgb[3]; /* all of luma's size */
+	struct pixel_plane rgb[3]; /* scratch: all of luma's size */
 	struct pixel_plane spare[3];
 	float *rows; /* scratch: a few rows */
 	size_t rows_capacity;
-	u8 *levels; /* scratch: one plane */
+	float *strip; /* scratch: RGB of a few rows */
+	size_t strip_capacity;
+	u8 *levels; /* scratch: levels of a row */
 	size_t levels_capacity;
 };
 
 /*
- * An image of 'width' x 'height' luma samples, as amplitudes, which the caller
- * writes to 'planes'.  False if there is no memory.
+ * An image of 'width' x 'height' luma samples, which the caller writes to
+ * 'planes'.  False if there is no memory.
  */
 bool pixels_begin(struct pixels *px, u32 num_planes, u32 width, u32 height,
-		  u32 shift);
+		  u32 shift, bool is_samples);
 
-/* Apply the operations, which ops_check() has passed; amplitudes remain. */
+/* Apply the operations, which ops_check() has passed. */
 enum dctload_status
 pixels_run(struct pixels *px, const struct dctload_op *ops, u32 num_ops);
+
+/* Make amplitudes of samples. */
+void pixels_to_amplitudes(struct pixels *px);
 
 void pixels_free(struct pixels *px);
 
@@ -57,16 +62,37 @@ void pixels_free(struct pixels *px);
 enum dctload_status
 ops_check(const struct dctload_op *ops, u32 num_ops, u32 *width, u32 *height);
 
+/* Whether the first operation wants samples, or RGB, which is made of them. */
+bool ops_begin_with_samples(const struct dctload_op *ops, u32 num_ops);
+
 /* ---- for the files pixels*.c only ---- */
+
+static inline u32
+round_up_8(u32 n)
+{
+	return ceil_div_u32(n, 8) * 8;
+}
 
 /* Room for 'width' x 'height' samples in whole blocks. */
 bool plane_resize(struct pixel_plane *plane, u32 width, u32 height);
 
-/* The operations on amplitudes. */
+/* Samples of plane 'c' along an axis of 'size' luma samples. */
+static inline u32
+plane_size(const struct pixels *px, u32 c, u32 size)
+{
+	return c == 0 ? size : ceil_div_u32(size, 1u << px->shift);
+}
+
+/* Let the margin up to whole blocks repeat the last samples. */
+void plane_repeat_edges(struct pixel_plane *plane);
+
 void pixels_do_amplitudes(struct pixels *px, const struct dctload_op *op);
 
-/* Those on RGB. */
 enum dctload_status
-pixels_do_rgb(struct pixels *px, const struct dctload_op *op);
+pixels_do_samples(struct pixels *px, const struct dctload_op *op);
+
+/* 'num' operations in turn, all on RGB. */
+enum dctload_status
+pixels_do_rgb(struct pixels *px, const struct dctload_op *ops, u32 num);
 
 #endif /* DCTLOAD_PIXELS_H */

@@ -14,7 +14,7 @@ enum gain_param { K0 = 8, K1, DC, USE_DC, WHICH };
 static u32
 blocks_w(const struct pixel_plane *plane)
 {
-	return (u32)(plane->stride / 8);
+	return ceil_div_u32(plane->width, 8);
 }
 
 static u32
@@ -55,7 +55,7 @@ plane_multiply(struct pixel_plane *plane, const float gain[8][8])
 	for (u32 y = 0; y < 8 * blocks_h(plane); y++) {
 		float *const row = plane->data + y * plane->stride;
 
-		for (size_t x = 0; x < plane->stride; x += 8)
+		for (size_t x = 0; x < plane->width; x += 8)
 			for (u32 u = 0; u < 8; u++)
 				row[x + u] *= gain[y % 8][u];
 	}
@@ -121,7 +121,7 @@ do_requantize(struct pixels *px, u32 quality)
 			float *const row = plane->data + y * plane->stride;
 			const float *const step = steps[y % 8];
 
-			for (size_t x = 0; x < plane->stride; x++)
+			for (size_t x = 0; x < round_up_8(plane->width); x++)
 				row[x] = rintf(row[x] / step[x % 8]) *
 					 step[x % 8];
 		}

@@ -192,7 +192,8 @@ target_across(struct plan *plan, const struct target *t, u32 p, float *row)
 		next += num[k];
 	}
 	kernels->across_factored(row, t->stride, t->num_cols, pairs, num);
-	kernels->dct_rows(row, t->stride, t->num_cols);
+	if (!t->hold_samples)
+		kernels->dct_rows(row, t->stride, t->num_cols);
 }
 
 /*
@@ -221,13 +222,6 @@ target_fill(const struct target *t, u32 p, float *row)
 							  along->cover[q][u]);
 			}
 	}
-}
-
-static bool
-target_needs_fill(const struct target *t)
-{
-	return t->fill != 0 && !(t->sources[0].along->covers_all &&
-				 t->sources[0].across->covers_all);
 }
 
 static bool
@@ -268,7 +262,7 @@ target_advance(struct plan *plan, struct target *t)
 		if (t->hold)
 			row = t->held + p * 8 * t->stride;
 		target_across(plan, t, p, row);
-		if (t->along_factored && !emit_samples)
+		if (t->along_factored && !emit_samples && !t->hold_samples)
 			kernels->dct_blocks(row, t->stride, t->num_along);
 		if (needs_fill)
 			target_fill(t, p, row);

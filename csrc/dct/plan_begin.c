@@ -522,7 +522,7 @@ plan_add_target(struct plan *plan, const struct dctload_geometry *g,
 
 	target_set_layout(t, o, c, tr && plan->num_ops == 0, out);
 	t->num_sources = 0;
-	t->hold = false;
+	t->hold = t->hold_samples = false;
 	t->mean_weight = 0;
 	if (plan->num_ops != 0)
 		spec_for_pixels(plan, &spec, t);
@@ -592,5 +592,7 @@ plan_begin(struct plan *plan, const struct dctload_info *info,
 			return status;
 	}
 	plan->num_targets = 3;
+	if (plan->num_ops != 0)
+		plan_choose_form(plan);
 	return DCTLOAD_OK;
 }

@@ -56,7 +56,7 @@ struct target {
 	 * output decides its offset: 'mean_weight' is what the offset of DC
 	 * takes from the mean amplitude.
 	 */
-	bool hold;
+	bool hold, hold_samples;
 	float mean_weight;
 	float *held; /* [num_across][8][stride] */
 	size_t held_capacity;
@@ -116,6 +116,9 @@ enum dctload_status target_finish(struct plan *plan, struct target *t);
 /* Have 't' kept for plan_run_pixels(). */
 void target_set_pixels(struct target *t, const struct dctload_output *o, u32 c);
 
+/* Decide whether targets that are kept hold samples or amplitudes. */
+void plan_choose_form(struct plan *plan);
+
 /* The operations, and emission. */
 enum dctload_status plan_run_pixels(struct plan *plan);
 
@@ -123,6 +126,14 @@ u32 steps_out_size(const struct dctload_step *steps, u32 num_steps, u32 size);
 
 enum dctload_status
 plan_check(const struct dctload_info *info, const struct dctload_geometry *g);
+
+/* Whether some positions see no sample, and that matters. */
+static inline bool
+target_needs_fill(const struct target *t)
+{
+	return t->fill != 0 && !(t->sources[0].along->covers_all &&
+				 t->sources[0].across->covers_all);
+}
 
 /* Output rows in the order in which they become complete. */
 static inline u32

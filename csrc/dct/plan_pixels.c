@@ -9,23 +9,30 @@
 
 #include "plan_impl.h"
 
-/* The amplitudes of a target, as the plane of an image that lies upright. */
+/*
+ * What a target holds, as the plane of an image that lies upright.  Memory changes
+ * hands where it need not be turned.
+ */
 static void
-plane_take(struct pixel_plane *plane, const struct target *t, bool transpose)
+plane_take(struct pixel_plane *plane, struct target *t, bool transpose)
 {
 	const u32 num_across = 8 * t->num_across, num_along = 8 * t->num_along;
 
-	for (u32 k = 0; k < num_across; k++) {
-		const float *const row = t->held + k * t->stride;
+	if (!transpose) {
+		float *const data = plane->data;
+		const size_t capacity = plane->capacity;
 
-		if (!transpose) {
-			memcpy(plane->data + k * plane->stride, row,
-			       num_along * sizeof(*row));
-			continue;
-		}
-		for (u32 n = 0; n < num_along; n++)
-			plane->data[n * plane->stride + k] = row[n];
+		plane->data = t->held;
+		plane->capacity = t->held_capacity;
+		plane->stride = t->stride;
+		t->held = data;
+		t->held_capacity = capacity;
+		return;
 	}
+	for (u32 k = 0; k < num_across; k++)
+		for (u32 n = 0; n < num_along; n++)
+			plane->data[n * plane->stride + k] =
+				t->held[k * t->stride + n];
 }
 
 /* Gains and offsets of 'color'; its matrix of chroma is in the sources. */
@@ -33,45 +40,69 @@ static void
 plane_color(struct pixel_plane *plane, const struct dctload_color_map *color,
 	    u32 c)
 {
-	const u32 num_rows = ceil_div_u32(plane->height, 8) * 8;
+	const u32 num_rows = round_up_8(plane->height);
+	const u32 num_cols = round_up_8(plane->width);
 	const float *const gain = color->gain[c > 0];
 	double sum = 0;
 	float add;
 
 	for (u32 y = 0; y < num_rows; y += 8)
-		for (size_t x = 0; x < plane->stride; x += 8)
+		for (size_t x = 0; x < num_cols; x += 8)
 			sum += plane->data[y * plane->stride + x];
-	sum /= (double)num_rows * (double)plane->stride / BLOCK_COEFS;
+	sum /= (double)num_rows * num_cols / BLOCK_COEFS;
 	/* A level of 1 is an amplitude of 8. */
 	add = c == 0 ? 8 * color->y_offset + color->y_mean * (float)sum :
 		       8 * color->chroma_offset[c - 1];
 	for (u32 y = 0; y < num_rows; y++) {
 		float *const row = plane->data + y * plane->stride;
 
-		for (size_t x = 0; x < plane->stride; x++)
+		for (size_t x = 0; x < num_cols; x++)
 			row[x] *= gain[8 * (y % 8) + x % 8];
-		for (size_t x = 0; x < plane->stride && y % 8 == 0; x += 8)
+		for (size_t x = 0; x < num_cols && y % 8 == 0; x += 8)
 			row[x] += add;
 	}
 }
 
-/* Emit component 'c', which a grey image lacks for c > 0. */
+/*
+ * Emit component 'c', which a grey image lacks for c > 0.  Samples become
+ * amplitudes on the way where the kernels can do that as they emit.
+ */
 static void
-plane_emit(const struct plan *plan, u32 c)
+plane_emit(struct plan *plan, u32 c)
 {
+	const struct dct_kernels *const kernels = plan->kernels;
 	const struct emission *const e = &plan->targets[c].emit;
 	const struct pixel_plane *const plane = &plan->pixels.planes[c];
+	const bool samples = plan->pixels.is_samples;
 	const u32 rows = plan->out_rows >> (c > 0 ? plan->pixels.shift : 0);
 	const u32 cols = plan->out_cols >> (c > 0 ? plan->pixels.shift : 0);
 
 	for (u32 p = 0; p < rows; p++) {
-		if (c >= plan->pixels.num_planes)
+		float *const row = plane->data + 8 * p * plane->stride;
+
+		if (c >= plan->pixels.num_planes) {
 			emit_row(e, p, NULL, 0, cols, 0);
-		else
-			plan->kernels->emit(e, p,
-					    plane->data + 8 * p * plane->stride,
-					    plane->stride, cols, 8, false);
+			continue;
+		}
+		if (samples)
+			kernels->dct_rows(row, plane->stride, 8 * cols);
+		kernels->emit(e, p, row, plane->stride, cols, 8, samples);
 	}
+}
+
+/* Whether plane_emit() can take samples. */
+static bool
+can_emit_samples(const struct plan *plan)
+{
+	const u32 shift = plan->pixels.shift;
+
+	for (u32 c = 0; c < plan->pixels.num_planes; c++)
+		if (!plan->kernels->can_factor ||
+		    !plan->kernels->can_emit_samples(
+			    &plan->targets[c].emit,
+			    plan->out_cols >> (c > 0 ? shift : 0)))
+			return false;
+	return true;
 }
 
 /* Give 't' the emission of an image that lies upright, all frequencies known. */
@@ -86,6 +117,27 @@ target_set_pixels(struct target *t, const struct dctload_output *o, u32 c)
 	}
 }
 
+/*
+ * Factored operators come to samples before they come to amplitudes: stop there,
+ * if that is what the operations begin with.
+ */
+void
+plan_choose_form(struct plan *plan)
+{
+	bool samples = !plan->use_color &&
+		       ops_begin_with_samples(plan->ops, plan->num_ops);
+
+	for (u32 c = 0; c < 3; c++) {
+		const struct target *const t = &plan->targets[c];
+
+		if (t->num_sources != 0)
+			samples = samples && t->along_factored &&
+				  t->across_factored && !target_needs_fill(t);
+	}
+	for (u32 c = 0; c < 3; c++)
+		plan->targets[c].hold_samples = samples;
+}
+
 enum dctload_status
 plan_run_pixels(struct plan *plan)
 {
@@ -94,7 +146,7 @@ plan_run_pixels(struct plan *plan)
 	enum dctload_status status;
 
 	if (!pixels_begin(px, num_planes, plan->mid_width, plan->mid_height,
-			  plan->chroma_shift))
+			  plan->chroma_shift, plan->targets[0].hold_samples))
 		return DCTLOAD_NO_MEMORY;
 	for (u32 c = 0; c < num_planes; c++) {
 		plane_take(&px->planes[c], &plan->targets[c], plan->transpose);
@@ -102,6 +154,8 @@ plan_run_pixels(struct plan *plan)
 			plane_color(&px->planes[c], &plan->color, c);
 	}
 	status = pixels_run(px, plan->ops, plan->num_ops);
+	if (px->is_samples && !can_emit_samples(plan))
+		pixels_to_amplitudes(px);
 	for (u32 c = 0; c < 3 && status == DCTLOAD_OK; c++)
 		plane_emit(plan, c);
 	return status;

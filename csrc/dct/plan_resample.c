@@ -65,7 +65,7 @@ plan_begin_resample(struct plan *plan, const struct dctload_info *info,
 		spec.out_across = ratio_size(across, spec.across);
 		weights[c] = 1;
 		t->fill = g->fill[c];
-		t->hold = false;
+		t->hold = t->hold_samples = false;
 		t->mean_weight = 0;
 		target_set_blocks(t, &spec, out[c]);
 		status = target_set_sources(plan, t, g, &spec, weights);
