@@ -1,8 +1,9 @@
 """Crops, resizes, flips and transpositions of many images, as steps of two axes.
 
-What axes cannot express follows as operations (:mod:`dctload._ops`). Nothing is computed on coefficients here. A :class:`Geometry` says, for N images at
-once, what is to be done; C carries it out (``struct dctload_geometry``), and boxes,
-masks and keypoints follow it by its log.
+What axes cannot express follows as operations (:mod:`dctload._ops`). Nothing is
+computed on coefficients here. A :class:`Geometry` says, for N images at once, what is
+to be done; C carries it out (``struct dctload_geometry``), and boxes, masks and
+keypoints follow it by its log.
 """
 
 from dataclasses import dataclass, replace
@@ -258,7 +259,7 @@ class Geometry:
             height: Likewise.
             mask: Which images; all by default.
             fill: Levels of Y, Cb, Cr minus 128 of what lies outside the image;
-                None leaves it as it was. It holds for all steps of the axes.
+                None leaves it as it was. It holds for all steps of an image's axes.
         """
         left, top, width, height = self._ints(left, top, width, height)
         on, early, late = self._split(mask)
@@ -268,13 +269,19 @@ class Geometry:
             self,
             x=self.x.crop(left, width, early),
             y=self.y.crop(top, height, early),
-            fill=self.fill if fill is None else _levels(fill, len(self)),
+            fill=self.fill if fill is None else self._filled(fill, early),
             log=(*self.log, ("crop", (left, top, width, height, on))),
         )
         move = params(len(self), 1, 0, left, 0, 1, top)
         return out._moved(
             move, width, height, late, (0, 0, 0) if fill is None else fill
         )
+
+    def _filled(self, fill: npt.ArrayLike, mask: Array) -> Array:
+        levels = np.zeros(4)
+        levels[:3] = fill
+        filled: Array = np.where(mask[:, None], levels, self.fill)
+        return filled
 
     def pad(
         self,
@@ -478,10 +485,3 @@ class Geometry:
         from . import _resample
 
         return _resample.image_planes(image, self)
-
-
-def _levels(fill: npt.ArrayLike, num: int) -> Array:
-    """``fill`` of three components for ``num`` images, (num, 4)."""
-    value = np.zeros((num, 4))
-    value[:, :3] = fill
-    return value

@@ -120,14 +120,16 @@ class _Image:
             self.samples[c] = part
 
 
-# ---- samples -------------------------------------------------------------------------
+# ---- samples --------------------------------------------------------------------
 
 
 def _warp(image: _Image, p: Array) -> None:
     out_size = int(p[11]), int(p[12])
     for c, (rx, ry) in enumerate(image.ratios[: len(image.samples)]):
         sx, sy = float(1 / rx), float(1 / ry)
-        w, h = (_resample.ceil_size(n, r) for n, r in zip(out_size, (rx, ry)))
+        w, h = (
+            _resample.ceil_size(n, r) for n, r in zip(out_size, (rx, ry), strict=True)
+        )
         at_x = (np.arange(w) + 0.5) * sx
         at_y = (np.arange(h)[:, None] + 0.5) * sy
         x = (p[0] * at_x + p[1] * at_y + p[2]) / sx - 0.5
@@ -191,7 +193,7 @@ def _color(image: _Image, p: Array) -> None:
 _SAMPLES = {Op.WARP: _warp, Op.ERASE: _erase, Op.COLOR: _color}
 
 
-# ---- RGB -------------------------------------------------------------------------------
+# ---- RGB ------------------------------------------------------------------------
 
 
 def _blend(levels: Array, other: Any, f: float) -> Array:
@@ -291,7 +293,7 @@ _RGB: dict[int, Any] = {
 }
 
 
-# ---- amplitudes ------------------------------------------------------------------------
+# ---- amplitudes -----------------------------------------------------------------
 
 # ITU-T T.81 K.1: the tables that quality 50 stands for, natural order.
 _LUMA = """

@@ -9,6 +9,7 @@
 
 /* GCC and Clang make of this what the CPU has. */
 typedef float v8 __attribute__((vector_size(32)));
+typedef s32 __attribute__((may_alias)) aliased_s32;
 
 /*
  * Adding and subtracting 1.5 x 2^23 rounds a float below 2^22 to the nearest
@@ -212,33 +213,28 @@ KERNEL void
 solarize(float *x, float threshold, size_t num)
 {
 	for (size_t i = 0; i < num; i++) {
-		x[i] = ROUND(x[i]) >= threshold ? 255 - x[i] : x[i];
+		const float value = x[i], inverse = 255 - value;
+
+		x[i] = ROUND(value) >= threshold ? inverse : value;
 	}
 }
 
+/* Floats that are not negative are in the order of their bits. */
 KERNEL void
 min_max(const float *x, float *min, float *max, size_t num)
 {
-	float lo[8], hi[8];
-	size_t i = 0;
+	const aliased_s32 *const bits = (const void *)x;
+	s32 lo = 0x7F000000, hi = 0;
+	float value;
 
-	for (u32 k = 0; k < 8; k++) {
-		lo[k] = 255;
-		hi[k] = 0;
+	for (size_t i = 0; i < num; i++) {
+		lo = bits[i] < lo ? bits[i] : lo;
+		hi = bits[i] > hi ? bits[i] : hi;
 	}
-	for (; i + 8 <= num; i += 8)
-		for (u32 k = 0; k < 8; k++) {
-			lo[k] = x[i + k] < lo[k] ? x[i + k] : lo[k];
-			hi[k] = x[i + k] > hi[k] ? x[i + k] : hi[k];
-		}
-	for (; i < num; i++) {
-		lo[0] = x[i] < lo[0] ? x[i] : lo[0];
-		hi[0] = x[i] > hi[0] ? x[i] : hi[0];
-	}
-	for (u32 k = 0; k < 8; k++) {
-		*min = lo[k] < *min ? lo[k] : *min;
-		*max = hi[k] > *max ? hi[k] : *max;
-	}
+	memcpy(&value, &lo, sizeof(value));
+	*min = value < *min ? value : *min;
+	memcpy(&value, &hi, sizeof(value));
+	*max = value > *max ? value : *max;
 }
 
 KERNEL void

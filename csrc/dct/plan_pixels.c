@@ -11,13 +11,20 @@
 
 /*
  * What a target holds, as the plane of an image that lies upright.  Memory changes
- * hands where it need not be turned.
+ * hands where it need not be turned.  A target without sources is 0: its colour
+ * was dropped.
  */
 static void
 plane_take(struct pixel_plane *plane, struct target *t, bool transpose)
 {
 	const u32 num_across = 8 * t->num_across, num_along = 8 * t->num_along;
 
+	if (t->num_sources == 0) {
+		memset(plane->data, 0,
+		       plane->stride * round_up_8(plane->height) *
+			       sizeof(*plane->data));
+		return;
+	}
 	if (!transpose) {
 		float *const data = plane->data;
 		const size_t capacity = plane->capacity;
@@ -142,7 +149,7 @@ enum dctload_status
 plan_run_pixels(struct plan *plan)
 {
 	struct pixels *const px = &plan->pixels;
-	const u32 num_planes = plan->targets[1].num_sources == 0 ? 1 : 3;
+	const u32 num_planes = plan->info.num_components == 1 ? 1 : 3;
 	enum dctload_status status;
 
 	if (!pixels_begin(px, num_planes, plan->mid_width, plan->mid_height,

@@ -37,7 +37,7 @@ def inverse_matrix(
     scale: Array,
     shear: tuple[Array, Array],
 ) -> Array:
-    """torchvision's affine map, from output to input, of N images.
+    """The affine map of torchvision, from output to input, of N images.
 
     Args:
         size: Width and height.

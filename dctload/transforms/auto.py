@@ -55,7 +55,8 @@ class Operation:
 
     Attributes:
         name: What it is called.
-        apply: (geometry, drawn, most) -> geometry.
+        apply: (geometry, drawn, most) -> geometry, or an operation's kind.
+        value: With a kind: its parameter, of the signed magnitude; None: it has none.
         most: The largest magnitude, of RandAugment.
         widest: The same of TrivialAugmentWide.
         uses_chroma: It changes nothing where colour is gone.
@@ -63,11 +64,12 @@ class Operation:
     """
 
     name: str
-    apply: Apply
+    apply: "Apply | Op"
     most: float = 0.9
     widest: float = 0.99
     uses_chroma: bool = False
     turns: bool = False
+    value: Callable[[Array], Array] | None = None
 
 
 def _map(make: Callable[[Array], ColorMap]) -> Apply:
@@ -75,16 +77,6 @@ def _map(make: Callable[[Array], ColorMap]) -> Apply:
 
     def change(geometry: Geometry, d: Drawn, most: float) -> Geometry:
         return geometry.colored(make(d.signed * most).only(d.mask))
-
-    return change
-
-
-def _op(kind: Op, make: Callable[[Array], Any] | None = None) -> Apply:
-    """By an operation whose parameter comes of the signed magnitude."""
-
-    def change(geometry: Geometry, d: Drawn, most: float) -> Geometry:
-        value = 0.0 if make is None else make(d.signed * most)
-        return geometry.with_op(kind, params(len(geometry), value), d.mask)
 
     return change
 
@@ -171,29 +163,29 @@ _TORCHVISION = [
     Operation("TranslateX", _translate(0), 150 / 331, 32),
     Operation("TranslateY", _translate(1), 150 / 331, 32),
     Operation("Rotate", _rotate, 30, 135),
-    Operation("Brightness", _op(Op.BRIGHTNESS, _one_plus)),
-    Operation("Color", _op(Op.SATURATION, _one_plus), uses_chroma=True),
-    Operation("Contrast", _op(Op.CONTRAST, _one_plus)),
-    Operation("Sharpness", _op(Op.SHARPNESS, _one_plus)),
-    Operation("Posterize", _op(Op.POSTERIZE, lambda m: 8 - np.rint(abs(m))), 4, 6),
-    Operation("Solarize", _op(Op.SOLARIZE, lambda m: 255 - abs(m)), 255, 255),
-    Operation("AutoContrast", _op(Op.AUTOCONTRAST)),
-    Operation("Equalize", _op(Op.EQUALIZE)),
+    Operation("Brightness", Op.BRIGHTNESS, value=_one_plus),
+    Operation("Color", Op.SATURATION, value=_one_plus, uses_chroma=True),
+    Operation("Contrast", Op.CONTRAST, value=_one_plus),
+    Operation("Sharpness", Op.SHARPNESS, value=_one_plus),
+    Operation("Posterize", Op.POSTERIZE, 4, 6, value=lambda m: 8 - np.rint(abs(m))),
+    Operation("Solarize", Op.SOLARIZE, 255, 255, value=lambda m: 255 - abs(m)),
+    Operation("AutoContrast", Op.AUTOCONTRAST),
+    Operation("Equalize", Op.EQUALIZE),
     Operation("Invert", _map(lambda m: color.invert(len(m)))),
 ]
 # Park and Johnson's, with their magnitudes, which act on amplitudes.
 _RGB_NO_MORE = [
-    Operation("DctBrightness", _op(Op.DC_BRIGHTNESS, _one_plus)),
+    Operation("DctBrightness", Op.DC_BRIGHTNESS, value=_one_plus),
     Operation("DctContrast", _map(lambda m: color.dc_gain(1 + m, 1))),
     Operation("DctColor", _map(lambda m: color.dc_gain(1 + m, 2)), uses_chroma=True),
-    Operation("DctAutoContrast", _op(Op.DC_AUTOCONTRAST)),
-    Operation("AutoSaturation", _op(Op.DC_AUTOSATURATION), uses_chroma=True),
-    Operation("DctEqualize", _op(Op.DC_EQUALIZE)),
+    Operation("DctAutoContrast", Op.DC_AUTOCONTRAST),
+    Operation("AutoSaturation", Op.DC_AUTOSATURATION, uses_chroma=True),
+    Operation("DctEqualize", Op.DC_EQUALIZE),
     Operation(
-        "DctPosterize", _op(Op.DC_POSTERIZE, lambda m: 2.0 ** np.rint(abs(m))), 5, 5
+        "DctPosterize", Op.DC_POSTERIZE, 5, 5, value=lambda m: 2.0 ** np.rint(abs(m))
     ),
-    Operation("DctSolarize", _op(Op.DC_SOLARIZE, lambda m: 818 - abs(m)), 1636, 1636),
-    Operation("SolarizeAdd", _op(Op.DC_SOLARIZE_ADD, np.abs), 883, 883),
+    Operation("DctSolarize", Op.DC_SOLARIZE, 1636, 1636, value=lambda m: 818 - abs(m)),
+    Operation("SolarizeAdd", Op.DC_SOLARIZE_ADD, 883, 883, value=np.abs),
     Operation("DctSharpness", _map(color.luma_sharpness), 0.9, 0.9),
     Operation("MidfreqAug", _map(color.mid_frequency), 0.9, 0.9),
     Operation("FreqEnhance", _map(color.frequency_enhance), 0.9, 0.9),
@@ -301,25 +293,35 @@ class _Auto(GeometryTransform):
         return size if square or not turns else None
 
     def apply(self, geometry: Geometry, u: Array) -> Geometry:
-        gray = np.zeros(len(geometry), bool)
+        num = len(geometry)
+        gray = np.zeros(num, bool)
         for k in range(self.num_ops):
             one = u[:, 4 * k : 4 * k + 4]
             which = (one[:, 0] * len(self._operations)).astype(np.int64)
             level = self._level(one[:, 2])
             sign = np.where(one[:, 1] < 0.5, -1.0, 1.0)
+            # Operations with a kind are put down all at once, the others apply.
+            kinds, values = np.zeros(num, np.int64), np.zeros((num, 1))
             now_gray = gray
-            for index, op in enumerate(self._operations):
-                mask = which == index
+            for index in np.unique(which).tolist():
+                op, mask = self._operations[index], which == index
                 if op.uses_chroma:
                     mask &= ~gray  # there is no colour left to change
                 if op.name == "Grayscale":
                     now_gray = gray | mask
-                if mask.any():
+                if isinstance(op.apply, Op):
+                    kinds[mask] = op.apply
+                    if op.value is not None:
+                        most = self._most(op)
+                        values[mask, 0] = op.value((level * sign)[mask] * most)
+                elif mask.any():
                     drawn = Drawn(
                         level, sign, mask, one[:, 3], self._bilinear, self.fill
                     )
                     geometry = op.apply(geometry, drawn, self._most(op))
             gray = now_gray
+            if kinds.any():
+                geometry = geometry.with_op(kinds, values, kinds != Op.NONE)
         return geometry
 
 

@@ -1,8 +1,9 @@
 """Colour and frequency changes that are linear: free in the native pass.
 
 All of them compose to one affine map an image (:class:`dctload._color.ColorMap`);
-behind an operation on pixels they are operations too. They act on the final output: where torchvision takes the mean of an image before a
-crop, the mean here is that of what is left. Values are not clamped to 0..255.
+behind an operation on pixels they are operations too. They act on the final output:
+where torchvision takes the mean of an image before a crop, the mean here is that of
+what is left. Values are not clamped to 0..255.
 """
 
 # ruff: noqa: D102 - what overrides is described in _base
