@@ -55,10 +55,10 @@ class Ops:
     """Up to ``MAX_OPS`` operations of each of N images, in turn. Immutable.
 
     Attributes:
-        num: How many, (N,).
-        kind: Of :class:`Op`, (N, MAX_OPS).
-        seed: uint32 numbers for what is random inside, (N, MAX_OPS).
-        p: Parameters, (N, MAX_OPS, NUM_PARAMS).
+        num: How many, (N,); the most of them is K.
+        kind: Of :class:`Op`, (N, K).
+        seed: uint32 numbers for what is random inside, (N, K).
+        p: Parameters, (N, K, NUM_PARAMS).
     """
 
     num: Array
@@ -71,9 +71,9 @@ class Ops:
         """No operations."""
         return Ops(
             np.zeros(num, np.int64),
-            np.zeros((num, MAX_OPS), np.int64),
-            np.zeros((num, MAX_OPS), np.uint32),
-            np.zeros((num, MAX_OPS, NUM_PARAMS)),
+            np.zeros((num, 0), np.int64),
+            np.zeros((num, 0), np.uint32),
+            np.zeros((num, 0, NUM_PARAMS)),
         )
 
     def append(
@@ -95,12 +95,11 @@ class Ops:
             raise ValueError(f"more than {MAX_OPS} operations on one image")
         num = self.num.copy()
         num[rows] += 1
-        kinds, ps = self.kind.copy(), self.p.copy()
+        more = int(at.max()) + 1 > self.kind.shape[1]
+        kinds, seeds, ps = (_longer(a, more) for a in (self.kind, self.seed, self.p))
         kinds[rows, at] = np.broadcast_to(kind, mask.shape)[rows]
         ps[rows, at, : p.shape[1]] = p[rows]
-        seeds = self.seed
         if seed is not None:
-            seeds = seeds.copy()
             seeds[rows, at] = seed[rows]
         return Ops(num, kinds, seeds, ps)
 
@@ -119,6 +118,13 @@ class Ops:
             (int(self.kind[i, k]), int(self.seed[i, k]), self.p[i, k])
             for k in range(int(self.num[i]))
         ]
+
+
+def _longer(table: Array, more: bool) -> Array:
+    """A copy, with room for one operation more if need be."""
+    out = np.zeros((len(table), table.shape[1] + more, *table.shape[2:]), table.dtype)
+    out[:, : table.shape[1]] = table
+    return out
 
 
 def params(num: int, *values: Any) -> Array:

@@ -45,8 +45,10 @@ def run(
             _SAMPLES[kind](image, p)
         elif kind <= LAST_ON_RGB:
             levels = image.rgb()
-            made = _noise(levels, p, seed) if kind == Op.NOISE else None
-            image.set_rgb(np.stack(_RGB[kind](levels, p[0]) if made is None else made))
+            if kind == Op.NOISE:
+                image.set_rgb(_noise(levels, p, seed))
+            else:
+                image.set_rgb(np.stack(_RGB[kind](levels, p[0])))
         else:
             parts = [_resample.blocks(_padded(s)) for s in image.samples]
             parts = [_transform(part, _D.T) for part in parts]
@@ -190,7 +192,7 @@ def _color(image: _Image, p: Array) -> None:
     image.samples = out
 
 
-_SAMPLES = {Op.WARP: _warp, Op.ERASE: _erase, Op.COLOR: _color}
+_SAMPLES: dict[int, Any] = {Op.WARP: _warp, Op.ERASE: _erase, Op.COLOR: _color}
 
 
 # ---- RGB ------------------------------------------------------------------------
@@ -409,7 +411,7 @@ def _dc_solarize_add(parts: list[Array], p: Array, seed: int) -> list[Array]:
     return [_with_dc(parts[0], dc), *parts[1:]]
 
 
-_AMPLITUDES = {
+_AMPLITUDES: dict[int, Any] = {
     Op.GAIN: _gain,
     Op.REQUANTIZE: _requantize,
     Op.DC_BRIGHTNESS: _dc_brightness,

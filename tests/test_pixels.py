@@ -159,20 +159,21 @@ class TestNativeEqualsNumpy:
             assert off.max() < 8
 
 
+AFFINE = [
+    {"degrees": 30},
+    {"degrees": (10, 80), "center": (5, 9)},
+    {"degrees": 0, "translate": (0.3, 0.2), "fill": (250, 10, 80)},
+    {"degrees": 15, "scale": (0.4, 2.5), "fill": 128},
+    {"degrees": 5, "shear": 25, "fill": None},
+    {"degrees": (-20, 20), "shear": (-30, 30, -20, 20), "scale": (0.8, 1.2)},
+]
+
+
 class TestAffineLikeTorchvision:
     """On float samples of the image before, which nothing rounds."""
 
-    CASES = [
-        {"degrees": 30},
-        {"degrees": (10, 80), "center": (5, 9)},
-        {"degrees": 0, "translate": (0.3, 0.2), "fill": (250, 10, 80)},
-        {"degrees": 15, "scale": (0.4, 2.5), "fill": 128},
-        {"degrees": 5, "shear": 25, "fill": None},
-        {"degrees": (-20, 20), "shear": (-30, 30, -20, 20), "scale": (0.8, 1.2)},
-    ]
-
     @pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
-    @pytest.mark.parametrize("case", CASES)
+    @pytest.mark.parametrize("case", AFFINE)
     def test_samples(self, case, interpolation):
         rng = np.random.default_rng(7)
         for seed in range(4):

@@ -13,8 +13,8 @@ import dctload
 from dctload import _native
 from dctload import transforms as T
 from dctload._geometry import Geometry
-from dctload.transforms.auto import OPERATIONS, PRESETS
 from dctload._ops_numpy import quality_tables
+from dctload.transforms.auto import OPERATIONS, PRESETS
 
 SIZES = [(1, 1), (7, 300), (300, 7), (50, 50), (333, 500), (224, 224), (17, 18)]
 

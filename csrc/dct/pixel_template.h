@@ -213,9 +213,10 @@ KERNEL void
 solarize(float *x, float threshold, size_t num)
 {
 	for (size_t i = 0; i < num; i++) {
-		const float value = x[i], inverse = 255 - value;
+		/* A product, as a choice of values is not vectorised. */
+		const float flip = (float)(ROUND(x[i]) >= threshold);
 
-		x[i] = ROUND(value) >= threshold ? inverse : value;
+		x[i] += flip * (255 - 2 * x[i]);
 	}
 }
 

@@ -9,6 +9,18 @@
 
 #include "plan_impl.h"
 
+static void
+exchange(struct pixel_plane *plane, struct target *t)
+{
+	float *const data = plane->data;
+	const size_t capacity = plane->capacity;
+
+	plane->data = t->held;
+	plane->capacity = t->held_capacity;
+	t->held = data;
+	t->held_capacity = capacity;
+}
+
 /*
  * What a target holds, as the plane of an image that lies upright.  Memory changes
  * hands where it need not be turned.  A target without sources is 0: its colour
@@ -26,14 +38,8 @@ plane_take(struct pixel_plane *plane, struct target *t, bool transpose)
 		return;
 	}
 	if (!transpose) {
-		float *const data = plane->data;
-		const size_t capacity = plane->capacity;
-
-		plane->data = t->held;
-		plane->capacity = t->held_capacity;
+		exchange(plane, t);
 		plane->stride = t->stride;
-		t->held = data;
-		t->held_capacity = capacity;
 		return;
 	}
 	for (u32 k = 0; k < num_across; k++)
@@ -165,5 +171,9 @@ plan_run_pixels(struct plan *plan)
 		pixels_to_amplitudes(px);
 	for (u32 c = 0; c < 3 && status == DCTLOAD_OK; c++)
 		plane_emit(plan, c);
+	/* The next image finds memory that is in cache. */
+	for (u32 c = 0; c < num_planes && !plan->transpose; c++)
+		if (plan->targets[c].num_sources != 0)
+			exchange(&px->planes[c], &plan->targets[c]);
 	return status;
 }

@@ -31,7 +31,7 @@ def is_bilinear(interpolation: Any) -> bool:
 
 def inverse_matrix(
     size: tuple[Array, Array],
-    center: Sequence[float] | None,
+    center: Sequence[Any] | None,
     angle: Array,
     translate: tuple[Array, Array],
     scale: Array,
@@ -41,7 +41,8 @@ def inverse_matrix(
 
     Args:
         size: Width and height.
-        center: Of turning, scaling and shearing, in pixels; None: the middle.
+        center: (x, y) in pixels of what stays in place, numbers or arrays; None or
+            NaN: the middle.
         angle: Clockwise, in degrees.
         translate: In pixels.
         scale: Above 0.
@@ -51,7 +52,10 @@ def inverse_matrix(
         (N, 6): with (a, b, c, d, e, f), (X, Y) looks at (a X + b Y + c, d X + e Y +
         f); positions in samples from the top left corner.
     """
-    cx, cy = (n / 2 for n in size) if center is None else center
+    cx, cy = (n / 2 for n in size)
+    if center is not None:
+        given = np.isnan(center[0])
+        cx, cy = (np.where(given, m, c) for m, c in zip((cx, cy), center, strict=True))
     turn, sx, sy = (np.radians(v) for v in (angle, *shear))
     # What it does to directions: turn after shear along y after shear along x.
     a = np.cos(turn - sy) / np.cos(sy)
@@ -76,7 +80,7 @@ def affine(
     *,
     bilinear: bool = False,
     fill: Any = None,
-    center: Sequence[float] | None = None,
+    center: Sequence[Any] | None = None,
 ) -> Geometry:
     """``torchvision.transforms.v2.functional.affine`` of the images in ``mask``."""
     size = geometry.width, geometry.height
@@ -140,7 +144,7 @@ def _entry(
     num = len(mask)
     cx, cy = (np.nan, np.nan) if center is None else center
     level = fill if isinstance(fill, (int, float)) else np.nan if fill is None else 0
-    rest = (np.full(num, float(v)) for v in (cx, cy, level))
+    rest = (np.broadcast_to(np.float64(v), num) for v in (cx, cy, level))
     return name, (*arguments, *rest, mask)
 
 

@@ -6,6 +6,7 @@ of colour and geometry where those suffice, else operations on RGB or on amplitu
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from .._geometry import Geometry
 from .._ops import Op, params
 from . import color
 from ._base import Array, GeometryTransform
-from .affine import affine, is_bilinear, rotate
+from .affine import affine, is_bilinear
 from .geometry import BLACK, fill_levels, quarter_turns
 
 
@@ -28,21 +29,31 @@ class Drawn:
         sign: 1 or -1, (N,).
         mask: Which images it changes, (N,).
         u: One uniform number more, (N,).
-        bilinear: How to look up samples; else nearest.
-        fill: Colour of what lies outside, or None.
     """
 
     level: Array
     sign: Array
     mask: Array
     u: Array
-    bilinear: bool
-    fill: Any
 
     @property
     def signed(self) -> Array:
         """Level times sign."""
         return self.level * self.sign
+
+
+class Motion(IntEnum):
+    """A parameter of torchvision's affine map, which the magnitude is given to.
+
+    Angles are those of ``rotate``; shears are tangents, from the top left corner;
+    moves are whole samples, of a share of the size up to 1, of a number above.
+    """
+
+    ANGLE = 0
+    SHEAR_X = 1
+    SHEAR_Y = 2
+    X = 3
+    Y = 4
 
 
 # (geometry, what was drawn, largest magnitude) -> geometry
@@ -55,7 +66,8 @@ class Operation:
 
     Attributes:
         name: What it is called.
-        apply: (geometry, drawn, most) -> geometry, or an operation's kind.
+        apply: (geometry, drawn, most) -> geometry; or the kind of an operation, or
+            which motion, of which many images' are put down at once.
         value: With a kind: its parameter, of the signed magnitude; None: it has none.
         most: The largest magnitude, of RandAugment.
         widest: The same of TrivialAugmentWide.
@@ -64,7 +76,7 @@ class Operation:
     """
 
     name: str
-    apply: "Apply | Op"
+    apply: "Apply | Op | Motion"
     most: float = 0.9
     widest: float = 0.99
     uses_chroma: bool = False
@@ -81,42 +93,9 @@ def _map(make: Callable[[Array], ColorMap]) -> Apply:
     return change
 
 
-def _shear(axis: int) -> Apply:
-    """Along x or y by a tangent, keeping the first row or column."""
-
-    def change(geometry: Geometry, d: Drawn, most: float) -> Geometry:
-        zero = np.zeros(len(geometry))
-        angle = np.degrees(np.arctan(d.signed * most))
-        return affine(
-            geometry,
-            zero,
-            (zero, zero),
-            zero + 1,
-            (zero, angle) if axis else (angle, zero),
-            d.mask,
-            bilinear=d.bilinear,
-            fill=d.fill,
-            center=(0, 0),
-        )
-
-    return change
-
-
 def _move(geometry: Geometry, by: Array, axis: int, mask: Array, fill: Any) -> Geometry:
     left, top = (0, -by) if axis else (-by, 0)
     return geometry.crop(left, top, geometry.width, geometry.height, mask, fill)
-
-
-def _translate(axis: int) -> Apply:
-    """By whole samples: up to a share of the size, or (above 1) a number."""
-
-    def change(geometry: Geometry, d: Drawn, most: float) -> Geometry:
-        size = geometry.height if axis else geometry.width
-        by = np.trunc(d.signed * (most * size if most <= 1 else most))
-        fill = BLACK if d.fill is None else fill_levels(d.fill)
-        return _move(geometry, by.astype(np.int64), axis, d.mask, fill)
-
-    return change
 
 
 def _roll(axis: int) -> Apply:
@@ -128,11 +107,6 @@ def _roll(axis: int) -> Apply:
         return _move(geometry, by, axis, d.mask, (0, 0, 0))
 
     return change
-
-
-def _rotate(geometry: Geometry, d: Drawn, most: float) -> Geometry:
-    angle = d.signed * most
-    return rotate(geometry, angle, d.mask, bilinear=d.bilinear, fill=d.fill)
 
 
 def _turn(geometry: Geometry, d: Drawn, most: float) -> Geometry:
@@ -158,11 +132,11 @@ def _one_plus(m: Array) -> Array:
 
 _TORCHVISION = [
     Operation("Identity", lambda geometry, d, most: geometry),
-    Operation("ShearX", _shear(0), 0.3, 0.99),
-    Operation("ShearY", _shear(1), 0.3, 0.99),
-    Operation("TranslateX", _translate(0), 150 / 331, 32),
-    Operation("TranslateY", _translate(1), 150 / 331, 32),
-    Operation("Rotate", _rotate, 30, 135),
+    Operation("ShearX", Motion.SHEAR_X, 0.3, 0.99),
+    Operation("ShearY", Motion.SHEAR_Y, 0.3, 0.99),
+    Operation("TranslateX", Motion.X, 150 / 331, 32),
+    Operation("TranslateY", Motion.Y, 150 / 331, 32),
+    Operation("Rotate", Motion.ANGLE, 30, 135),
     Operation("Brightness", Op.BRIGHTNESS, value=_one_plus),
     Operation("Color", Op.SATURATION, value=_one_plus, uses_chroma=True),
     Operation("Contrast", Op.CONTRAST, value=_one_plus),
@@ -293,36 +267,73 @@ class _Auto(GeometryTransform):
         return size if square or not turns else None
 
     def apply(self, geometry: Geometry, u: Array) -> Geometry:
-        num = len(geometry)
-        gray = np.zeros(num, bool)
+        gray = np.zeros(len(geometry), bool)
         for k in range(self.num_ops):
             one = u[:, 4 * k : 4 * k + 4]
-            which = (one[:, 0] * len(self._operations)).astype(np.int64)
-            level = self._level(one[:, 2])
-            sign = np.where(one[:, 1] < 0.5, -1.0, 1.0)
-            # Operations with a kind are put down all at once, the others apply.
-            kinds, values = np.zeros(num, np.int64), np.zeros((num, 1))
-            now_gray = gray
-            for index in np.unique(which).tolist():
-                op, mask = self._operations[index], which == index
-                if op.uses_chroma:
-                    mask &= ~gray  # there is no colour left to change
-                if op.name == "Grayscale":
-                    now_gray = gray | mask
-                if isinstance(op.apply, Op):
-                    kinds[mask] = op.apply
-                    if op.value is not None:
-                        most = self._most(op)
-                        values[mask, 0] = op.value((level * sign)[mask] * most)
-                elif mask.any():
-                    drawn = Drawn(
-                        level, sign, mask, one[:, 3], self._bilinear, self.fill
-                    )
-                    geometry = op.apply(geometry, drawn, self._most(op))
-            gray = now_gray
-            if kinds.any():
-                geometry = geometry.with_op(kinds, values, kinds != Op.NONE)
+            geometry, gray = self._apply_one(geometry, one, gray)
         return geometry
+
+    def _apply_one(
+        self, geometry: Geometry, u: Array, gray: Array
+    ) -> tuple[Geometry, Array]:
+        """One operation of each image; which of them are grey before and after."""
+        num = len(geometry)
+        which = (u[:, 0] * len(self._operations)).astype(np.int64)
+        level = self._level(u[:, 2])
+        sign = np.where(u[:, 1] < 0.5, -1.0, 1.0)
+        kinds, values = np.zeros(num, np.int64), np.zeros((num, 1))
+        motions = np.zeros((len(Motion), num))
+        now_gray = gray
+        for index in np.unique(which).tolist():
+            op, mask = self._operations[index], which == index
+            most = self._most(op)
+            if op.uses_chroma:
+                mask &= ~gray  # there is no colour left to change
+            if op.name == "Grayscale":
+                now_gray = gray | mask
+            if isinstance(op.apply, Motion):
+                if op.apply >= Motion.X and most <= 1:
+                    size = geometry.height if op.apply == Motion.Y else geometry.width
+                    most = most * size[mask]
+                motions[op.apply, mask] = (level * sign)[mask] * most
+            elif isinstance(op.apply, Op):
+                kinds[mask] = op.apply
+                if op.value is not None:
+                    values[mask, 0] = op.value((level * sign)[mask] * most)
+            elif mask.any():
+                drawn = Drawn(level, sign, mask, u[:, 3])
+                geometry = op.apply(geometry, drawn, most)
+        geometry = self._moved(geometry, motions)
+        if kinds.any():
+            geometry = geometry.with_op(kinds, values, kinds != Op.NONE)
+        return geometry, now_gray
+
+    def _moved(self, geometry: Geometry, motions: Array) -> Geometry:
+        """All motions of one turn: each image has one, or none."""
+        if not motions.any():
+            return geometry
+        angle, tan_x, tan_y, dx, dy = motions
+        moves = (np.trunc(dx) != 0) | (np.trunc(dy) != 0)
+        if moves.any():
+            fill = BLACK if self.fill is None else fill_levels(self.fill)
+            size = geometry.width, geometry.height
+            geometry = geometry.crop(-np.trunc(dx), -np.trunc(dy), *size, moves, fill)
+        shears = (tan_x != 0) | (tan_y != 0)
+        turns = shears | (angle != 0)
+        if not turns.any():
+            return geometry
+        zero, corner = np.zeros(len(geometry)), np.where(shears, 0.0, np.nan)
+        return affine(
+            geometry,
+            -angle,
+            (zero, zero),
+            zero + 1,
+            (np.degrees(np.arctan(tan_x)), np.degrees(np.arctan(tan_y))),
+            turns,
+            bilinear=self._bilinear,
+            fill=self.fill,
+            center=(corner, corner),
+        )
 
 
 class RandAugment(_Auto):
