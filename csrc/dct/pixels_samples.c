@@ -11,6 +11,7 @@ enum warp_param { FILL = 6, BILINEAR = 9, BLEND, WIDTH, HEIGHT };
 
 /* Positions in samples, in units of 2^-32; ops_check() keeps them below 2^30. */
 #define FIXED 0x1p32
+#define ONE ((s64)1 << 32)
 
 struct fixed_row {
 	s64 x, dx, y, dy;
@@ -50,15 +51,18 @@ cut_range(s64 x, s64 dx, s64 limit, s64 *first, s64 *end)
 	*end = hi < *end ? hi : *end;
 }
 
-/* Which samples of a row of 'num' see input, as [*first_ret, *end_ret). */
+/*
+ * Which samples of a row of 'num' look at positions from -shift up to width and
+ * height less shift, as [*first_ret, *end_ret).
+ */
 static void
-visible_range(const struct fixed_row *at, const struct pixel_plane *in, u32 num,
-	      u32 *first_ret, u32 *end_ret)
+range_within(const struct fixed_row *at, s64 shift, s64 width, s64 height,
+	     u32 num, u32 *first_ret, u32 *end_ret)
 {
 	s64 first = 0, end = num;
 
-	cut_range(at->x, at->dx, (s64)in->width << 32, &first, &end);
-	cut_range(at->y, at->dy, (s64)in->height << 32, &first, &end);
+	cut_range(at->x + shift, at->dx, width, &first, &end);
+	cut_range(at->y + shift, at->dy, height, &first, &end);
 	*first_ret = first < end ? (u32)first : 0;
 	*end_ret = first < end ? (u32)end : 0;
 }
@@ -75,7 +79,7 @@ look_up(float *out, const struct pixel_plane *in, const struct fixed_row *at,
 		const float *const row = data + (y >> 32) * stride;
 
 		/* A shear along x, or a move: a piece of a row. */
-		if (at->dx == (s64)FIXED)
+		if (at->dx == ONE)
 			memcpy(out + first, row + (x >> 32),
 			       (end - first) * sizeof(*out));
 		else
@@ -120,7 +124,8 @@ warp_nearest_row(struct pixels *px, const double *p, u32 c, u32 num, u32 y)
 	warp_start(px, p, c, y, start);
 	at.x = llrint(start[0] * FIXED);
 	at.y = llrint(start[1] * FIXED);
-	visible_range(&at, in, width, &first, &end);
+	range_within(&at, 0, (s64)in->width << 32, (s64)in->height << 32, width,
+		     &first, &end);
 	for (u32 k = 0; k < num; k++) {
 		const float black = c + k == 0 ? -128 : 0;
 		const float fill =
@@ -139,28 +144,74 @@ warp_nearest_row(struct pixels *px, const double *p, u32 c, u32 num, u32 y)
 			look_up(out[k], in + k, &at, first, end);
 }
 
+/* Between four samples, all of which are there. */
+static void
+interpolate(float *out, const struct pixel_plane *in,
+	    const struct fixed_row *at, u32 first, u32 end)
+{
+	s64 x = at->x + first * at->dx, y = at->y + first * at->dy;
+	const s64 stride = (s64)in->stride;
+
+	for (u32 i = first; i < end; i++, x += at->dx, y += at->dy) {
+		const float *const top =
+			in->data + (y >> 32) * stride + (x >> 32);
+		const float *const bottom = top + stride;
+		/* 24 bits of the fraction are all that a float holds. */
+		const float fx = (float)((s32)((u32)x >> 8)) * 0x1p-24f;
+		const float fy = (float)((s32)((u32)y >> 8)) * 0x1p-24f;
+		const float a = top[0] + fx * (top[1] - top[0]);
+		const float b = bottom[0] + fx * (bottom[1] - bottom[0]);
+
+		out[i] = a + fy * (b - a);
+	}
+}
+
+/*
+ * The middle of a row sees four samples everywhere, and its ends none at all;
+ * what is between needs care, and is short.
+ */
 static void
 warp_bilinear_row(struct pixels *px, const double *p, u32 c, u32 y)
 {
 	const struct pixel_plane *const in = &px->planes[c];
 	const struct pixel_plane *const out = &px->spare[c];
-	double start[2];
-	struct warp_row w = {
+	const s64 w = (s64)in->width << 32, h = (s64)in->height << 32;
+	float *const row = out->data + y * out->stride;
+	const float black = c == 0 ? -128 : 0;
+	const float outside = p[BLEND] != 0 ? (float)p[FILL + c] : black;
+	struct fixed_row at = { .dx = llrint(p[0] * FIXED),
+				.dy = llrint(p[3] * FIXED) };
+	struct warp_row edge = {
 		.dx = (float)p[0],
 		.dy = (float)p[3],
 		.width = (float)in->width,
 		.height = (float)in->height,
 		.stride = in->stride,
-		.fill = (float)p[FILL + c],
-		.black = c == 0 ? -128 : 0,
+		.fill = outside,
+		.black = black,
 		.blend = p[BLEND] != 0,
 	};
+	u32 some, some_end, all, all_end;
+	double start[2];
 
 	warp_start(px, p, c, y, start);
-	w.x = (float)(start[0] - 0.5);
-	w.y = (float)(start[1] - 0.5);
-	pixel_kernels()->warp_bilinear(out->data + y * out->stride, in->data,
-				       &w, out->width);
+	at.x = llrint((start[0] - 0.5) * FIXED);
+	at.y = llrint((start[1] - 0.5) * FIXED);
+	range_within(&at, ONE, w + ONE, h + ONE, out->width, &some, &some_end);
+	range_within(&at, 0, w - ONE, h - ONE, out->width, &all, &all_end);
+	if (all == all_end)
+		all = all_end = some_end;
+	for (u32 i = 0; i < out->width; i++)
+		if (i < some || i >= some_end)
+			row[i] = outside;
+	interpolate(row, in, &at, all, all_end);
+	edge.x = (float)(start[0] - 0.5 + some * p[0]);
+	edge.y = (float)(start[1] - 0.5 + some * p[3]);
+	pixel_kernels()->warp_bilinear(row + some, in->data, &edge, all - some);
+	edge.x = (float)(start[0] - 0.5 + all_end * p[0]);
+	edge.y = (float)(start[1] - 0.5 + all_end * p[3]);
+	pixel_kernels()->warp_bilinear(row + all_end, in->data, &edge,
+				       some_end - all_end);
 }
 
 static enum dctload_status
