@@ -249,6 +249,7 @@ class Geometry:
         height: npt.ArrayLike,
         mask: npt.ArrayLike | None = None,
         fill: npt.ArrayLike | None = None,
+        mask_level: float = 0,
     ) -> "Geometry":
         """Keep a rectangle, which may reach outside.
 
@@ -260,9 +261,11 @@ class Geometry:
             mask: Which images; all by default.
             fill: Levels of Y, Cb, Cr minus 128 of what lies outside the image;
                 None leaves it as it was. It holds for all steps of an image's axes.
+            mask_level: What lies outside in masks.
         """
         left, top, width, height = self._ints(left, top, width, height)
         on, early, late = self._split(mask)
+        outside = np.full(len(self), mask_level)
         if min(width.min(initial=1), height.min(initial=1)) < 1:
             raise ValueError("a crop must be at least 1 x 1")
         out = replace(
@@ -270,7 +273,7 @@ class Geometry:
             x=self.x.crop(left, width, early),
             y=self.y.crop(top, height, early),
             fill=self.fill if fill is None else self._filled(fill, early),
-            log=(*self.log, ("crop", (left, top, width, height, on))),
+            log=(*self.log, ("crop", (left, top, width, height, outside, on))),
         )
         move = params(len(self), 1, 0, left, 0, 1, top)
         return out._moved(
@@ -290,11 +293,12 @@ class Geometry:
         right: npt.ArrayLike,
         bottom: npt.ArrayLike,
         fill: npt.ArrayLike | None = None,
+        mask_level: float = 0,
     ) -> "Geometry":
         """Put margins around the image."""
         left, top, right, bottom = self._ints(left, top, right, bottom)
         width, height = self.width + left + right, self.height + top + bottom
-        return self.crop(-left, -top, width, height, fill=fill)
+        return self.crop(-left, -top, width, height, fill=fill, mask_level=mask_level)
 
     def _refuse_ops(self) -> None:
         if self.ops is not None and self.ops.num.any():
@@ -344,7 +348,7 @@ class Geometry:
             y=self.y.crop_resize(top, part_h, height, kind),
             log=(
                 *self.log,
-                ("crop", (left, top, part_w, part_h, on)),
+                ("crop", (left, top, part_w, part_h, np.zeros(len(self)), on)),
                 ("resize", (width, height, on)),
             ),
         )

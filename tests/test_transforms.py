@@ -259,6 +259,19 @@ class TestTargets:
         assert got["boxes"].canvas_size == (image.height, image.width)
         assert got["label"] == 7
 
+    @pytest.mark.parametrize("name", ["Pad", "RandomCrop"])
+    def test_margins_of_masks_are_filled_as_theirs(self, name):
+        arguments = {"Pad": ((3, 8), 7), "RandomCrop": ((100, 130), 8, False, 7)}
+        ours = getattr(T, name)(*arguments[name])
+        theirs = getattr(v2, name)(*arguments[name])
+        u = np.zeros((1, ours.num_draws))
+        _, got = ours.sample(photograph(), self.target(), u)
+        if name == "RandomCrop":  # whose crop begins at the corner
+            want = F.crop(F.pad(self.target()["mask"], 8, fill=7), 0, 0, 100, 130)
+        else:
+            want = theirs(self.target())["mask"]
+        torch.testing.assert_close(got["mask"].data, want.data)
+
     def test_a_transposed_box_encloses_the_transposed_mask(self):
         mask = torch.zeros(1, 88, 120, dtype=torch.uint8)
         mask[:, 4:30, 3:40] = 1
@@ -279,6 +292,16 @@ class TestTargets:
 
 
 class TestPlan:
+    def test_int8_takes_a_scale(self):
+        image = photograph(64, 64)
+        plain, scaled = T.Normalize("imagenet"), T.Normalize("imagenet", scale=32)
+        crop = T.CenterCrop(32)
+        want = T.Compose([crop, plain])(image).to_tensor()
+        got = T.Compose([crop, scaled])(image).to_tensor(dtype=torch.int8)
+        exact = (32 * want).round().clamp(-128, 127)
+        assert (got.float() - exact).abs().max() <= 1
+        assert "scale=32" in repr(scaled)
+
     def test_a_size_that_depends_on_the_image_is_refused_by_name(self):
         with pytest.raises(ValueError, match="Resize"):
             T.Compose([T.Resize(64), T.RandomHorizontalFlip()]).plan()

@@ -50,8 +50,7 @@ def _replay(target: Any, log: tuple[Entry, ...], i: int) -> Any:
         if name in ("affine", "rotate"):
             target = _turn(target, name, numbers)
         elif name == "crop":
-            left, top, width, height = numbers
-            target = F.crop(target, top, left, height, width)
+            target = _crop(target, *numbers)
         elif name == "resize":
             width, height = numbers
             target = F.resize(target, [height, width], antialias=True)
@@ -63,6 +62,21 @@ def _replay(target: Any, log: tuple[Entry, ...], i: int) -> Any:
             # Rows for columns: a quarter turn to the left, then upside down.
             target = F.vertical_flip(F.rotate(target, 90, expand=True))
     return target
+
+
+def _crop(
+    target: Any, left: int, top: int, width: int, height: int, level: float
+) -> Any:
+    """A crop; what lies outside of a mask has ``level``."""
+    from torchvision.transforms.v2 import functional as F
+
+    if level:
+        old_h, old_w = F.get_size(target)
+        right, bottom = left + width - old_w, top + height - old_h
+        margins = [max(n, 0) for n in (-left, -top, right, bottom)]
+        target = F.pad(target, margins, fill=level)
+        left, top = max(left, 0), max(top, 0)
+    return F.crop(target, top, left, height, width)
 
 
 def _turn(target: Any, name: str, numbers: list[float]) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 from .._geometry import Entry, Geometry
 from .._ops import params
 from ._base import Array, GeometryTransform, Size
-from .geometry import fill_levels
+from .geometry import fill_levels, mask_level
 
 Range = tuple[float, float]
 
@@ -143,7 +143,7 @@ def _entry(
     """For the log: arguments, centre or NaN, one fill for masks or NaN, the mask."""
     num = len(mask)
     cx, cy = (np.nan, np.nan) if center is None else center
-    level = fill if isinstance(fill, (int, float)) else np.nan if fill is None else 0
+    level = np.nan if fill is None else mask_level(fill)
     rest = (np.broadcast_to(np.float64(v), num) for v in (cx, cy, level))
     return name, (*arguments, *rest, mask)
 

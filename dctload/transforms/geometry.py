@@ -250,6 +250,11 @@ def fill_levels(fill: Any) -> tuple[float, float, float]:
     )
 
 
+def mask_level(fill: Any) -> float:
+    """What torchvision fills masks with: the same number, of colours none."""
+    return float(fill) if isinstance(fill, (int, float)) else 0.0
+
+
 def _margins(padding: int | Sequence[int]) -> tuple[int, int, int, int]:
     """Left, top, right, bottom of torchvision's ``padding`` argument."""
     values = [padding] if isinstance(padding, int) else list(padding)
@@ -287,7 +292,9 @@ class Pad(GeometryTransform):
         self._levels = fill_levels(fill)
 
     def apply(self, geometry: Geometry, u: Array) -> Geometry:
-        return geometry.pad(*self.padding, fill=self._levels)
+        return geometry.pad(
+            *self.padding, fill=self._levels, mask_level=mask_level(self.fill)
+        )
 
     def size_after(self, size: "Size | None") -> "Size | None":
         left, top, right, bottom = self.padding
@@ -335,7 +342,9 @@ class RandomCrop(GeometryTransform):
         w, h = w + 2 * more_w, h + 2 * more_h
         x = (u[:, 1] * (w - width + 1)).astype(np.int64) - left - more_w
         y = (u[:, 0] * (h - height + 1)).astype(np.int64) - top - more_h
-        return geometry.crop(x, y, width, height, fill=self._levels)
+        return geometry.crop(
+            x, y, width, height, fill=self._levels, mask_level=mask_level(self.fill)
+        )
 
     def size_after(self, size: "Size | None") -> "Size | None":
         return self.size[1], self.size[0]
