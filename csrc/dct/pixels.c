@@ -47,7 +47,6 @@ pixels_free(struct pixels *px)
 {
 	for (u32 c = 0; c < 3; c++) {
 		free(px->planes[c].data);
-		free(px->rgb[c].data);
 		free(px->spare[c].data);
 	}
 	free(px->rows);

@@ -29,9 +29,8 @@ struct pixels {
 	u32 shift;         /* chroma has 1 / 2^shift of luma's resolution */
 	bool is_samples;   /* the planes hold samples; else amplitudes */
 	struct pixel_plane planes[3];
-	struct pixel_plane rgb[3]; /* scratch: all of luma's size */
-	struct pixel_plane spare[3];
-	float *rows; /* scratch: a few rows */
+	struct pixel_plane spare[3]; /* scratch: what a map makes */
+	float *rows;                 /* scratch: a few rows */
 	size_t rows_capacity;
 	float *strip; /* scratch: RGB of a few rows */
 	size_t strip_capacity;

@@ -5,7 +5,6 @@
  * Most see one pixel at a time, some after they have seen all.  A sequence of
  * these makes RGB of eight rows at a time, in cache, and writes YCbCr back; an
  * operation that needs to see all first lets the same rows pass once more.
- * What looks at neighbours gets whole planes.
  */
 
 #include <math.h>
@@ -17,6 +16,9 @@
 /* ---- RGB and back ------------------------------------------------------- */
 
 #define STRIP_ROWS 8
+
+/* Three channels, each with one row more and two that are kept. */
+#define STRIP_FLOATS(stride) (3 * (STRIP_ROWS + 1 + 2) * (stride))
 
 /* RGB of rows [y, y + num_rows). */
 struct strip {
@@ -324,24 +326,30 @@ do_points(struct pixels *px, const struct dctload_op *ops, u32 num)
 	pass(px, points, num, DCTLOAD_OP_NONE, NULL);
 }
 
-/* ---- whole planes --------------------------------------------------------- */
+/* ---- neighbours, and noise ------------------------------------------------ */
 
+/*
+ * Sharpen the rows of a strip, which has the row below too, in place.  Results
+ * replace what the next row needs, so two rows are kept as they were: of each
+ * channel at 'kept', from strip to strip.
+ */
 static void
-plane_sharpen(struct pixels *px, float *data, size_t stride, float f)
+strip_sharpen(const struct pixels *px, const struct strip *s, float f,
+	      float *kept)
 {
-	float *above = px->rows, *row = px->rows + stride;
+	for (u32 c = 0; c < px->num_planes; c++, kept += 2 * s->stride)
+		for (u32 k = 0; k < STRIP_ROWS; k++) {
+			float *const here = s->rgb[c] + k * s->stride;
+			float *const row = kept + k % 2 * s->stride;
+			const float *const above =
+				kept + (k + 1) % 2 * s->stride;
 
-	/* Results replace rows that the next one still needs. */
-	memcpy(above, data, stride * sizeof(*data));
-	for (u32 y = 1; y + 1 < px->height; y++) {
-		float *const here = data + y * stride, *const swap = above;
-
-		memcpy(row, here, stride * sizeof(*data));
-		pixel_kernels()->sharpen(here, above, row, here + stride, f,
-					 px->width);
-		above = row;
-		row = swap;
-	}
+			memcpy(row, here, s->stride * sizeof(*row));
+			if (s->y + k > 0 && s->y + k + 1 < px->height)
+				pixel_kernels()->sharpen(here, above, row,
+							 here + s->stride, f,
+							 px->width);
+		}
 }
 
 /* The finaliser of SplitMix64 (Steele, Lea, Flood; OOPSLA 2014). */
@@ -372,56 +380,77 @@ normal_pair(u64 bits, float pair[2])
  * depend on what came before.
  */
 static void
-plane_add_noise(const struct pixels *px, float *data, size_t stride,
-		const struct dctload_op *op, u32 c)
+strip_add_noise(const struct pixels *px, const struct strip *s,
+		const struct dctload_op *op)
 {
 	const float mean = (float)op->p[0], sigma = (float)op->p[1];
-	u64 place = mix64((u64)op->seed << 2 | c);
 
-	for (u32 y = 0; y < px->height; y++) {
-		float *const row = data + y * stride;
+	for (u32 c = 0; c < px->num_planes; c++)
+		for (u32 k = 0; k < STRIP_ROWS; k++) {
+			const u64 first =
+				(u64)(s->y + k) * ceil_div_u32(px->width, 2);
+			const u64 key = mix64((u64)op->seed << 2 | c);
+			float *const row = s->rgb[c] + k * s->stride;
 
-		/* The margin makes room for the last pair. */
-		for (u32 x = 0; x < px->width; x += 2) {
-			float pair[2];
+			/* The margin makes room for the last pair. */
+			for (u32 x = 0; x < px->width; x += 2) {
+				float pair[2];
 
-			normal_pair(mix64(place), pair);
-			place += 0x9E3779B97F4A7C15;
-			row[x] += mean + sigma * pair[0];
-			row[x + 1] += mean + sigma * pair[1];
+				normal_pair(
+					mix64(key + (first + x / 2) *
+							    0x9E3779B97F4A7C15),
+					pair);
+				row[x] += mean + sigma * pair[0];
+				row[x + 1] += mean + sigma * pair[1];
+			}
+			if (op->p[2] != 0)
+				pixel_kernels()->scale(row, 1, 0, s->stride);
 		}
-		if (op->p[2] != 0)
-			pixel_kernels()->scale(row, 1, 0, stride);
-	}
+}
+
+/* Let margins repeat the last samples, which alone have changed. */
+static void
+strip_repeat_edges(const struct pixels *px, const struct strip *s)
+{
+	const u32 last = px->height - 1 - s->y;
+
+	for (u32 c = 0; c < px->num_planes; c++)
+		for (u32 k = 0; k < STRIP_ROWS; k++) {
+			float *const row = s->rgb[c] + k * s->stride;
+
+			if (k > last)
+				memcpy(row, row - s->stride,
+				       s->stride * sizeof(*row));
+			for (size_t x = px->width; x < s->stride; x++)
+				row[x] = row[px->width - 1];
+		}
 }
 
 /* SHARPNESS and NOISE. */
-static enum dctload_status
-do_planes(struct pixels *px, const struct dctload_op *op)
+static void
+do_rows(struct pixels *px, const struct dctload_op *op)
 {
-	struct strip all = { .num_rows = round_up_8(px->height) };
+	const size_t stride = round_up_8(px->width);
+	const u32 num_rows = round_up_8(px->height);
+	const bool noise = op->kind == DCTLOAD_OP_NOISE;
+	struct strip s = { .stride = stride };
 
-	for (u32 c = 0; c < px->num_planes; c++) {
-		struct pixel_plane *const plane = &px->rgb[c];
-
-		if (!plane_resize(plane, px->width, px->height))
-			return DCTLOAD_NO_MEMORY;
-		all.rgb[c] = plane->data;
-		all.stride = plane->stride;
+	if (!noise && (px->width <= 2 || px->height <= 2))
+		return;
+	for (u32 c = 0; c < 3; c++)
+		s.rgb[c] = px->strip + c * (STRIP_ROWS + 1) * stride;
+	for (s.y = 0; s.y < num_rows; s.y += STRIP_ROWS) {
+		s.num_rows = min_u32(STRIP_ROWS + 1, num_rows - s.y);
+		strip_read(px, &s);
+		if (noise)
+			strip_add_noise(px, &s, op);
+		else
+			strip_sharpen(px, &s, (float)op->p[0],
+				      s.rgb[2] + (STRIP_ROWS + 1) * stride);
+		strip_repeat_edges(px, &s);
+		s.num_rows = STRIP_ROWS;
+		strip_write(px, &s);
 	}
-	strip_read(px, &all);
-	for (u32 c = 0; c < px->num_planes; c++) {
-		struct pixel_plane *const plane = &px->rgb[c];
-
-		if (op->kind == DCTLOAD_OP_NOISE)
-			plane_add_noise(px, plane->data, plane->stride, op, c);
-		else if (px->width > 2 && px->height > 2)
-			plane_sharpen(px, plane->data, plane->stride,
-				      (float)op->p[0]);
-		plane_repeat_edges(plane);
-	}
-	strip_write(px, &all);
-	return DCTLOAD_OK;
 }
 
 static bool
@@ -438,12 +467,11 @@ pixels_do_rgb(struct pixels *px, const struct dctload_op *ops, u32 num)
 	if (!grow((void **)&px->rows, &px->rows_capacity, 4 * stride,
 		  sizeof(*px->rows)) ||
 	    !grow((void **)&px->strip, &px->strip_capacity,
-		  3 * STRIP_ROWS * stride, sizeof(*px->strip)) ||
+		  STRIP_FLOATS(stride), sizeof(*px->strip)) ||
 	    !grow((void **)&px->levels, &px->levels_capacity,
 		  STRIP_ROWS * stride, sizeof(*px->levels)))
 		return DCTLOAD_NO_MEMORY;
 	for (u32 k = 0; k < num;) {
-		enum dctload_status status = DCTLOAD_OK;
 		u32 end = k;
 
 		/* The margins that are read along must hold numbers. */
@@ -454,9 +482,7 @@ pixels_do_rgb(struct pixels *px, const struct dctload_op *ops, u32 num)
 		if (end > k)
 			do_points(px, &ops[k], end - k);
 		else
-			status = do_planes(px, &ops[end++]);
-		if (status != DCTLOAD_OK)
-			return status;
+			do_rows(px, &ops[end++]);
 		k = end;
 	}
 	return DCTLOAD_OK;
