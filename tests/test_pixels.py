@@ -1,6 +1,9 @@
 """Operations behind the geometry: C, NumPy and torchvision agree on each of them."""
 
 import math
+import os
+import subprocess
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -8,6 +11,7 @@ import pytest
 import reference
 import torch
 from conftest import jpeg_bytes, picture
+from operations import JUMPS, as_planes, drawn_params, each_operation, photograph
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
@@ -20,15 +24,6 @@ from dctload._ops import MAX_OPS, NUM_PARAMS, Op, params
 from dctload.transforms._base import pending
 from dctload.transforms.auto import OPERATIONS, PRESETS
 
-# Results that jump where a level is rounded, which float and double do differently
-# for a few samples in ten thousand.
-JUMPS = (Op.POSTERIZE, Op.EQUALIZE, Op.SOLARIZE)
-
-
-def photograph(width=120, height=88, seed=0, **options):
-    options = {"quality": 97, "subsampling": "4:4:4", **options}
-    return dctload.decode(jpeg_bytes(picture(width, height, seed), **options))
-
 
 def rgb(image):
     """Float pixels of a DctImage at 4:4:4, not clamped."""
@@ -36,49 +31,6 @@ def rgb(image):
     parts = [reference.to_samples(p)[: image.height, : image.width] for p in planes]
     back = np.linalg.inv(reference.YCC_FROM_RGB)
     return torch.from_numpy(np.tensordot(back, np.stack(parts), 1) + 128)
-
-
-def as_planes(tensors, layout):
-    """What to_tensor() gives, as planes (by, bx, 8, 8) of Y, Cb and Cr."""
-    if layout == "planes":
-        y, chroma = tensors
-        parts = [y, chroma[:64], chroma[64:]]
-    else:
-        parts = list(tensors.split(64))
-    return [p.permute(1, 2, 0).reshape(*p.shape[1:], 8, 8).numpy() for p in parts]
-
-
-def drawn_params(kind, rng, width, height):
-    """Parameters that the operation may meet."""
-    r = rng.random
-    made = {
-        Op.WARP: lambda: [
-            *(r(2) * 2.4 - 1.2),
-            r() * width,
-            *(r(2) * 2.4 - 1.2),
-            r() * height,
-            *(r(3) * 50 - 25),
-            r() < 0.5,
-            r() < 0.5,
-            width,
-            height,
-        ],
-        Op.ERASE: lambda: [
-            *(r(2) * 40 - 3),
-            *(r(2) * 80),
-            *(r(3) * 50 - 25),
-        ],
-        Op.COLOR: lambda: [r() * 2, r() * 10, *r(5), 0, 0],
-        Op.POSTERIZE: lambda: [int(r() * 9)],
-        Op.SOLARIZE: lambda: [r() * 255],
-        Op.NOISE: lambda: [3, 20, r() < 0.5],
-        Op.GAIN: lambda: [*r(11), r() < 0.5, int(1 + 3 * r())],
-        Op.REQUANTIZE: lambda: [int(1 + 100 * r())],
-        Op.DC_POSTERIZE: lambda: [2.0 ** int(r() * 6 + 3)],
-        Op.DC_SOLARIZE: lambda: [r() * 400 - 200],
-        Op.DC_SOLARIZE_ADD: lambda: [r() * 400],
-    }
-    return np.array([made.get(kind, lambda: [r() * 2])()], np.float64)
 
 
 def test_kinds_and_sizes_are_those_of_c():
@@ -100,7 +52,7 @@ class TestNativeEqualsNumpy:
         options = {"mode": "L"} if grey else {"subsampling": subsampling}
         ratio = Fraction(1, 2 if layout == "planes" else 1)
         ratios = [(Fraction(1),) * 2, (ratio,) * 2, (ratio,) * 2]
-        for seed in range(4):
+        for seed in range(2):
             size = rng.integers(1, 90, 2)
             image = photograph(*map(int, size), seed, **options)
             # Transposed while its rows are stored, and coloured, before it.
@@ -123,7 +75,7 @@ class TestNativeEqualsNumpy:
                 off = np.abs(reference.to_samples(a - b)) > 1e-3
                 assert off.mean() < 0.02
 
-    @pytest.mark.parametrize("seed", range(32))
+    @pytest.mark.parametrize("seed", range(16))
     def test_sequences_at_any_size(self, seed):
         """Planes that are floats already go the slow way, by NumPy alone."""
         rng = np.random.default_rng(seed)
@@ -169,6 +121,29 @@ AFFINE = [
 ]
 
 
+_VARIANT = """
+import sys
+sys.path.insert(0, {tests!r})
+import numpy as np
+import operations
+
+np.savez(sys.argv[1], *operations.each_operation())
+"""
+
+
+def test_the_portable_variant_agrees(tmp_path):
+    path = tmp_path / "portable.npz"
+    environment = {**os.environ, "DCTLOAD_DISABLE_CPU": "avx512,f16c,fma,avx2"}
+    code = _VARIANT.format(tests=os.path.dirname(__file__))
+    subprocess.run([sys.executable, "-c", code, path], env=environment, check=True)
+    with np.load(path) as file:
+        portable = [file[name] for name in file.files]
+    kinds = [kind for kind in list(Op)[1:] for _ in range(6)]
+    for kind, a, b in zip(kinds, each_operation(), portable, strict=True):
+        off = np.abs(reference.to_samples(a - b)) > 1e-3
+        assert off.mean() <= (0.02 if kind in JUMPS else 0), kind
+
+
 class TestAffineLikeTorchvision:
     """On float samples of the image before, which nothing rounds."""
 
@@ -176,7 +151,7 @@ class TestAffineLikeTorchvision:
     @pytest.mark.parametrize("case", AFFINE)
     def test_samples(self, case, interpolation):
         rng = np.random.default_rng(7)
-        for seed in range(4):
+        for seed in range(2):
             w, h = map(int, rng.integers(1, 301, 2))
             image = photograph(w, h, seed)
             transform = T.RandomAffine(**case, interpolation=interpolation)
@@ -207,7 +182,7 @@ class TestAffineLikeTorchvision:
     @pytest.mark.parametrize("center", [None, (20.0, 3.0)])
     def test_rotations(self, interpolation, expand, center):
         for angle in (0, 17, 45.5, 90, 180, 270, -61, 359):
-            for w, h in ((31, 50), (40, 40), (1, 7), (64, 48)):
+            for w, h in ((31, 50), (40, 40), (1, 7)):
                 between = (w - h) % 2 or center is not None
                 if interpolation == "nearest" and angle % 90 == 0 and between:
                     continue  # halfway between samples: either is the nearest
