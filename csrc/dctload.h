@@ -252,9 +252,11 @@ struct dctload_color_map {
  *
  *   WARP          a b c d e f: output position (X, Y), in luma samples, looks at
  *                 (a X + b Y + c, d X + e Y + f); fill: Y Cb Cr minus 128;
- *                 bilinear (else nearest); blend; width height of the output.
- *                 Outside lies black and, with 'blend', is blended with 'fill'
- *                 by the weight m of the samples inside: m S + (1 - m) fill.
+ *                 bilinear, else the sample that covers the position; blend;
+ *                 width height of the output, up to 2^17.  Factors are within
+ *                 2048, c and f within 2^28.  What lies outside counts as black
+ *                 in the sum S; with 'blend' the result is m S + (1 - m) fill,
+ *                 where m is the weight of the samples inside.
  *   ERASE         left top right bottom in luma samples; Y Cb Cr minus 128
  *   COLOR         the fields of dctload_color_map in place of gains: gain of Y,
  *                 y_offset, y_mean, chroma[2][2], chroma_offset[2].  On samples.

@@ -190,6 +190,8 @@ ops_check(const struct dctload_op *ops, u32 num_ops, u32 *width, u32 *height)
 			good = good && warp_is_good(op->p);
 		else if (op->kind == DCTLOAD_OP_POSTERIZE)
 			good = good && in_range(op->p[0], 0, 8);
+		else if (op->kind == DCTLOAD_OP_GAIN)
+			good = good && in_range(op->p[12], 0, 3);
 		else if (op->kind == DCTLOAD_OP_REQUANTIZE)
 			good = good && in_range(op->p[0], 1, 100);
 		else if (op->kind == DCTLOAD_OP_DC_POSTERIZE)

@@ -574,6 +574,7 @@ plan_begin(struct plan *plan, const struct dctload_info *info,
 	enum dctload_status status = plan_check(info, g);
 
 	plan->num_targets = 0;
+	plan->num_ops = 0;
 	if (status == DCTLOAD_OK)
 		status = output_check(info, g, output);
 	if (status != DCTLOAD_OK)
