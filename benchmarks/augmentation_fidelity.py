@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 import dctload
@@ -23,6 +24,22 @@ SIZE = 224
 def jitter(**factors):
     return T.ColorJitter(**{name: (f, f) for name, f in factors.items()})
 
+
+class Fixed(T.RandAugment):
+    """One operation with a positive sign, at a share of its largest magnitude."""
+
+    def __init__(self, name, level):
+        super().__init__(1, operations=[name])
+        self.level = level
+
+    def _level(self, u):
+        return np.full(len(u), self.level)
+
+    def apply(self, geometry, u):
+        return super().apply(geometry, np.full_like(u, 0.75))
+
+
+BILINEAR = v2.InterpolationMode.BILINEAR
 
 # name: (on coefficients, on uint8 RGB)
 OPERATIONS = {
@@ -37,22 +54,50 @@ OPERATIONS = {
     "hue 0.1": (jitter(hue=0.1), lambda x: F.adjust_hue(x, 0.1)),
     "greyscale": (T.RandomGrayscale(1.0), lambda x: F.rgb_to_grayscale(x, 3)),
     "invert": (T.RandomInvert(1.0), F.invert),
-    "sharpness 2": (
+    "sharpness 2, by frequencies": (
         T.RandomAdjustSharpness(2.0, 1.0),
         lambda x: F.adjust_sharpness(x, 2.0),
     ),
-    "Gaussian blur 1.0": (
+    "Gaussian blur 1.0, by frequencies": (
         T.GaussianBlur(9, 1.0),
         lambda x: F.gaussian_blur(x, [9, 9], [1.0, 1.0]),
     ),
-    "autocontrast (blocks)": (T.RandomAutocontrast(1.0), F.autocontrast),
-    "equalize (blocks)": (T.RandomEqualize(1.0), F.equalize),
-    "posterize 4 bits (blocks)": (
-        T.RandomPosterize(4, 1.0),
+    "sharpness 1.5, on RGB": (
+        Fixed("Sharpness", 0.5 / 0.9),
+        lambda x: F.adjust_sharpness(x, 1.5),
+    ),
+    "autocontrast": (T.RandomAutocontrast(1.0), F.autocontrast),
+    "equalize": (T.RandomEqualize(1.0), F.equalize),
+    "posterize 4 bits": (T.RandomPosterize(4, 1.0), lambda x: F.posterize(x, 4)),
+    "solarize 128": (T.RandomSolarize(128, 1.0), lambda x: F.solarize(x, 128)),
+    "rotation 30, nearest": (
+        T.RandomRotation((30, 30)),
+        lambda x: F.rotate(x, 30, fill=[0]),
+    ),
+    "rotation 30, bilinear": (
+        T.RandomRotation((30, 30), "bilinear"),
+        lambda x: F.rotate(x, 30, BILINEAR, fill=[0]),
+    ),
+    "shear 17, bilinear": (
+        T.RandomShear((17, 17), "bilinear"),
+        lambda x: F.affine(x, 0, [0, 0], 1, [17, 0], BILINEAR, [0]),
+    ),
+    "affine, bilinear": (
+        T.RandomAffine((9, 9), None, (0.7, 0.7), (10, 10), "bilinear", 128),
+        lambda x: F.affine(x, 9, [0, 0], 0.7, [10, 0], BILINEAR, [128]),
+    ),
+    "JPEG quality 30 (theirs 4:2:0)": (
+        T.JPEG(30),
+        lambda x: F.jpeg(x, 30),
+    ),
+    "DctAutoContrast": (Fixed("DctAutoContrast", 0), F.autocontrast),
+    "DctEqualize": (Fixed("DctEqualize", 0), F.equalize),
+    "DctPosterize, 4 bits of means": (
+        Fixed("DctPosterize", 7 / 5),
         lambda x: F.posterize(x, 4),
     ),
-    "solarize 128 (blocks)": (
-        T.RandomSolarize(128, 1.0),
+    "DctSolarize, means above 128": (
+        Fixed("DctSolarize", 0.5),
         lambda x: F.solarize(x, 128),
     ),
 }
@@ -95,15 +140,25 @@ def main():
         pairs = [(pixels(ours(image)), theirs(pixels(image))) for image in images]
         values = sorted(psnr(a, b) for a, b in pairs)
         print(f"| {name} | {np.median(values):.1f} | {values[0]:.1f} |")
-        rows.append(torch.cat([pairs[0][0], pairs[0][1]], dim=2))
+        rows.append((name, torch.cat([pairs[0][0], pairs[0][1]], dim=2)))
     if args.picture:
-        from PIL import Image
+        draw(rows).save(args.picture)
 
-        half = (len(rows) + 1) // 2
-        rows += [torch.full_like(rows[0], 255)] * (2 * half - len(rows))
-        columns = [torch.cat(rows[:half], dim=1), torch.cat(rows[half:], dim=1)]
-        sheet = torch.cat(columns, dim=2)[:, ::2, ::2]
-        Image.fromarray(sheet.permute(1, 2, 0).numpy()).save(args.picture)
+
+def draw(rows, columns=4, label=14):
+    """All pairs, at half the size, each under its name."""
+    from PIL import Image, ImageDraw
+
+    width, height = SIZE + 4, SIZE // 2 + label
+    shape = columns * width, -(-len(rows) // columns) * height
+    sheet = Image.new("RGB", shape, "white")
+    text = ImageDraw.Draw(sheet)
+    for k, (name, pair) in enumerate(rows):
+        left, top = k % columns * width, k // columns * height
+        text.text((left + 2, top + 1), name, "black")
+        pixels = pair[:, ::2, ::2].permute(1, 2, 0).numpy()
+        sheet.paste(Image.fromarray(pixels), (left, top + label))
+    return sheet.quantize(256)  # a third of the size
 
 
 if __name__ == "__main__":

@@ -38,6 +38,8 @@
 
 #define DCTLOAD_MAX_COMPONENTS 4
 #define DCTLOAD_MAX_STEPS 4
+#define DCTLOAD_MAX_OPS 8
+#define DCTLOAD_OP_PARAMS 14
 
 /*
  * Values never change and are never reused.  1xx: the file is corrupt.  2xx: it
@@ -278,6 +280,86 @@ struct dctload_color_map {
 };
 
 /*
+ * One operation that no operator of an axis can express.  Operations follow the
+ * steps and 'color', in turn, at the size that the steps gave.  Each sees the
+ * image in the form that it is defined on:
+ *
+ *   samples      of Y, Cb and Cr, 128 subtracted, each component at the
+ *                resolution of the output
+ *   RGB          clamped to 0..255, at luma resolution.  A sample of chroma stands
+ *                for all samples of luma that it covers, and becomes the mean
+ *                over them again, so what does not change colour leaves it.
+ *   amplitudes   of Y, Cb and Cr
+ *
+ * Nothing is rounded in between.  'p' holds, in this order:
+ *
+ *   WARP          a b c d e f: output position (X, Y), in luma samples, looks at
+ *                 (a X + b Y + c, d X + e Y + f); fill: Y Cb Cr minus 128;
+ *                 bilinear, else the sample that covers the position; blend;
+ *                 width height of the output, up to 2^17.  Factors are within
+ *                 2048, c and f within 2^28.  What lies outside counts as black
+ *                 in the sum S; with 'blend' the result is m S + (1 - m) fill,
+ *                 where m is the weight of the samples inside.
+ *   ERASE         left top right bottom in luma samples; Y Cb Cr minus 128
+ *   COLOR         the fields of dctload_color_map in place of gains: gain of Y,
+ *                 y_offset, y_mean, chroma[2][2], chroma_offset[2].  On samples.
+ *   BRIGHTNESS    f: RGB times f.  On RGB, as all up to NOISE, which clamp
+ *                 their results.
+ *   CONTRAST      f: blended with the mean of grey
+ *   SATURATION    f: blended with grey
+ *   SHARPNESS     f: blended with (1 1 1, 1 5 1, 1 1 1) / 13; edges are kept
+ *   POSTERIZE     bits: the highest bits of the level.  "Level" is what 8 bits
+ *                 would hold: the value, rounded.
+ *   SOLARIZE      t: 255 - x where the level is at least t
+ *   AUTOCONTRAST  each channel's lowest level to 0, its highest to 255
+ *   EQUALIZE      each channel's histogram of levels, flat
+ *   NOISE         mean sigma clip, with 'seed': normal noise; clamped if 'clip'
+ *   GAIN          a[0..7] k0 k1 dc use_dc which: frequency (v, u) times
+ *                 k0 + k1 a[v] a[u], (0, 0) times 'dc' if 'use_dc'; which: 1
+ *                 luma, 2 chroma, 3 both.  On amplitudes, as all that follow.
+ *   REQUANTIZE    quality: rounded to multiples of libjpeg's tables
+ *   DC_*          on the means of blocks, as "RGB no more" defines them; results
+ *                 are clamped to amplitudes -1024..1016.
+ *   DC_BRIGHTNESS f: Y's DC plus (f - 1) times the mean of its magnitude
+ *   DC_AUTOCONTRAST, DC_AUTOSATURATION  stretched to the whole range: Y; Cb, Cr
+ *                 around 0
+ *   DC_EQUALIZE   Y's histogram of 256 levels, flat
+ *   DC_POSTERIZE  step: down to a multiple of it, counted from -1024
+ *   DC_SOLARIZE   t: blocks whose DC of Y is above t negated, all components
+ *   DC_SOLARIZE_ADD  m: Y's DC plus m where it is below 0
+ */
+enum dctload_op_kind {
+	DCTLOAD_OP_NONE = 0,
+	DCTLOAD_OP_WARP = 1,
+	DCTLOAD_OP_ERASE = 2,
+	DCTLOAD_OP_COLOR = 3,
+	DCTLOAD_OP_BRIGHTNESS = 4,
+	DCTLOAD_OP_CONTRAST = 5,
+	DCTLOAD_OP_SATURATION = 6,
+	DCTLOAD_OP_SHARPNESS = 7,
+	DCTLOAD_OP_POSTERIZE = 8,
+	DCTLOAD_OP_SOLARIZE = 9,
+	DCTLOAD_OP_AUTOCONTRAST = 10,
+	DCTLOAD_OP_EQUALIZE = 11,
+	DCTLOAD_OP_NOISE = 12,
+	DCTLOAD_OP_GAIN = 13,
+	DCTLOAD_OP_REQUANTIZE = 14,
+	DCTLOAD_OP_DC_BRIGHTNESS = 15,
+	DCTLOAD_OP_DC_AUTOCONTRAST = 16,
+	DCTLOAD_OP_DC_AUTOSATURATION = 17,
+	DCTLOAD_OP_DC_EQUALIZE = 18,
+	DCTLOAD_OP_DC_POSTERIZE = 19,
+	DCTLOAD_OP_DC_SOLARIZE = 20,
+	DCTLOAD_OP_DC_SOLARIZE_ADD = 21
+};
+
+struct dctload_op {
+	uint32_t kind; /* enum dctload_op_kind */
+	uint32_t seed;
+	double p[DCTLOAD_OP_PARAMS];
+};
+
+/*
  * What is done to one image.  The steps of an axis are applied in turn, the
  * first to the stored axis, and are multiplied into one operator.  With
  * 'transpose' the stored image is transposed first, so x runs over stored rows.
@@ -294,6 +376,8 @@ struct dctload_geometry {
 	struct dctload_step x[DCTLOAD_MAX_STEPS], y[DCTLOAD_MAX_STEPS];
 	float fill[DCTLOAD_MAX_COMPONENTS];
 	struct dctload_color_map color;
+	uint32_t num_ops; /* dctload_resample() leaves them out */
+	struct dctload_op ops[DCTLOAD_MAX_OPS];
 };
 
 /*

@@ -8,13 +8,18 @@ Changes that are linear in YCbCr, and gains of frequencies, compose to
 where a gain belongs to each frequency. Nothing is clamped.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ._ops import Op, params
+
 Array = npt.NDArray[Any]
+
+
+_FIELDS = ("gain", "y_offset", "y_mean", "chroma", "chroma_offset")
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,8 @@ class ColorMap:
         y_mean: (N,).
         chroma: M, (N, 2, 2).
         chroma_offset: (N, 2).
+        response: Parameters of ``Op.GAIN`` (N, 13) that say what ``gain`` says, of a
+            map that is nothing but one frequency response.
     """
 
     gain: Array
@@ -34,6 +41,7 @@ class ColorMap:
     y_mean: Array
     chroma: Array
     chroma_offset: Array
+    response: Array | None = None
 
     @staticmethod
     def identity(num: int) -> "ColorMap":
@@ -46,17 +54,53 @@ class ColorMap:
             np.zeros((num, 2)),
         )
 
+    @staticmethod
+    def of_response(
+        axis: Array, k0: Any, k1: Any, dc: "float | None" = None, which: int = 3
+    ) -> "ColorMap":
+        """Gains ``k0 + k1 axis[v] axis[u]``.
+
+        Args:
+            axis: (N, 8).
+            k0: One number, or (N,).
+            k1: Likewise.
+            dc: The gain of the mean in place of that.
+            which: 1: of luma, 2: of chroma, 3: of both.
+        """
+        num = len(axis)
+        out = ColorMap.identity(num)
+        p = params(num, *axis.T, k0, k1, dc or 0, dc is not None, which)
+        gain = axis[:, :, None] * axis[:, None, :]
+        gain = p[:, 8, None, None] + p[:, 9, None, None] * gain
+        if dc is not None:
+            gain[:, 0, 0] = dc
+        for k in range(2):
+            if which >> k & 1:
+                out.gain[:, k] = gain.reshape(num, 64)
+        return replace(out, response=p)
+
     def then(self, after: "ColorMap") -> "ColorMap":
         """The map that does this and then ``after``."""
         dc = after.gain[:, 0, 0]
-        moved = np.einsum("nij,nj->ni", after.chroma, self.chroma_offset)
+        moved = (after.chroma * self.chroma_offset[:, None, :]).sum(axis=2)
         return ColorMap(
             self.gain * after.gain,
             (dc + after.y_mean) * self.y_offset + after.y_offset,
             dc * self.y_mean + after.y_mean * (self.gain[:, 0, 0] + self.y_mean),
-            after.chroma @ self.chroma,
+            # Not "@", whose last bits depend on how many matrices there are.
+            (after.chroma[..., None] * self.chroma[:, None]).sum(axis=2),
             after.gain[:, 1, :1] * moved + after.chroma_offset,
         )
+
+    def changes(self) -> Array:
+        """Which images it changes, (N,)."""
+        plain = ColorMap.identity(1)
+        same = np.ones(len(self.y_offset), bool)
+        for name in _FIELDS:
+            value: Array = getattr(self, name)
+            equal = value == getattr(plain, name)
+            same &= equal.reshape(len(same), -1).all(axis=1)
+        return ~same
 
     def only(self, mask: Array) -> "ColorMap":
         """This where ``mask``, the identity elsewhere."""
@@ -67,18 +111,39 @@ class ColorMap:
             on = mask.reshape(-1, *[1] * (a.ndim - 1))
             return np.where(on, a, getattr(plain, name))
 
+        response = self.response
+        if response is not None:
+            nothing = [0] * 8 + [1, 0, 0, 0, 3]
+            response = np.where(mask[:, None], response, nothing)
         return ColorMap(
             pick("gain"),
             pick("y_offset"),
             pick("y_mean"),
             pick("chroma"),
             pick("chroma_offset"),
+            response,
         )
+
+    def as_ops(self) -> list[tuple[Op, Array, Array]]:
+        """The same as operations: kind, parameters, and which images it changes."""
+        num = len(self.y_offset)
+        if self.response is not None:
+            p = self.response
+            nothing = (p[:, 8] == 1) & (p[:, 9] == 0) & (p[:, 11] == 0)
+            return [(Op.GAIN, p, ~nothing)]
+        flat = self.gain[:, :, 0]
+        if not (self.gain == flat[:, :, None]).all():
+            raise ValueError("gains of several responses are no operation")
+        chroma = (self.chroma * flat[:, 1, None, None]).reshape(num, 4)
+        luma = flat[:, 0], self.y_offset, self.y_mean
+        p = params(num, *luma, *chroma.T, *self.chroma_offset.T)
+        changes = (p != [1, 0, 0, 1, 0, 0, 1, 0, 0]).any(axis=1)
+        return [(Op.COLOR, p, changes)]
 
     def write(self, records: Array, first: int = 0) -> None:
         """Fill ``struct dctload_color_map`` records, of images from ``first`` on."""
         part = slice(first, first + len(records))
-        for name in ("gain", "y_offset", "y_mean", "chroma", "chroma_offset"):
+        for name in _FIELDS:
             records[name] = getattr(self, name)[part]
 
     def apply(self, planes: list[Array], i: int = 0) -> list[Array]:

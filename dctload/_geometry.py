@@ -1,8 +1,9 @@
 """Crops, resizes, flips and transpositions of many images, as steps of two axes.
 
-Nothing is computed on coefficients here. A :class:`Geometry` says, for N images at
-once, what is to be done; C carries it out (``struct dctload_geometry``), and boxes,
-masks and keypoints follow it by its log.
+What axes cannot express follows as operations (:mod:`dctload._ops`). Nothing is
+computed on coefficients here. A :class:`Geometry` says, for N images at once, what is
+to be done; C carries it out (``struct dctload_geometry``), and boxes, masks and
+keypoints follow it by its log.
 """
 
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._color import ColorMap
+from ._ops import Op, Ops, params
 
 Array: TypeAlias = npt.NDArray[Any]
 Interpolation = Literal["bilinear", "bicubic", "box", "lanczos"]
@@ -203,7 +205,8 @@ class Geometry:
     """What happens to N images, one code path for one or many. Immutable.
 
     Steps that follow each other merge: a crop and a resize are one step, and flips
-    never add one. Sizes are in luma samples.
+    never add one. Sizes are in luma samples. Once an image has operations, crops
+    and flips of it are operations too, and colours likewise.
     """
 
     x: Axis
@@ -211,7 +214,9 @@ class Geometry:
     transpose: Array
     fill: Array  # level minus 128 of what lies outside, (N, 4)
     log: tuple[Entry, ...] = ()
-    color: ColorMap | None = None
+    color: ColorMap | None = None  # before the operations
+    ops: Ops | None = None
+    ops_size: Array | None = None  # (N, 2): width, height of images that have any
 
     @staticmethod
     def of_size(width: npt.ArrayLike, height: npt.ArrayLike) -> "Geometry":
@@ -227,18 +232,30 @@ class Geometry:
     @property
     def width(self) -> Array:
         """Current width of each image."""
-        return self.x.size
+        if self.ops is None or self.ops_size is None:
+            return self.x.size
+        return np.where(self.ops.num > 0, self.ops_size[:, 0], self.x.size)
 
     @property
     def height(self) -> Array:
         """Current height of each image."""
-        return self.y.size
+        if self.ops is None or self.ops_size is None:
+            return self.y.size
+        return np.where(self.ops.num > 0, self.ops_size[:, 1], self.y.size)
 
     def _ints(self, *values: npt.ArrayLike) -> tuple[Array, ...]:
         return tuple(_spread(np.asarray(v, np.int64), len(self)) for v in values)
 
     def _mask(self, mask: npt.ArrayLike | None) -> Array:
         return _spread(np.asarray(True if mask is None else mask), len(self))
+
+    def _split(self, mask: npt.ArrayLike | None) -> tuple[Array, Array, Array]:
+        """The mask; where steps of the axes do, and where an operation must."""
+        on = self._mask(mask)
+        if self.ops is None:
+            return on, on, np.zeros(len(self), bool)
+        late = on & (self.ops.num > 0)
+        return on, on & ~late, late
 
     def crop(
         self,
@@ -247,18 +264,43 @@ class Geometry:
         width: npt.ArrayLike,
         height: npt.ArrayLike,
         mask: npt.ArrayLike | None = None,
+        fill: npt.ArrayLike | None = None,
+        mask_level: float = 0,
     ) -> "Geometry":
-        """Keep a rectangle, which may reach outside: that is filled."""
+        """Keep a rectangle, which may reach outside.
+
+        Args:
+            left: Where it begins.
+            top: Likewise.
+            width: How much is kept.
+            height: Likewise.
+            mask: Which images; all by default.
+            fill: Levels of Y, Cb, Cr minus 128 of what lies outside the image;
+                None leaves it as it was. It holds for all steps of an image's axes.
+            mask_level: What lies outside in masks.
+        """
         left, top, width, height = self._ints(left, top, width, height)
-        on = self._mask(mask)
+        on, early, late = self._split(mask)
+        outside = np.full(len(self), mask_level)
         if min(width.min(initial=1), height.min(initial=1)) < 1:
             raise ValueError("a crop must be at least 1 x 1")
-        return replace(
+        out = replace(
             self,
-            x=self.x.crop(left, width, on),
-            y=self.y.crop(top, height, on),
-            log=(*self.log, ("crop", (left, top, width, height, on))),
+            x=self.x.crop(left, width, early),
+            y=self.y.crop(top, height, early),
+            fill=self.fill if fill is None else self._filled(fill, early),
+            log=(*self.log, ("crop", (left, top, width, height, outside, on))),
         )
+        move = params(len(self), 1, 0, left, 0, 1, top)
+        return out._moved(
+            move, width, height, late, (0, 0, 0) if fill is None else fill
+        )
+
+    def _filled(self, fill: npt.ArrayLike, mask: Array) -> Array:
+        levels = np.zeros(4)
+        levels[:3] = fill
+        filled: Array = np.where(mask[:, None], levels, self.fill)
+        return filled
 
     def pad(
         self,
@@ -266,12 +308,17 @@ class Geometry:
         top: npt.ArrayLike,
         right: npt.ArrayLike,
         bottom: npt.ArrayLike,
-        mask: npt.ArrayLike | None = None,
+        fill: npt.ArrayLike | None = None,
+        mask_level: float = 0,
     ) -> "Geometry":
         """Put margins around the image."""
         left, top, right, bottom = self._ints(left, top, right, bottom)
         width, height = self.width + left + right, self.height + top + bottom
-        return self.crop(-left, -top, width, height, mask)
+        return self.crop(-left, -top, width, height, fill=fill, mask_level=mask_level)
+
+    def _refuse_ops(self) -> None:
+        if self.ops is not None and self.ops.num.any():
+            raise ValueError("no resampling after operations")
 
     def resize(
         self,
@@ -280,7 +327,8 @@ class Geometry:
         interpolation: str = "bilinear",
         mask: npt.ArrayLike | None = None,
     ) -> "Geometry":
-        """Resample to a size, antialiased."""
+        """Resample to a size, antialiased; not after operations."""
+        self._refuse_ops()
         width, height = self._ints(width, height)
         on = self._mask(mask)
         if min(width.min(initial=1), height.min(initial=1)) < 1:
@@ -301,6 +349,7 @@ class Geometry:
         interpolation: str = "bilinear",
     ) -> "Geometry":
         """``crop(*box)`` and ``resize``, quicker than one after the other."""
+        self._refuse_ops()
         left, top, part_w, part_h = self._ints(*box)
         width, height = self._ints(width, height)
         if min(part_w.min(initial=1), part_h.min(initial=1)) < 1:
@@ -309,39 +358,44 @@ class Geometry:
             raise ValueError("the size after a resize must be at least 1 x 1")
         on = self._mask(None)
         kind = FILTERS[interpolation]
-        return Geometry(
-            self.x.crop_resize(left, part_w, width, kind),
-            self.y.crop_resize(top, part_h, height, kind),
-            self.transpose,
-            self.fill,
-            (
+        return replace(
+            self,
+            x=self.x.crop_resize(left, part_w, width, kind),
+            y=self.y.crop_resize(top, part_h, height, kind),
+            log=(
                 *self.log,
-                ("crop", (left, top, part_w, part_h, on)),
+                ("crop", (left, top, part_w, part_h, np.zeros(len(self)), on)),
                 ("resize", (width, height, on)),
             ),
         )
 
     def hflip(self, mask: npt.ArrayLike | None = None) -> "Geometry":
         """Exchange left and right."""
-        on = self._mask(mask)
-        return replace(self, x=self.x.flip(on), log=(*self.log, ("hflip", (on,))))
+        on, early, late = self._split(mask)
+        out = replace(self, x=self.x.flip(early), log=(*self.log, ("hflip", (on,))))
+        move = params(len(self), -1, 0, self.width, 0, 1, 0)
+        return out._moved(move, self.width, self.height, late)
 
     def vflip(self, mask: npt.ArrayLike | None = None) -> "Geometry":
         """Exchange top and bottom."""
-        on = self._mask(mask)
-        return replace(self, y=self.y.flip(on), log=(*self.log, ("vflip", (on,))))
+        on, early, late = self._split(mask)
+        out = replace(self, y=self.y.flip(early), log=(*self.log, ("vflip", (on,))))
+        move = params(len(self), 1, 0, 0, 0, -1, self.height)
+        return out._moved(move, self.width, self.height, late)
 
     def transposed(self, mask: npt.ArrayLike | None = None) -> "Geometry":
         """Exchange rows and columns."""
-        on = self._mask(mask)
-        x, y = _swap(self.x, self.y, on)
-        return replace(
+        on, early, late = self._split(mask)
+        x, y = _swap(self.x, self.y, early)
+        out = replace(
             self,
             x=x,
             y=y,
-            transpose=self.transpose ^ on,
+            transpose=self.transpose ^ early,
             log=(*self.log, ("transpose", (on,))),
         )
+        move = params(len(self), 0, 1, 0, 1, 0, 0)
+        return out._moved(move, self.height, self.width, late)
 
     def oriented(self, orientation: npt.ArrayLike) -> "Geometry":
         """Show upright what EXIF says is stored with ``orientation``, 1 to 8."""
@@ -352,16 +406,79 @@ class Geometry:
         out = out.hflip(np.isin(code, (2, 3, 6, 7)))
         return out.vflip(np.isin(code, (3, 4, 7, 8)))
 
-    def filled(self, fill: npt.ArrayLike) -> "Geometry":
-        """Set what lies outside: levels of Y, Cb, Cr minus 128."""
-        value = np.zeros((len(self), 4))
-        value[:, :3] = fill
-        return replace(self, fill=value)
+    # ---- operations ----
+
+    def warped(
+        self,
+        move: Array,
+        size: tuple[Array, Array],
+        mask: Array,
+        bilinear: bool,
+        fill: npt.ArrayLike | None,
+        entry: Entry,
+    ) -> "Geometry":
+        """Move samples by any affine map.
+
+        Args:
+            move: (N, 6) a b c d e f: output position (X, Y) looks at (a X + b Y + c,
+                d X + e Y + f).
+            size: Width and height of the output, (N,) each.
+            mask: Which images.
+            bilinear: Interpolate; otherwise take the nearest sample.
+            fill: Levels of Y, Cb, Cr minus 128 of what lies outside; None: black,
+                which is not blended with.
+            entry: For the log.
+        """
+        out = replace(self, log=(*self.log, entry))
+        return out._moved(move, *size, mask, fill, bilinear)
+
+    def _moved(
+        self,
+        move: Array,
+        width: Array,
+        height: Array,
+        mask: Array,
+        fill: npt.ArrayLike | None = None,
+        bilinear: bool = False,
+    ) -> "Geometry":
+        if not mask.any():
+            return self
+        width, height = self._ints(width, height)
+        levels = (0, 0, 0) if fill is None else np.asarray(fill, np.float64)
+        p = params(len(self), *move.T, *levels, bilinear, fill is not None)
+        p = np.column_stack([p, width, height])
+        out = self.with_op(Op.WARP, p, mask)
+        size = np.stack([width, height], axis=1)
+        assert out.ops_size is not None
+        return replace(out, ops_size=np.where(mask[:, None], size, out.ops_size))
+
+    def with_op(
+        self, kind: Any, p: Array, mask: Array, seed: Array | None = None
+    ) -> "Geometry":
+        """One more operation where ``mask``; see :meth:`Ops.append`."""
+        before = Ops.none(len(self)) if self.ops is None else self.ops
+        size = np.stack([self.width, self.height], axis=1)
+        return replace(self, ops=before.append(kind, p, mask, seed), ops_size=size)
 
     def colored(self, color: ColorMap) -> "Geometry":
         """Change colours, after the geometry and the colours so far."""
-        before = self.color or ColorMap.identity(len(self))
-        return replace(self, color=before.then(color))
+        if self.ops is None or not self.ops.num.any():
+            before = self.color or ColorMap.identity(len(self))
+            return replace(self, color=before.then(color))
+        late = self.ops.num > 0
+        out = self
+        if not late.all():
+            before = self.color or ColorMap.identity(len(self))
+            out = replace(self, color=before.then(color.only(~late)))
+        for kind, p, changes in color.as_ops():
+            out = out.with_op(kind, p, late & changes)
+        return out
+
+    def before_ops(self) -> "Geometry":
+        """The steps and colours alone."""
+        return replace(self, ops=None, ops_size=None)
+
+    # ---- what is done with it ----
 
     def write(self, *views: Array) -> None:
         """Fill records of ``struct dctload_geometry``, N in all of ``views``."""
@@ -373,12 +490,15 @@ class Geometry:
             self.transpose,
             self.fill,
         )
+        changed = self.color.changes() if self.color is not None else None
         first = 0
         for view in views:
             table.write(view, first)
-            if self.color is not None:
-                view["use_color"] = 1
+            if self.color is not None and changed is not None:
+                view["use_color"] = changed[first : first + len(view)]
                 self.color.write(view["color"], first)
+            if self.ops is not None:
+                self.ops.write(view, first)
             first += len(view)
 
     def same_size(self) -> tuple[int, int] | None:

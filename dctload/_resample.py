@@ -181,16 +181,32 @@ YCC_FROM_RGB = np.array(
 
 def image_planes(image: Any, geometry: Geometry) -> list[Array]:
     """Float32 planes of a DctImage's source after its pending geometry."""
-    planes = _moved_planes(image, geometry)
-    if geometry.color is None:
+    from . import _native
+
+    planes = _moved_planes(image, geometry.before_ops())
+    ops, color = geometry.ops, image.info.color
+    if ops is not None and not ops.num[0]:
+        ops = None
+    if geometry.color is None and ops is None:
         return planes
-    if image.info.color != "RGB":
-        return geometry.color.apply(planes)
-    # Colour is meant in YCbCr: there and back.
-    stack = np.tensordot(YCC_FROM_RGB, np.stack(planes), 1)
-    changed = np.stack(geometry.color.apply(list(stack)))
-    back = np.tensordot(np.linalg.inv(YCC_FROM_RGB), changed, 1)
-    return list(back.astype(np.float32))
+    if color == "RGB":  # colour is meant in YCbCr: there and back
+        planes = list(np.tensordot(YCC_FROM_RGB, np.stack(planes), 1))
+    if geometry.color is not None:
+        planes = geometry.color.apply(planes)
+    if ops is not None:
+        from ._ops_numpy import run
+
+        if color not in ("grey", "YCbCr", "RGB"):
+            raise _native.error(_native.lib.DCTLOAD_COLOR, image.name)
+        record = image._header()[0]
+        ratios = [sampling_of(record, c) for c in range(len(planes))]
+        if geometry.transpose[0]:
+            ratios = [(y, x) for x, y in ratios]
+        size = int(geometry.x.size[0]), int(geometry.y.size[0])
+        planes = run(ops, 0, planes, size, ratios)
+    if color == "RGB":
+        planes = list(np.tensordot(np.linalg.inv(YCC_FROM_RGB), np.stack(planes), 1))
+    return [plane.astype(np.float32) for plane in planes]
 
 
 def _moved_planes(image: Any, geometry: Geometry) -> list[Array]:

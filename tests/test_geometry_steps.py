@@ -73,8 +73,9 @@ def test_empty_crops_are_refused(box):
 def test_a_record_that_is_used_again_holds_nothing_of_before():
     """The loader writes into the items of earlier batches."""
     num = 3
-    first = Geometry.of_size([80] * num, [60] * num).crop(-5, 2, 50, 40).resize(16, 16)
-    first = first.filled((1, 2, 3)).colored(ColorMap.identity(num)).transposed()
+    first = Geometry.of_size([80] * num, [60] * num)
+    first = first.crop(-5, 2, 50, 40, fill=(1, 2, 3)).resize(16, 16)
+    first = first.colored(ColorMap.identity(num)).transposed()
     used = np.full(num, 0xFF, np.uint8).repeat(_native.GEOMETRY_DTYPE.itemsize)
     used = used.view(_native.GEOMETRY_DTYPE)
     first.write(used)

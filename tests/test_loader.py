@@ -374,7 +374,13 @@ def test_boxes_in_the_target_move_with_the_image(folder, tmp_path, way):
     exif = Image.Exif()
     exif[0x0112] = 6
     boxes, paths, want = [], [], []
-    both = v2.Compose([v2.Resize(64), v2.CenterCrop(48), v2.RandomHorizontalFlip(1.0)])
+    parts = [
+        ("Resize", 64),
+        ("CenterCrop", 48),
+        ("RandomRotation", (20, 20)),
+        ("RandomHorizontalFlip", 1.0),
+    ]
+    both = v2.Compose([getattr(v2, name)(argument) for name, argument in parts])
     for i in range(3):
         pixels = picture(90 + i, 70, i)
         paths.append(tmp_path / f"{i}.jpg")
@@ -387,7 +393,7 @@ def test_boxes_in_the_target_move_with_the_image(folder, tmp_path, way):
         boxes.append({"boxes": tv.BoundingBoxes(corners, **options), "id": i})
         turned = v2.functional.rotate(boxes[i]["boxes"], -90, expand=True)
         want.append(both(turned))
-    transform = T.Compose([T.Resize(64), T.CenterCrop(48), T.RandomHorizontalFlip(1.0)])
+    transform = T.Compose([getattr(T, name)(argument) for name, argument in parts])
     if way == "python":
         transform = T.Compose([transform, lambda image: image])
     data = Files(paths, boxes, transform=transform)

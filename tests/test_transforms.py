@@ -13,8 +13,8 @@ import dctload
 from dctload import _native
 from dctload import transforms as T
 from dctload._geometry import Geometry
+from dctload._ops_numpy import quality_tables
 from dctload.transforms.auto import OPERATIONS, PRESETS
-from dctload.transforms.blocks import quality_tables
 
 SIZES = [(1, 1), (7, 300), (300, 7), (50, 50), (333, 500), (224, 224), (17, 18)]
 
@@ -259,6 +259,19 @@ class TestTargets:
         assert got["boxes"].canvas_size == (image.height, image.width)
         assert got["label"] == 7
 
+    @pytest.mark.parametrize("name", ["Pad", "RandomCrop"])
+    def test_margins_of_masks_are_filled_as_theirs(self, name):
+        arguments = {"Pad": ((3, 8), 7), "RandomCrop": ((100, 130), 8, False, 7)}
+        ours = getattr(T, name)(*arguments[name])
+        theirs = getattr(v2, name)(*arguments[name])
+        u = np.zeros((1, ours.num_draws))
+        _, got = ours.sample(photograph(), self.target(), u)
+        if name == "RandomCrop":  # whose crop begins at the corner
+            want = F.crop(F.pad(self.target()["mask"], 8, fill=7), 0, 0, 100, 130)
+        else:
+            want = theirs(self.target())["mask"]
+        torch.testing.assert_close(got["mask"].data, want.data)
+
     def test_a_transposed_box_encloses_the_transposed_mask(self):
         mask = torch.zeros(1, 88, 120, dtype=torch.uint8)
         mask[:, 4:30, 3:40] = 1
@@ -279,6 +292,16 @@ class TestTargets:
 
 
 class TestPlan:
+    def test_int8_takes_a_scale(self):
+        image = photograph(64, 64)
+        plain, scaled = T.Normalize("imagenet"), T.Normalize("imagenet", scale=32)
+        crop = T.CenterCrop(32)
+        want = T.Compose([crop, plain])(image).to_tensor()
+        got = T.Compose([crop, scaled])(image).to_tensor(dtype=torch.int8)
+        exact = (32 * want).round().clamp(-128, 127)
+        assert (got.float() - exact).abs().max() <= 1
+        assert "scale=32" in repr(scaled)
+
     def test_a_size_that_depends_on_the_image_is_refused_by_name(self):
         with pytest.raises(ValueError, match="Resize"):
             T.Compose([T.Resize(64), T.RandomHorizontalFlip()]).plan()
@@ -288,7 +311,7 @@ class TestPlan:
             T.Compose([T.CenterCrop(24)]).plan("planes")
 
     def test_what_is_not_native_is_explained(self):
-        compose = T.Compose([T.CenterCrop(32), T.RandomEqualize()])
+        compose = T.Compose([T.CenterCrop(32), lambda image: image])
         assert not compose.plan().native
         lines = compose.explain().splitlines()
         assert lines[0].endswith("native")
@@ -410,12 +433,6 @@ class TestBlocks:
         assert area == (painted & ~kept).sum()
         assert 0.01 < area / (64 * 48) < 0.35
 
-    def test_noise_has_its_deviation(self):
-        image = photograph(160, 160)
-        noisy = T.GaussianNoise(0.1)(image, rng=np.random.default_rng(0))
-        for a, b in zip(noisy.planes, image.dequantized().planes, strict=True):
-            assert abs((a - b).std() / 25.5 - 1) < 0.02
-
     @pytest.mark.parametrize("quality", [10, 50, 90])
     def test_quality_tables_are_those_of_libjpeg(self, quality):
         image = photograph(quality=quality)
@@ -428,12 +445,6 @@ class TestBlocks:
         ):
             steps = plane / table
             np.testing.assert_allclose(steps, np.rint(steps), atol=1e-4)
-
-    def test_equalised_means_are_spread_evenly(self):
-        image = T.RandomEqualize(1.0)(photograph(400, 400))
-        level = image.planes[0][..., 0, 0] / 8 + 128
-        counts, _ = np.histogram(level, 8, (0, 256))
-        assert counts.min() > 0.05 * level.size
 
     @pytest.mark.parametrize(
         "transform",
@@ -477,7 +488,7 @@ class TestAuto:
         assert len({tuple(x.flatten()[:8].tolist()) for x in seen}) > 30
 
     def test_one_image_and_a_batch_draw_the_same(self):
-        augment = T.RandAugment(operations="native")
+        augment = T.RandAugment(operations="linear")
         u = np.random.default_rng(2).random((50, augment.num_draws))
         together = augment.apply(Geometry.of_size(np.full(50, 64), np.full(50, 64)), u)
         records = np.zeros(50, _native.GEOMETRY_DTYPE)

@@ -48,6 +48,7 @@ plan_free(struct plan *plan)
 	free(plan->groups);
 	free(plan->pairs);
 	free(plan->row);
+	pixels_free(&plan->pixels);
 	free(plan);
 }
 
@@ -205,7 +206,8 @@ target_across(struct plan *plan, const struct target *t, u32 p, float *row)
 		next += num[k];
 	}
 	kernels->across_factored(row, t->stride, t->num_cols, pairs, num);
-	kernels->dct_rows(row, t->stride, t->num_cols);
+	if (!t->hold_samples)
+		kernels->dct_rows(row, t->stride, t->num_cols);
 }
 
 /*
@@ -237,13 +239,6 @@ target_fill(const struct target *t, u32 p, float *row)
 }
 
 static bool
-target_needs_fill(const struct target *t)
-{
-	return t->fill != 0 && !(t->sources[0].along->covers_all &&
-				 t->sources[0].across->covers_all);
-}
-
-static bool
 target_row_ready(const struct target *t, u32 p)
 {
 	for (u32 s = 0; s < t->num_sources; s++) {
@@ -263,7 +258,7 @@ target_advance(struct plan *plan, struct target *t)
 	const struct dct_kernels *const kernels = plan->kernels;
 	const bool needs_fill = t->num_sources != 0 && target_needs_fill(t);
 	const bool emit_samples =
-		t->along_factored && !needs_fill && t->mean_weight == 0 &&
+		t->along_factored && !needs_fill && !t->hold &&
 		kernels->can_emit_samples(&t->emit, t->num_along);
 
 	while (t->num_done < t->num_across) {
@@ -274,17 +269,18 @@ target_advance(struct plan *plan, struct target *t)
 			return;
 		t->num_done++;
 		if (t->num_sources == 0) {
-			emit_row(&t->emit, p, NULL, 0, t->num_along, 0);
+			if (!t->hold)
+				emit_row(&t->emit, p, NULL, 0, t->num_along, 0);
 			continue;
 		}
-		if (t->mean_weight != 0)
+		if (t->hold)
 			row = t->held + p * 8 * t->stride;
 		target_across(plan, t, p, row);
-		if (t->along_factored && !emit_samples)
+		if (t->along_factored && !emit_samples && !t->hold_samples)
 			kernels->dct_blocks(row, t->stride, t->num_along);
 		if (needs_fill)
 			target_fill(t, p, row);
-		if (t->mean_weight == 0)
+		if (!t->hold)
 			kernels->emit(&t->emit, p, row, t->stride, t->num_along,
 				      t->num_along_freqs, emit_samples);
 	}
@@ -374,6 +370,9 @@ plan_finish(struct plan *plan)
 		else if (t->mean_weight != 0 && t->num_sources != 0)
 			target_release(t, plan->kernels);
 	}
+	if (status == DCTLOAD_OK && plan->num_ops != 0)
+		status = plan_run_pixels(plan);
 	plan->num_targets = 0;
+	plan->num_ops = 0;
 	return status;
 }

@@ -323,9 +323,8 @@ target_finish(struct plan *plan, struct target *t)
 	if (!grow((void **)&plan->row, &plan->row_capacity, 8 * t->stride,
 		  sizeof(*plan->row)))
 		return DCTLOAD_NO_MEMORY;
-	if (t->mean_weight != 0 &&
-	    !grow((void **)&t->held, &t->held_capacity,
-		  t->num_across * 8 * t->stride, sizeof(*t->held)))
+	if (t->hold && !grow((void **)&t->held, &t->held_capacity,
+			     t->num_across * 8 * t->stride, sizeof(*t->held)))
 		return DCTLOAD_NO_MEMORY;
 	return DCTLOAD_OK;
 }
@@ -372,8 +371,8 @@ output_check(const struct dctload_info *info, const struct dctload_geometry *g,
 	     const struct dctload_output *o)
 {
 	const u32 unit = o->layout == DCTLOAD_PLANES ? 16 : 8;
-	const u32 w = g->transpose != 0 ? info->height : info->width;
-	const u32 h = g->transpose != 0 ? info->width : info->height;
+	u32 w = g->transpose != 0 ? info->height : info->width;
+	u32 h = g->transpose != 0 ? info->width : info->height;
 
 	if (o->layout > DCTLOAD_CONCAT || o->dtype > DCTLOAD_I8 ||
 	    o->width == 0 || o->height == 0 || o->width % unit != 0 ||
@@ -382,8 +381,10 @@ output_check(const struct dctload_info *info, const struct dctload_geometry *g,
 	for (u32 c = 0; c < 3; c++)
 		if (!freqs_valid(o->freqs[c], o->num_freqs[c]))
 			return DCTLOAD_BAD_ARGUMENT;
-	if (steps_out_size(g->x, g->num_x, w) != o->width ||
-	    steps_out_size(g->y, g->num_y, h) != o->height)
+	w = steps_out_size(g->x, g->num_x, w);
+	h = steps_out_size(g->y, g->num_y, h);
+	if (ops_check(g->ops, g->num_ops, &w, &h) != DCTLOAD_OK ||
+	    w != o->width || h != o->height)
 		return DCTLOAD_BAD_ARGUMENT;
 	return DCTLOAD_OK;
 }
@@ -470,9 +471,34 @@ target_set_color(struct target *t, const struct dctload_output *o,
 		e->offset[k] += 8 * scale *
 				(c == 0 ? color->y_offset :
 					  color->chroma_offset[c - 1]);
-		if (c == 0)
+		if (c == 0) {
 			t->mean_weight = scale * color->y_mean;
+			t->hold = t->mean_weight != 0;
+		}
 	}
+}
+
+/* What operations need: all frequencies, at the size before them. */
+static void
+spec_for_pixels(const struct plan *plan, struct target_spec *spec,
+		struct target *t)
+{
+	static const u8 all[BLOCK_COEFS] = {
+		0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+		16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
+		32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47,
+		48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63,
+	};
+	const bool tr = plan->transpose;
+
+	spec->freqs = all;
+	spec->num_freqs = BLOCK_COEFS;
+	spec->out_along = ratio_size(tr ? plan->mid_height : plan->mid_width,
+				     spec->along);
+	spec->out_across = ratio_size(tr ? plan->mid_width : plan->mid_height,
+				      spec->across);
+	t->num_along = ceil_div_u32(spec->out_along, 8);
+	t->num_across = ceil_div_u32(spec->out_across, 8);
 }
 
 static enum dctload_status
@@ -494,9 +520,12 @@ plan_add_target(struct plan *plan, const struct dctload_geometry *g,
 	float weights[DCTLOAD_MAX_COMPONENTS];
 	enum dctload_status status;
 
-	target_set_layout(t, o, c, tr, out);
+	target_set_layout(t, o, c, tr && plan->num_ops == 0, out);
 	t->num_sources = 0;
+	t->hold = t->hold_samples = false;
 	t->mean_weight = 0;
+	if (plan->num_ops != 0)
+		spec_for_pixels(plan, &spec, t);
 	color_weights(plan, g, c, weights, &t->fill);
 	spec.one_source = equal_sampling(&plan->info, weights);
 	if (spec.num_freqs != 0) {
@@ -504,10 +533,37 @@ plan_add_target(struct plan *plan, const struct dctload_geometry *g,
 		if (status != DCTLOAD_OK)
 			return status;
 	}
+	if (plan->num_ops != 0) {
+		target_set_pixels(t, o, c);
+		return target_finish(plan, t);
+	}
 	target_set_channels(t, &spec);
 	if (g->use_color != 0)
 		target_set_color(t, o, &g->color, c);
 	return target_finish(plan, t);
+}
+
+static void
+plan_set_ops(struct plan *plan, const struct dctload_geometry *g,
+	     const struct dctload_output *o)
+{
+	const struct dctload_info *const info = &plan->info;
+	const bool tr = g->transpose != 0;
+
+	plan->num_ops = g->num_ops;
+	if (g->num_ops == 0)
+		return;
+	memcpy(plan->ops, g->ops, g->num_ops * sizeof(g->ops[0]));
+	plan->use_color = g->use_color != 0;
+	plan->color = g->color;
+	plan->transpose = tr;
+	plan->mid_width =
+		steps_out_size(g->x, g->num_x, tr ? info->height : info->width);
+	plan->mid_height =
+		steps_out_size(g->y, g->num_y, tr ? info->width : info->height);
+	plan->out_rows = o->height / 8;
+	plan->out_cols = o->width / 8;
+	plan->chroma_shift = o->layout == DCTLOAD_PLANES ? 1 : 0;
 }
 
 enum dctload_status
@@ -518,6 +574,7 @@ plan_begin(struct plan *plan, const struct dctload_info *info,
 	enum dctload_status status = plan_check(info, g);
 
 	plan->num_targets = 0;
+	plan->num_ops = 0;
 	if (status == DCTLOAD_OK)
 		status = output_check(info, g, output);
 	if (status != DCTLOAD_OK)
@@ -529,11 +586,14 @@ plan_begin(struct plan *plan, const struct dctload_info *info,
 	plan->info = *info;
 	plan->num_begun++;
 	plan->kernels = dct_kernels();
+	plan_set_ops(plan, g, output);
 	for (u32 c = 0; c < 3; c++) {
 		status = plan_add_target(plan, g, output, c, out);
 		if (status != DCTLOAD_OK)
 			return status;
 	}
 	plan->num_targets = 3;
+	if (plan->num_ops != 0)
+		plan_choose_form(plan);
 	return DCTLOAD_OK;
 }

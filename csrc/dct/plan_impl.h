@@ -5,6 +5,7 @@
 
 #include "emit.h"
 #include "kernels.h"
+#include "pixels.h"
 #include "plan.h"
 #include "resample.h"
 #include "taps.h"
@@ -51,9 +52,11 @@ struct target {
 	u32 num_done;   /* output rows that are complete */
 
 	/*
-	 * Where the mean of the output decides its offset, rows are held back:
-	 * 'mean_weight' is what the offset of DC takes from the mean amplitude.
+	 * Rows are held back where operations follow, or where the mean of the
+	 * output decides its offset: 'mean_weight' is what the offset of DC
+	 * takes from the mean amplitude.
 	 */
+	bool hold, hold_samples;
 	float mean_weight;
 	float *held; /* [num_across][8][stride] */
 	size_t held_capacity;
@@ -77,6 +80,16 @@ struct plan {
 	size_t pairs_capacity;
 	float *row; /* one output row */
 	size_t row_capacity;
+
+	/* Operations that come before emission, see plan_pixels.c. */
+	u32 num_ops;
+	struct dctload_op ops[DCTLOAD_MAX_OPS];
+	bool use_color, transpose;
+	struct dctload_color_map color;
+	u32 mid_width, mid_height; /* samples, before the operations */
+	u32 out_rows, out_cols;    /* blocks of luma, after them */
+	u32 chroma_shift;
+	struct pixels pixels;
 };
 
 /* What plan_begin() derives a target from. */
@@ -100,10 +113,27 @@ void target_set_channels(struct target *t, const struct target_spec *spec);
 
 enum dctload_status target_finish(struct plan *plan, struct target *t);
 
+/* Have 't' kept for plan_run_pixels(). */
+void target_set_pixels(struct target *t, const struct dctload_output *o, u32 c);
+
+/* Decide whether targets that are kept hold samples or amplitudes. */
+void plan_choose_form(struct plan *plan);
+
+/* The operations, and emission. */
+enum dctload_status plan_run_pixels(struct plan *plan);
+
 u32 steps_out_size(const struct dctload_step *steps, u32 num_steps, u32 size);
 
 enum dctload_status
 plan_check(const struct dctload_info *info, const struct dctload_geometry *g);
+
+/* Whether some positions see no sample, and that matters. */
+static inline bool
+target_needs_fill(const struct target *t)
+{
+	return t->fill != 0 && !(t->sources[0].along->covers_all &&
+				 t->sources[0].across->covers_all);
+}
 
 /* Output rows in the order in which they become complete. */
 static inline u32

@@ -35,6 +35,7 @@ plan_begin_resample(struct plan *plan, const struct dctload_info *info,
 	u32 along, across;
 
 	plan->num_targets = 0;
+	plan->num_ops = 0;
 	if (status != DCTLOAD_OK)
 		return status;
 	plan->info = *info;
@@ -64,6 +65,7 @@ plan_begin_resample(struct plan *plan, const struct dctload_info *info,
 		spec.out_across = ratio_size(across, spec.across);
 		weights[c] = 1;
 		t->fill = g->fill[c];
+		t->hold = t->hold_samples = false;
 		t->mean_weight = 0;
 		target_set_blocks(t, &spec, out[c]);
 		status = target_set_sources(plan, t, g, &spec, weights);

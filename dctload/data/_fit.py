@@ -86,7 +86,7 @@ class FitPlan(Plan):
             # As CenterCrop rounds.
             left = np.rint((geometry.width - width) / 2)
             top = np.rint((geometry.height - height) / 2)
-        return geometry.crop(left, top, width, height).filled((0, 0, 0))
+        return geometry.crop(left, top, width, height, fill=(0, 0, 0))
 
     def _format(self, size: tuple[int, int]) -> tuple[Format, Any]:
         if size not in self._formats:

@@ -10,16 +10,8 @@ from typing import Any
 
 from . import emission
 from ._base import GeometryTransform, Transform
+from .affine import RandomAffine, RandomRotation, RandomShear
 from .auto import RandAugment, TrivialAugmentWide
-from .blocks import (
-    GaussianNoise,
-    RandomAutocontrast,
-    RandomEqualize,
-    RandomErasing,
-    RandomJPEG,
-    RandomPosterize,
-    RandomSolarize,
-)
 from .color import (
     ColorJitter,
     ColorTransform,
@@ -46,8 +38,19 @@ from .geometry import (
     Resize,
     Transpose,
 )
+from .pixels import (
+    JPEG,
+    GaussianNoise,
+    RandomAutocontrast,
+    RandomEqualize,
+    RandomErasing,
+    RandomJPEG,
+    RandomPosterize,
+    RandomSolarize,
+)
 
 __all__ = [
+    "JPEG",
     "CenterCrop",
     "ColorJitter",
     "ColorTransform",
@@ -64,6 +67,7 @@ __all__ = [
     "Pad",
     "RandAugment",
     "RandomAdjustSharpness",
+    "RandomAffine",
     "RandomAutocontrast",
     "RandomChromaDrop",
     "RandomCrop",
@@ -77,7 +81,9 @@ __all__ = [
     "RandomMidFrequency",
     "RandomPosterize",
     "RandomResizedCrop",
+    "RandomRotation",
     "RandomRotation90",
+    "RandomShear",
     "RandomSolarize",
     "RandomVerticalFlip",
     "Resize",

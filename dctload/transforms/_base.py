@@ -80,16 +80,33 @@ class Transform:
 
 
 class GeometryTransform(Transform):
-    """A transform that only moves and resamples; carried out in C."""
+    """A transform whose meaning is a :class:`Geometry`; carried out in C.
+
+    Attributes:
+        resamples: It changes the resolution, which operations cannot.
+        uses_ops: It may leave an image with operations.
+    """
+
+    resamples: bool = False
+    uses_ops: bool = False
 
     def apply(self, geometry: Geometry, u: Array) -> Geometry:
         """What becomes of N images, with u (N, num_draws)."""
         raise NotImplementedError
 
     def apply_image(self, image: "DctImage", u: Array) -> "DctImage":
+        image = self._ready(image)
         return image._replace(pending=self.apply(pending(image), u))
 
+    def _ready(self, image: "DctImage") -> "DctImage":
+        """The image, its operations carried out if this cannot follow them."""
+        ops = pending(image).ops
+        if not self.resamples or ops is None or not ops.num.any():
+            return image
+        return image._with_amplitudes(image.planes)
+
     def sample(self, image: "DctImage", target: Any, u: Array) -> tuple[Any, Any]:
+        image = self._ready(image)
         before = pending(image)
         after = self.apply(before, u)
         log = after.log[len(before.log) :]

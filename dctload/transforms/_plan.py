@@ -4,13 +4,13 @@ draws (N, num_draws) --fill()--> N records of struct dctload_geometry
 frequencies, statistics -------> one struct dctload_output
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _native, _resample
+from .. import _native, _ops_numpy, _resample
 from .._geometry import Geometry
 from ..frequencies import PUBLISHED, Subset
 from ._base import Array, GeometryTransform, Transform, pending
@@ -23,11 +23,21 @@ LAYOUTS = ("planes", "concat")
 DTYPES = ("float32", "float16", "bfloat16", "int16", "int8")
 
 
-def why_not(part: Transform) -> str | None:
-    """Why a transform is not carried out in C; None if it is."""
-    if isinstance(part, (GeometryTransform, SelectFrequencies, Normalize)):
-        return None
-    return "carried out in Python, one image at a time"
+def why_not(
+    transforms: Sequence[Transform],
+) -> Iterator[tuple[Transform, str | None]]:
+    """Each transform, and why it is not carried out in C; None if it is."""
+    after = None
+    for part in transforms:
+        reason = None
+        if isinstance(part, GeometryTransform):
+            if part.resamples and after is not None:
+                reason = f"resampling after {after!r} is carried out in Python"
+            if part.uses_ops:
+                after = part
+        elif not isinstance(part, (SelectFrequencies, Normalize)):
+            reason = "carried out in Python, one image at a time"
+        yield part, reason
 
 
 def dtype_name(dtype: Any) -> str:
@@ -147,8 +157,8 @@ class Plan:
         self.transforms = list(transforms)
         self.why_not = [
             f"{part!r}: {reason}"
-            for part in self.transforms
-            if (reason := why_not(part)) is not None
+            for part, reason in why_not(self.transforms)
+            if reason is not None
         ]
         self.native = not self.why_not
         self.num_draws = sum(part.num_draws for part in self.transforms)
@@ -281,9 +291,17 @@ def _emit_floats(
     parts: list[Array] = []
     halves = [Fraction(1, 2 if form.layout == "planes" and c else 1) for c in range(3)]
     ycc = [component(image, planes, c, half) for c, half in enumerate(halves)]
-    color = pending(image).color
-    if color is not None:
-        ycc = color.apply(ycc)
+    geometry = pending(image)
+    if geometry.color is not None:
+        ycc = geometry.color.apply(ycc)
+    if geometry.ops is not None:
+        size = int(geometry.x.size[0]), int(geometry.y.size[0])
+        num = 1 if image.info.color == "grey" else 3
+        ratios = [(half, half) for half in halves]
+        ycc[:num] = _ops_numpy.run(geometry.ops, 0, ycc[:num], size, ratios)
+        grids = [(image.height * h // 8, image.width * h // 8) for h in halves]
+        for c in range(num, 3):
+            ycc[c] = np.zeros((*map(int, grids[c]), 8, 8), np.float32)
     for amplitudes, (c, freqs) in zip(ycc, enumerate(form.subset), strict=True):
         chosen = amplitudes.reshape(*amplitudes.shape[:2], 64)[..., list(freqs)]
         index = list(freqs)
@@ -323,6 +341,7 @@ def component(image: "DctImage", planes: list[Array], c: int, ratio: Fraction) -
         total = sum(_resample.YCC_FROM_RGB[c, k] * one(k) for k in range(3))
         return np.asarray(total, np.float32)
     if color == "grey" and c > 0:
-        rows, columns = image.height * ratio // 8, image.width * ratio // 8
-        return np.zeros((int(rows), int(columns), 8, 8), np.float32)
+        size = int(geometry.y.size[0]), int(geometry.x.size[0])
+        rows, columns = (-(-_resample.ceil_size(n, ratio) // 8) for n in size)
+        return np.zeros((rows, columns, 8, 8), np.float32)
     return one(c)

@@ -1,8 +1,9 @@
 """Colour and frequency changes that are linear: free in the native pass.
 
-All of them compose to one affine map an image (:class:`dctload._color.ColorMap`).
-They act on the final output: where torchvision takes the mean of an image before a
-crop, the mean here is that of what is left. Values are not clamped to 0..255.
+All of them compose to one affine map an image (:class:`dctload._color.ColorMap`);
+behind an operation on pixels they are operations too. They act on the final output:
+where torchvision takes the mean of an image before a crop, the mean here is that of
+what is left. Values are not clamped to 0..255.
 """
 
 # ruff: noqa: D102 - what overrides is described in _base
@@ -80,39 +81,28 @@ def invert(num: int) -> ColorMap:
 _OMEGA = np.pi * np.arange(8) / 8  # angular frequency of DCT index u
 
 
-def _gain_map(luma: Array, chroma: Array | None = None) -> ColorMap:
-    """Gains (N, 8, 8) of the frequencies; chroma as luma if None."""
-    out = ColorMap.identity(len(luma))
-    out.gain[:, 0] = luma.reshape(-1, 64)
-    out.gain[:, 1] = (luma if chroma is None else chroma).reshape(-1, 64)
-    return out
-
-
 def sharpness(factor: Array) -> ColorMap:
     """Blend with torchvision's 3 x 3 smoothing, by its frequency response.
 
     Exact inside a block; at its border the kernel sees the block's mirror image in
     place of the next block.
     """
-    c = np.cos(_OMEGA)
-    smooth = 5 + 2 * c[:, None] + 2 * c + 4 * np.outer(c, c)
-    smooth /= 13
-    return _gain_map(
-        factor[:, None, None] * np.ones((8, 8)) + (1 - factor[:, None, None]) * smooth
-    )
+    # The kernel is 4 in the middle and a box of ones, over 13.
+    axis = np.tile(1 + 2 * np.cos(_OMEGA), (len(factor), 1))
+    share = (1 - factor) / 13
+    return ColorMap.of_response(axis, factor + 4 * share, share)
 
 
 def blur(sigma: Array) -> ColorMap:
     """Gaussian blur by its frequency response, with the same border as sharpness."""
-    axis = np.exp(-0.5 * np.square(sigma[:, None] * _OMEGA))
-    return _gain_map(axis[:, :, None] * axis[:, None, :])
+    return ColorMap.of_response(
+        np.exp(-0.5 * np.square(sigma[:, None] * _OMEGA)), k0=0, k1=1
+    )
 
 
 def frequency_enhance(amount: Array) -> ColorMap:
     """All AC times 1 + amount ("RGB no more")."""
-    gain = np.ones((len(amount), 8, 8)) * (1 + amount[:, None, None])
-    gain[:, 0, 0] = 1
-    return _gain_map(gain)
+    return ColorMap.of_response(np.ones((len(amount), 8)), 1 + amount, 0, dc=1)
 
 
 def mid_frequency(amount: Array) -> ColorMap:
@@ -124,17 +114,22 @@ def mid_frequency(amount: Array) -> ColorMap:
     """
     width = 4 - 2.2 * np.abs(amount)
     axis = np.exp(-0.5 * np.square((np.arange(8) - 3.5) / width[:, None]))
-    window = axis[:, :, None] * axis[:, None, :]
-    luma = window ** np.sign(amount)[:, None, None]
-    luma[:, 0, 0] = 1
-    return _gain_map(luma, np.ones_like(luma))
+    return ColorMap.of_response(axis ** np.sign(amount)[:, None], 0, 1, dc=1, which=1)
 
 
 def luma_sharpness(amount: Array) -> ColorMap:
     """Luma times max(1 + m u / 7, 0) max(1 + m v / 7, 0), m twice ``amount``."""
     axis = np.maximum(1 + 2 * amount[:, None] * np.arange(8) / 7, 0)
-    luma = axis[:, :, None] * axis[:, None, :]
-    return _gain_map(luma, np.ones_like(luma))
+    return ColorMap.of_response(axis, 0, 1, which=1)
+
+
+def dc_gain(factor: Array, which: int) -> ColorMap:
+    """The means of blocks of luma (1) or chroma (2) times a factor ("RGB no more")."""
+    out = ColorMap.of_response(np.ones((len(factor), 8)), 1, 0, dc=1, which=which)
+    assert out.response is not None
+    out.response[:, 10] = factor
+    out.gain[:, which - 1, 0] = factor
+    return out
 
 
 def chroma_drop(which: Array) -> ColorMap:

@@ -70,8 +70,7 @@ class Compose(Transform):
     def explain(self) -> str:
         """A line for each transform: native, or why it is carried out in Python."""
         lines = []
-        for part in self.transforms:
-            reason = _plan.why_not(part)
+        for part, reason in _plan.why_not(self.transforms):
             lines.append(f"{part!r}: {'native' if reason is None else reason}")
         return "\n".join(lines)
 

@@ -64,6 +64,8 @@ class Normalize(Transform):
             vectors are taken depends on the layout and the size of the output.
         mean: In place of ``statistics``: (3, 64), Y, Cb, Cr, natural order.
         std: Likewise.
+        scale: Multiplies the result. Whole numbers need one: with 32, int8 holds 4
+            deviations in steps of a 32nd.
     """
 
     def __init__(
@@ -72,9 +74,13 @@ class Normalize(Transform):
         *,
         mean: npt.ArrayLike | None = None,
         std: npt.ArrayLike | None = None,
+        scale: float = 1.0,
     ):
+        if not scale > 0:
+            raise ValueError(f"scale must be above 0, got {scale}")
         if (statistics is None) == (mean is None) or (mean is None) != (std is None):
             raise ValueError("Normalize needs statistics, or both mean and std")
+        self.scale = float(scale)
         self.name = statistics if isinstance(statistics, str) else None
         self._entries: list[dict[str, Any]]
         if statistics is None:
@@ -91,14 +97,17 @@ class Normalize(Transform):
                 raise ValueError("every std must be above 0")
 
     def vectors(self, layout: str, size: int) -> tuple[Array, Array]:
-        """Mean and std, each (3, 64), for outputs whose shorter side is ``size``."""
+        """Mean and std, each (3, 64), for outputs whose shorter side is ``size``.
+
+        The std is divided by ``scale``.
+        """
         for entry in self._entries:
             if entry.get("layout", layout) != layout:
                 continue
             if entry.get("min_size", 1) <= size <= entry.get("max_size", size):
                 return (
                     np.asarray(entry["mean"], np.float64),
-                    np.asarray(entry["std"], np.float64),
+                    np.asarray(entry["std"], np.float64) / self.scale,
                 )
         raise ValueError(
             f"the statistics {self.name or ''} hold nothing for layout {layout!r} "
@@ -113,7 +122,8 @@ class Normalize(Transform):
         return image._replace(emission=self.record(emission_of(image)))
 
     def __repr__(self) -> str:
-        return f"Normalize({self.name!r})" if self.name else "Normalize(...)"
+        scale = "" if self.scale == 1 else f", scale={self.scale:g}"
+        return f"Normalize({self.name!r}{scale})" if self.name else "Normalize(...)"
 
 
 def presets() -> list[str]:

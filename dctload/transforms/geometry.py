@@ -31,6 +31,8 @@ class Resize(GeometryTransform):
         antialias: Must be True: the filter always widens when shrinking.
     """
 
+    resamples = True
+
     def __init__(
         self,
         size: int | Sequence[int] | None,
@@ -108,7 +110,7 @@ class CenterCrop(GeometryTransform):
         height, width = two_sizes(self.size, "CenterCrop")
         left = _centred(geometry.width, width)
         top = _centred(geometry.height, height)
-        return _black(geometry.crop(left, top, width, height))
+        return geometry.crop(left, top, width, height, fill=BLACK)
 
     def size_after(self, size: "Size | None") -> "Size | None":
         height, width = two_sizes(self.size, "CenterCrop")
@@ -123,9 +125,8 @@ def _centred(size: Array, crop: int) -> Array:
     return np.rint((padded - crop) / 2).astype(np.int64) - before
 
 
-def _black(geometry: Geometry) -> Geometry:
-    """Outside is black, as torchvision's fill=0: Y at -128, no colour."""
-    return geometry.filled((-128, 0, 0))
+# torchvision's fill=0: Y at -128, no colour.
+BLACK = (-128.0, 0.0, 0.0)
 
 
 class RandomResizedCrop(GeometryTransform):
@@ -145,6 +146,7 @@ class RandomResizedCrop(GeometryTransform):
 
     ATTEMPTS = 10
     num_draws = 2 * ATTEMPTS + 2
+    resamples = True
 
     def __init__(
         self,
@@ -248,6 +250,11 @@ def fill_levels(fill: Any) -> tuple[float, float, float]:
     )
 
 
+def mask_level(fill: Any) -> float:
+    """What torchvision fills masks with: the same number, of colours none."""
+    return float(fill) if isinstance(fill, (int, float)) else 0.0
+
+
 def _margins(padding: int | Sequence[int]) -> tuple[int, int, int, int]:
     """Left, top, right, bottom of torchvision's ``padding`` argument."""
     values = [padding] if isinstance(padding, int) else list(padding)
@@ -285,7 +292,9 @@ class Pad(GeometryTransform):
         self._levels = fill_levels(fill)
 
     def apply(self, geometry: Geometry, u: Array) -> Geometry:
-        return geometry.pad(*self.padding).filled(self._levels)
+        return geometry.pad(
+            *self.padding, fill=self._levels, mask_level=mask_level(self.fill)
+        )
 
     def size_after(self, size: "Size | None") -> "Size | None":
         left, top, right, bottom = self.padding
@@ -333,7 +342,9 @@ class RandomCrop(GeometryTransform):
         w, h = w + 2 * more_w, h + 2 * more_h
         x = (u[:, 1] * (w - width + 1)).astype(np.int64) - left - more_w
         y = (u[:, 0] * (h - height + 1)).astype(np.int64) - top - more_h
-        return geometry.crop(x, y, width, height).filled(self._levels)
+        return geometry.crop(
+            x, y, width, height, fill=self._levels, mask_level=mask_level(self.fill)
+        )
 
     def size_after(self, size: "Size | None") -> "Size | None":
         return self.size[1], self.size[0]

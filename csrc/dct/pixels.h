@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pixels.h - operations on one image in turn, on samples, RGB or amplitudes
+ *
+ * The kinds of operations and what they mean are in dctload.h.  An image goes
+ * from one form to another only where the next operation asks for it.  RGB is
+ * made a few rows at a time, while they are in cache, where that suffices.
+ */
+#ifndef DCTLOAD_PIXELS_H
+#define DCTLOAD_PIXELS_H
+
+#include "../common.h"
+
+/*
+ * One component: rows of floats, the grid of its blocks laid out as an image.
+ * Samples past width and height, up to whole blocks, repeat the last ones
+ * wherever that matters.
+ */
+struct pixel_plane {
+	float *data;
+	size_t capacity;
+	u32 width, height; /* samples */
+	size_t stride;     /* floats, at least the width in whole blocks */
+};
+
+struct pixels {
+	u32 num_planes;    /* 1: grey, 3: Y, Cb, Cr */
+	u32 width, height; /* of luma, in samples */
+	u32 shift;         /* chroma has 1 / 2^shift of luma's resolution */
+	bool is_samples;   /* the planes hold samples; else amplitudes */
+	struct pixel_plane planes[3];
+	struct pixel_plane spare[3]; /* scratch: what a map makes */
+	float *rows;                 /* scratch: a few rows */
+	size_t rows_capacity;
+	float *strip; /* scratch: RGB of a few rows */
+	size_t strip_capacity;
+	u8 *levels; /* scratch: levels of a row */
+	size_t levels_capacity;
+};
+
+/*
+ * An image of 'width' x 'height' luma samples, which the caller writes to
+ * 'planes'.  False if there is no memory.
+ */
+bool pixels_begin(struct pixels *px, u32 num_planes, u32 width, u32 height,
+		  u32 shift, bool is_samples);
+
+/* Apply the operations, which ops_check() has passed. */
+enum dctload_status
+pixels_run(struct pixels *px, const struct dctload_op *ops, u32 num_ops);
+
+/* Make amplitudes of samples. */
+void pixels_to_amplitudes(struct pixels *px);
+
+void pixels_free(struct pixels *px);
+
+/*
+ * BAD_ARGUMENT unless every operation is known and its parameters make sense.
+ * '*width' and '*height' become those after the operations.
+ */
+enum dctload_status
+ops_check(const struct dctload_op *ops, u32 num_ops, u32 *width, u32 *height);
+
+/* Whether the first operation wants samples, or RGB, which is made of them. */
+bool ops_begin_with_samples(const struct dctload_op *ops, u32 num_ops);
+
+/* ---- for the files pixels*.c only ---- */
+
+static inline u32
+round_up_8(u32 n)
+{
+	return ceil_div_u32(n, 8) * 8;
+}
+
+/* Room for 'width' x 'height' samples in whole blocks. */
+bool plane_resize(struct pixel_plane *plane, u32 width, u32 height);
+
+/* Samples of plane 'c' along an axis of 'size' luma samples. */
+static inline u32
+plane_size(const struct pixels *px, u32 c, u32 size)
+{
+	return c == 0 ? size : ceil_div_u32(size, 1u << px->shift);
+}
+
+/* Let the margin up to whole blocks repeat the last samples. */
+void plane_repeat_edges(struct pixel_plane *plane);
+
+void pixels_do_amplitudes(struct pixels *px, const struct dctload_op *op);
+
+enum dctload_status
+pixels_do_samples(struct pixels *px, const struct dctload_op *op);
+
+/* 'num' operations in turn, all on RGB. */
+enum dctload_status
+pixels_do_rgb(struct pixels *px, const struct dctload_op *ops, u32 num);
+
+#endif /* DCTLOAD_PIXELS_H */
