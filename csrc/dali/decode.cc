@@ -175,7 +175,7 @@ Decode::set_size(uint32_t height, uint32_t width)
 {
 	const uint32_t unit = layout_ == "planes" ? 16 : 8;
 
-	if (height == output_.height && width == output_.width)
+	if (height == output_.height && width == output_.width && height != 0)
 		return;
 	if (height == 0 || width == 0 || height % unit || width % unit ||
 	    height > MAX_SIZE || width > MAX_SIZE)
