@@ -286,7 +286,8 @@ class DaliPipeline:
         with pipe:
             files, *rest = fn.external_source(self._feed, len(self._columns()) + 1)
             if self._are_paths:
-                files = fn.io.file.read(files)
+                # A mapped file that is cut short meanwhile would end the process.
+                files = fn.io.file.read(files, dont_use_mmap=True)
             arguments = dict(zip(self._columns(), rest, strict=True))
             *tensors, statuses = fn.dctload.decode(
                 files, on_error="zero", **arguments, **constants
@@ -323,8 +324,10 @@ class DaliPipeline:
         raw = [np.frombuffer(data, np.uint8) for data in step.inputs.raw]
         if self._are_paths:
             for place, path in enumerate(step.inputs.raw):
-                if error := _why_unreadable(path):
+                size, error = _survey(path)
+                if error is not None:
                     step.failed[place] = error
+                if not size:
                     raw[place] = _STAND_IN
         return raw
 
@@ -383,32 +386,34 @@ class DaliPipeline:
         raw = step.inputs.raw[place]
         if not step.inputs.is_path:
             return bytes(raw)
-        if error := _why_unreadable(raw):
+        _, error = _survey(raw)
+        if error is not None:
             raise error
         with open(raw, "rb") as file:
             return file.read()
 
 
-# A file that is there and no JPEG: for the sake of one that cannot be read DALI would
-# end the pipeline.
+# A file that is there and no JPEG: for the sake of one that is empty or cannot be read
+# DALI would end the pipeline.
 _STAND_IN = np.frombuffer(os.fsencode(__file__), np.uint8)
 
 
-def _why_unreadable(path: bytes) -> OSError | None:
-    """Why DALI could not read a file, without opening it."""
-    name = os.fsdecode(path)
+def _survey(path: bytes) -> tuple[int, OSError | None]:
+    """The size of a file and, with 0, why it cannot be read, without opening it."""
     try:
-        mode = os.stat(path).st_mode
+        found = os.stat(path)
+        number = 0
     except OSError as error:
-        return OSError(error.errno, os.strerror(error.errno or 0), name)
-    number = 0
-    if stat.S_ISDIR(mode):
+        return 0, OSError(error.errno, os.strerror(error.errno or 0), os.fsdecode(path))
+    if stat.S_ISDIR(found.st_mode):
         number = errno.EISDIR
-    elif not stat.S_ISREG(mode):
+    elif not stat.S_ISREG(found.st_mode):
         number = errno.EINVAL
     elif not os.access(path, os.R_OK):
         number = errno.EACCES
-    return OSError(number, os.strerror(number), name) if number else None
+    if number:
+        return 0, OSError(number, os.strerror(number), os.fsdecode(path))
+    return found.st_size, None
 
 
 def _in_memory(tensor: torch.Tensor) -> torch.Tensor:
