@@ -19,8 +19,9 @@ def _threads() -> int:
 
 def _epochs(graph: Callable[[list[str]], object], paths: list[str]) -> Pass:
     """Build a pipeline of ``graph``; a pass runs it once over all files."""
-    import dctload.dali  # noqa: F401 - sets up DALI's memory, for all alike
     from nvidia.dali import Pipeline
+
+    import dctload.dali  # noqa: F401 - sets up DALI's memory, for all alike
 
     # Nothing may run ahead: what is made after a pass would be counted nowhere.
     pipe = Pipeline(

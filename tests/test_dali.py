@@ -1,5 +1,6 @@
 """``fn.dctload``: the same numbers as dctload itself, and errors that say what."""
 
+import io
 import subprocess
 import sys
 
@@ -65,7 +66,9 @@ def assert_same(made, files, plan_of, outputs=1, **options):
     """Every sample of ``made`` is what dctload makes of its file."""
     assert len(made) == outputs
     for i, data in enumerate(files):
-        for output, array in zip(made, wanted(data, *plan_of(i), **options), strict=True):
+        for output, array in zip(
+            made, wanted(data, *plan_of(i), **options), strict=True
+        ):
             assert output[i].dtype == array.dtype
             np.testing.assert_array_equal(output[i], array)
 
@@ -256,7 +259,9 @@ class TestTheSameBitsAsDctload:
         for i, data in enumerate(files):
             for c, plane in enumerate(dctload.decode(data).planes):
                 flat = plane.reshape(*plane.shape[:2], 64)
-                np.testing.assert_array_equal(planes[c][i], flat[..., subset_of(subset, c)])
+                np.testing.assert_array_equal(
+                    planes[c][i], flat[..., subset_of(subset, c)]
+                )
 
     def test_shapes_from_headers(self, files, turned):
         (shapes,) = run("peek_shape", [*files, *turned])
@@ -288,7 +293,13 @@ class TestBadFiles:
         some = [files[0], broken, b"", b"\x89PNG\r\n\x1a\n" + bytes(50), files[1]]
         made, status = decode(some, size=32, on_error="zero")
         assert [int(s) for s in status] == [0, 101, 100, 100, 0]
-        assert [bool(sample.any()) for sample in made] == [True, False, False, False, True]
+        assert [bool(sample.any()) for sample in made] == [
+            True,
+            False,
+            False,
+            False,
+            True,
+        ]
         assert_same([[made[0], made[4]]], files[:2], lambda i: [T.Resize((32, 32))])
         assert dctload.dali.num_zeroed() == before + 3
         assert any(m.startswith("sample 1: ") for m in dctload.dali.bad_files())
@@ -314,7 +325,7 @@ class TestBadFiles:
 
     @pytest.mark.parametrize("operator", ["decode_raw", "decode"])
     def test_every_bad_file_has_its_status(self, operator):
-        """The operators know all that is wrong with files, and nothing worse happens."""
+        """The operators know what is wrong with a file, and nothing worse happens."""
         some = corpus_bad.bad()
         constants = {"size": 16} if operator == "decode" else {}
         *_, status = run(operator, list(some.values()), on_error="zero", **constants)
@@ -507,17 +518,18 @@ class TestPipelines:
             import sys, numpy as np
             import dctload.dali
             import nvidia.dali.experimental.dynamic as ndd
-            data = np.frombuffer(sys.stdin.buffer.read(), np.uint8)
+            data = np.frombuffer(sys.stdin.buffer.read(), np.uint8).copy()
             made = ndd.dctload.decode(ndd.as_batch([data, data]), size=32,
                 mirror=ndd.as_batch([0, 1]))
             np.savez(sys.stdout.buffer, *[np.asarray(t.cpu()) for t in made])
         """
         done = subprocess.run(
-            [sys.executable, "-c", code], input=files[0], capture_output=True, timeout=100
+            [sys.executable, "-c", code],
+            input=files[0],
+            capture_output=True,
+            timeout=100,
         )
         assert done.returncode == 0, done.stderr.decode()
-        import io
-
         made = np.load(io.BytesIO(done.stdout))
         assert_same(
             [[made[name] for name in made.files]],

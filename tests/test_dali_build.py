@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import jpeg_bytes, picture
 from dali_setup import CACHE, decode
 
-from conftest import jpeg_bytes, picture
 from dctload.dali import _build, _plugin
 
 USE = """
@@ -81,7 +81,9 @@ def test_a_plugin_that_somebody_else_has_loaded(file):
     from nvidia import dali
 
     with _build.plugin(dali) as path:
-        before = f"import nvidia.dali.plugin_manager as m\nm.load_library({str(path)!r})\n"
+        before = (
+            f"import nvidia.dali.plugin_manager as m\nm.load_library({str(path)!r})\n"
+        )
     process = subprocess.run(
         [sys.executable, "-c", before + USE.format(path=str(file)) + "use()"],
         capture_output=True,
@@ -139,17 +141,24 @@ NO_OPERATORS = """if True:
     ("environment", "words"),
     [
         ({"PATH": "/nonexistent"}, "install g++"),
-        ({"CXX": "/nonexistent/c++"}, "CXX=/nonexistent/c++ is not there"),
-        ({"CXX": "false"}, "has to know C++20"),
+        pytest.param(
+            {"CXX": "/nonexistent/c++"},
+            "CXX=/nonexistent/c++ is not there",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param({"CXX": "false"}, "has to know C++20", marks=pytest.mark.slow),
     ],
     ids=["no compiler", "a wrong name", "a compiler that fails"],
 )
-def test_without_operators_the_error_says_what_to_do(file, tmp_path, environment, words):
+def test_without_operators_the_error_says_what_to_do(
+    file, tmp_path, environment, words
+):
     environment = {"CXX": "", "DCTLOAD_CACHE": str(tmp_path / "empty"), **environment}
     errors = finish(start(NO_OPERATORS.format(words=words), file, **environment))
     assert words in errors
 
 
+@pytest.mark.slow
 def test_a_damaged_plugin_is_an_import_error(file, tmp_path):
     from nvidia import dali
 
@@ -170,9 +179,13 @@ def test_one_that_was_built_before_goes_first(tmp_path, monkeypatch):
         assert path.parent == tmp_path
 
 
+@pytest.mark.slow
 def test_the_command_builds_into_the_cache(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "dctload.dali"], capture_output=True, text=True, timeout=100
+        [sys.executable, "-m", "dctload.dali"],
+        capture_output=True,
+        text=True,
+        timeout=100,
     )
     assert done.returncode == 0, done.stderr
     path = Path(done.stdout.strip())

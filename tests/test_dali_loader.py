@@ -89,7 +89,9 @@ class TestTheSameBatches:
 
     def test_of_a_folder_by_its_path(self, root):
         ours = DALILoader(root, transform=TRAIN, **OPTIONS)
-        assert_same_batches(ours, DataLoader(ImageFolder(root, transform=TRAIN), **OPTIONS))
+        assert_same_batches(
+            ours, DataLoader(ImageFolder(root, transform=TRAIN), **OPTIONS)
+        )
         assert ours.stats.images == NUM
 
     def test_of_files_in_memory_and_other_targets(self, root):
@@ -249,7 +251,11 @@ class TestWhatCannotBeDone:
             [T.RandomCrop(48)],
             [T.Resize(64), T.RandomResizedCrop(48)],
             [T.RandomHorizontalFlip(), T.RandomResizedCrop(48)],
-            [T.RandomResizedCrop(48), T.RandomHorizontalFlip(), T.RandomHorizontalFlip()],
+            [
+                T.RandomResizedCrop(48),
+                T.RandomHorizontalFlip(),
+                T.RandomHorizontalFlip(),
+            ],
             [T.CenterCrop(48)],
             [T.Resize(40), T.CenterCrop(48)],
             [T.Resize(48, max_size=64), T.CenterCrop(48)],
@@ -296,7 +302,9 @@ class TestOnDevice:
     def test_the_same_batches_on_the_device(self, root):
         dataset = ImageFolder(root, transform=TRAIN)
         ours = DALILoader(dataset, device="cuda", **OPTIONS)
-        for (x, target), (y, _) in zip(ours, DataLoader(dataset, **OPTIONS), strict=True):
+        for (x, target), (y, _) in zip(
+            ours, DataLoader(dataset, **OPTIONS), strict=True
+        ):
             assert x.is_cuda
             assert target.shape == x.shape[:1]
             assert torch.equal(x.cpu(), y)

@@ -77,6 +77,4 @@ try:
     _plugin.load()
 except ImportError as error:
     log.warning("%s", error)
-    from nvidia.dali import fn as _fn
-
-    _fn.dctload = _Missing(str(error))
+    vars(_dali.fn)["dctload"] = _Missing(str(error))

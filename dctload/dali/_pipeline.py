@@ -10,6 +10,7 @@ makes them into a window. What is not JPEG, or CMYK, is converted here afterward
 """
 
 import errno
+import importlib
 import itertools
 import math
 import os
@@ -92,7 +93,8 @@ class Recipe:
 
     def _take(self, plan: Plan) -> None:
         """Take over the plan's transforms, in the order that the operator has."""
-        stage, at, filters = 0, 0, set()
+        stage, at = 0, 0
+        filters: set[str] = set()
         for part in plan.transforms:
             after = _stage_of(part, stage)
             if after is None:
@@ -106,11 +108,12 @@ class Recipe:
                 self.crop = part, at
             elif isinstance(part, RandomHorizontalFlip):
                 self.flip = part, at
-            elif isinstance(part, Resize) and not isinstance(part.size, (list, tuple)):
-                if part.max_size is not None or part.size is None:
-                    raise TypeError(f"{part!r}: the operator knows no max_size")
-                self.constants["resize_shorter"] = int(part.size)
-            filters |= {getattr(part, "interpolation", None)} - {None}
+            elif isinstance(part, Resize) and isinstance(part.size, int):
+                self.constants["resize_shorter"] = part.size
+            if getattr(part, "max_size", None) is not None:
+                raise TypeError(f"{part!r}: the operator knows no max_size")
+            if isinstance(part, (Resize, RandomResizedCrop)):
+                filters.add(part.interpolation)
             at += part.num_draws
         self._check(plan, filters)
 
@@ -123,7 +126,7 @@ class Recipe:
         shorter = self.constants.get("resize_shorter")
         if crops and (shorter is None or shorter < max(plan.format.size)):
             raise TypeError(
-                f"{crops[0]!r} needs a Resize to one number, at least as large, before it"
+                f"{crops[0]!r} needs a Resize to one number, not smaller, before it"
             )
 
     def windows(self, uniforms: Any) -> Any:
@@ -265,7 +268,9 @@ class DaliPipeline:
             return None
 
     def _build(self) -> Any:
-        from nvidia.dali import Pipeline, fn, types
+        from nvidia.dali import Pipeline, types
+
+        fn: Any = importlib.import_module("nvidia.dali.fn")
 
         # The first batch says what the samples are; it is the first one fed, too.
         first = next(self._draws, None)

@@ -33,8 +33,8 @@ class _Counters:
 class DALILoader(DataLoader):
     """Batches of DCT coefficients, made by a DALI pipeline.
 
-    Takes the arguments of :class:`dctload.DataLoader` and gives the same batches, bit for
-    bit: order, shares, augmentation and ``state_dict()`` are the same functions of
+    Takes the arguments of :class:`dctload.DataLoader` and gives the same batches, bit
+    for bit: order, shares, augmentation and ``state_dict()`` are the same functions of
     (seed, epoch, index). What differs is who does the work: DALI's threads read and
     decode, and with a CUDA ``device`` DALI copies, from memory that it has pinned.
 
@@ -42,14 +42,15 @@ class DALILoader(DataLoader):
         dataset: As for ``DataLoader``; or a folder of class folders, for
             ``dctload.ImageFolder``.
         *args: As for ``DataLoader``.
-        **options: Likewise. ``num_workers`` is the number of DALI's threads, at least 1;
-            ``prefetch_factor`` the depth of its queue, 2 by default; ``timeout`` and
-            ``pin_memory`` change nothing. ``fit`` cannot be had, and ``dtype`` cannot
-            be bfloat16, which DALI lacks.
+        **options: Likewise. ``num_workers`` is the number of DALI's threads, at least
+            1; ``prefetch_factor`` the depth of its queue, 2 by default; ``timeout``
+            changes nothing. ``fit`` cannot be had, and ``dtype`` cannot be bfloat16,
+            which DALI lacks.
 
-    Transforms may be ``RandomResizedCrop``; or ``Resize``, ``CenterCrop``, one of them or
-    both in this order; then ``RandomHorizontalFlip``; and ``SelectFrequencies`` and
-    ``Normalize``. For others use ``DataLoader``, or :func:`dctload.dali.source`.
+    Transforms may be ``RandomResizedCrop``; or ``Resize`` to a height and a width; or
+    ``Resize`` to one number and a ``CenterCrop`` that is not larger; then
+    ``RandomHorizontalFlip``; and ``SelectFrequencies`` and ``Normalize``. For others
+    use ``DataLoader``, or :func:`dctload.dali.source`.
 
     Raises:
         ImportError: There is no operator for the DALI that is installed.
