@@ -20,6 +20,9 @@ constexpr double TOLERANCE = 0.02;
 
 constexpr uint32_t MAX_SIZE = 65536;
 
+/* Of a window, in samples.  Any part of a sample can be enlarged, but not nothing. */
+constexpr double MIN_LENGTH = 1e-3;
+
 constexpr uint32_t
 filter_of(dali::DALIInterpType interp)
 {
@@ -60,12 +63,12 @@ dtype_of(dali::DALIDataType dtype)
 bool
 fit_inside(double *start, double *length, double size)
 {
-	if (!(*length > 0 && *start >= -TOLERANCE &&
+	if (!(*length >= MIN_LENGTH && *start >= -TOLERANCE &&
 	      *start + *length <= size + TOLERANCE))
 		return false;
 	*start = std::max(*start, 0.0);
 	*length = std::min(*length, size - *start);
-	return *length > 0;
+	return *length >= MIN_LENGTH;
 }
 
 } /* namespace */

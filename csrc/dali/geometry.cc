@@ -49,7 +49,10 @@ y_axis(const dctload_info &info, uint8_t orientation)
 		 reversed };
 }
 
-/* [left, left + part) of the axis, resized to 'size', which may be 'part'. */
+/*
+ * [left, left + part) of the axis, resized to 'size', which may be 'part', or more
+ * than 32 bits hold: then the middle of it is to be kept.
+ */
 dctload_step
 crop_resize(const Axis &axis, double left, double part, double size,
 	    uint32_t filter)
@@ -64,15 +67,14 @@ crop_resize(const Axis &axis, double left, double part, double size,
 	if (axis.reversed)
 		step.step = -step.step;
 	step.filter = part == size ? uint32_t(DCTLOAD_BILINEAR) : filter;
-	step.out_size = uint32_t(size);
 	return step;
 }
 
-/* The middle of what 'step' gives.  What a filter saw it goes on seeing. */
+/* The middle of 'resized' samples.  What a filter saw it goes on seeing. */
 void
-keep_middle(dctload_step *step, uint32_t size)
+keep_middle(dctload_step *step, double resized, uint32_t size)
 {
-	const double left = std::nearbyint((step->out_size - double(size)) / 2);
+	const double left = std::nearbyint((resized - size) / 2);
 
 	step->start += step->step * left;
 	step->out_size = size;
@@ -167,10 +169,8 @@ make_geometry(const dctload_info &info, const Window &window, bool mirror,
 		crop_resize(x, window.left, window.width, width, target.filter);
 	geometry.y[0] = crop_resize(y, window.top, window.height, height,
 				    target.filter);
-	if (target.resize_shorter != 0) {
-		keep_middle(&geometry.x[0], target.width);
-		keep_middle(&geometry.y[0], target.height);
-	}
+	keep_middle(&geometry.x[0], width, target.width);
+	keep_middle(&geometry.y[0], height, target.height);
 	if (mirror)
 		flip(&geometry.x[0]);
 	return geometry;

@@ -342,7 +342,7 @@ class DaliPipeline:
             from nvidia.dali.plugin.pytorch import feed_ndarray
 
             stream = torch.cuda.current_stream(self._device)
-            feed_ndarray(made, _in_memory(to), cuda_stream=stream)
+            feed_ndarray(made.as_tensor(), _in_memory(to), cuda_stream=stream)
         else:
             _in_memory(to).copy_(torch.from_numpy(np.asarray(made.as_tensor())))
 

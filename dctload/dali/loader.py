@@ -113,9 +113,6 @@ class DALILoader(DataLoader):
             torch.device(self.device or "cpu"),
         )
 
-    def _make_ahead(self) -> None:
-        """The pipeline copies."""
-
     def __setstate__(self, state: dict[str, Any]) -> None:
         _plugin.load()
         super().__setstate__(state)
