@@ -77,6 +77,7 @@ def test_loading_again_is_harmless(file):
     finish(start(code, file))
 
 
+@pytest.mark.slow
 def test_a_plugin_that_somebody_else_has_loaded(file):
     from nvidia import dali
 
