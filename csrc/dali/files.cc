@@ -2,8 +2,10 @@
 /* files.cc - what the operators share: encoded files in, a policy for bad ones */
 #include "files.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <new>
+#include <numeric>
 #include <stdexcept>
 
 namespace dctload
@@ -52,6 +54,21 @@ FileOperator::FileOperator(const dali::OpSpec &spec)
 {
 }
 
+void
+FileOperator::place_items(const Samples &input, int num)
+{
+	std::vector<size_t> order(static_cast<size_t>(num));
+
+	std::iota(order.begin(), order.end(), size_t(0));
+	std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+		return input.tensor_shape_span(int(a))[0] >
+		       input.tensor_shape_span(int(b))[0];
+	});
+	place_.resize(order.size());
+	for (size_t k = 0; k < order.size(); k++)
+		place_[order[k]] = k;
+}
+
 int
 FileOperator::read_headers(const dali::Workspace &ws)
 {
@@ -67,6 +84,7 @@ FileOperator::read_headers(const dali::Workspace &ws)
 			throw std::bad_alloc();
 		capacity_ = num;
 	}
+	place_items(input, num);
 	for (int i = 0; i < num; i++) {
 		dctload_item &it = item(i);
 		size_t offset = 0;

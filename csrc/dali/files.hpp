@@ -21,7 +21,6 @@ using Samples = dali::TensorList<dali::CPUBackend>;
 /*
  * An operator whose input are files.  SetupImpl() of a derived class begins with
  * read_headers(); RunImpl() has the pool work with run(), and ends with finish().
- * The items of the batch are the samples, in order.
  */
 class FileOperator : public dali::StatelessOperator<dali::CPUBackend>
 {
@@ -31,10 +30,11 @@ class FileOperator : public dali::StatelessOperator<dali::CPUBackend>
 	/* Headers of all samples, each with a status; returns their number. */
 	int read_headers(const dali::Workspace &ws);
 
+	/* The item of sample i; see place_. */
 	dctload_item &
 	item(int i)
 	{
-		return core.batch_items(batch_.get())[i];
+		return core.batch_items(batch_.get())[place_[size_t(i)]];
 	}
 
 	/* What the file is called, "sample I" if nobody says. */
@@ -64,6 +64,14 @@ class FileOperator : public dali::StatelessOperator<dali::CPUBackend>
       private:
 	void fail(dali::Workspace &ws, int outputs, int i);
 
+	void place_items(const Samples &input, int num);
+
+	/*
+	 * Which item each sample is.  Items are taken from the first on, so large
+	 * files come first: the threads end closer together when what they do
+	 * last is small.
+	 */
+	std::vector<size_t> place_;
 	int capacity_ = 0;
 	std::vector<std::unique_ptr<dctload_worker, void (*)(dctload_worker *)>>
 		workers_;
