@@ -8,7 +8,8 @@ from ..data._buffers import Buffers
 from ..data.loader import DataLoader
 from ..data.sources import ImageFolder
 from . import _plugin
-from ._pipeline import DaliPipeline, Recipe
+from ._pipeline import DaliPipeline
+from ._recipe import Recipe
 
 _TIMES = ("read_ns", "work_ns", "idle_ns")
 
