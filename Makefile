@@ -1,4 +1,4 @@
-# make demo | test | lint | bench: each sets itself up from nothing, in .venv.
+# make demo | test | test-dali | lint | bench: each sets itself up from nothing, in .venv.
 # Plain POSIX make, so there is nothing here that only GNU make understands.
 #
 #   PYTHON   the interpreter to make .venv with (3.10 or newer)
@@ -18,6 +18,7 @@ C_FLAGS = -std=gnu11 -O2 -Wall -Wextra -Wshadow -Wconversion -Werror
 help:
 	@echo 'make demo    a data set from real photographs, loaded, trained on, plotted'
 	@echo 'make test    the test suite (PYTEST="-m slow" for the slow part)'
+	@echo 'make test-dali    the tests of the DALI operators, which make test leaves out'
 	@echo 'make lint    formats, types, C warnings, spelling'
 	@echo 'make bench   benchmarks, against the other loaders that are installed'
 	@echo 'make clean   remove everything that was built here'
@@ -27,6 +28,10 @@ demo: .venv/.demo
 
 test: .venv/.dev core
 	$(BIN)/python -m pytest $(PYTEST)
+
+# Of the operators for NVIDIA DALI, which is a large download.
+test-dali: .venv/.dali core
+	$(BIN)/python -m pytest tests/test_dali*.py tests/test_readme.py -m '' $(PYTEST)
 
 bench: .venv/.bench core
 	$(BIN)/python -m pytest benchmarks -c benchmarks/pytest.ini
@@ -38,7 +43,7 @@ lint: .venv/.dev lint-c
 	git ls-files | xargs $(BIN)/codespell
 
 lint-c: .venv/.dev
-	git ls-files 'csrc/*.[ch]' | xargs $(BIN)/clang-format --dry-run -Werror
+	git ls-files 'csrc/*.[ch]' 'csrc/*.cc' 'csrc/*.hpp' | xargs $(BIN)/clang-format --dry-run -Werror
 	for f in $$(git ls-files 'csrc/*.c'); do \
 		$(CC) $(C_FLAGS) -Icsrc -c -o /dev/null $$f || exit 1; done
 
@@ -54,6 +59,11 @@ core: .venv/.torch
 .venv/.dev: .venv/.torch pyproject.toml
 	@echo 'installing dctload[dev], a minute or two'
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+.venv/.dali: .venv/.dev
+	@echo 'installing dctload[dali], half a gigabyte'
+	$(BIN)/python -m pip install --quiet --editable '.[dali]'
 	touch $@
 
 .venv/.bench: .venv/.torch pyproject.toml
@@ -79,4 +89,4 @@ core: .venv/.torch
 clean:
 	rm -rf .venv build demo-out dctload/_core.* *.egg-info .*_cache .hypothesis
 
-.PHONY: help demo test bench lint lint-c core clean
+.PHONY: help demo test test-dali bench lint lint-c core clean

@@ -253,7 +253,15 @@ def _dali(paths: list[str], antialias: bool) -> Pass:
     os.environ.setdefault("DALI_MALLOC_POOL_THRESHOLD", "1M")
     from nvidia.dali import fn, pipeline_def, types
 
-    @pipeline_def(batch_size=BATCH, num_threads=1, device_id=None)
+    # Nothing runs ahead: what is made after a pass would be counted nowhere.
+    @pipeline_def(
+        batch_size=BATCH,
+        num_threads=1,
+        device_id=None,
+        prefetch_queue_depth=1,
+        exec_pipelined=False,
+        exec_async=False,
+    )
     def pipeline():
         data, _ = fn.readers.file(files=paths, random_shuffle=True, name="reader")
         pixels = fn.decoders.image_random_crop(

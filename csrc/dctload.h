@@ -595,6 +595,26 @@ void dctload_cancel(struct dctload_engine *e, struct dctload_batch *b);
 void dctload_get_stats(struct dctload_engine *e,
 		       struct dctload_engine_stats *stats_ret);
 
+/* ---- many files, threads of the caller's --------------------------------- */
+
+/*
+ * The same work done by somebody else's pool of threads.  Begin it on a batch
+ * whose items have their 'in', then call dctload_work() in any number of threads
+ * at a time, each with a worker of its own; when the last has returned the work
+ * is done.  A thread takes item after item, as many at a time as its decoder has
+ * use for, so none is left without work by how the batch was divided.
+ */
+struct dctload_worker *dctload_alloc_worker(void);
+void dctload_free_worker(struct dctload_worker *w);
+enum dctload_status
+dctload_begin_decode(struct dctload_batch *b, uint32_t num_items,
+		     const struct dctload_limits *limits, uint32_t flags);
+enum dctload_status
+dctload_begin_sample(struct dctload_batch *b, uint32_t num_items,
+		     const struct dctload_limits *limits, uint32_t flags,
+		     const struct dctload_output *output);
+void dctload_work(struct dctload_batch *b, struct dctload_worker *w);
+
 /* ---- random numbers ------------------------------------------------------ */
 
 /*

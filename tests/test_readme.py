@@ -68,6 +68,8 @@ def run_console(code, where):
 
 
 def run(page):
+    if page.name == "dali.md":
+        import dali_setup  # noqa: F401 - skips where DALI is not there
     names = {"__name__": "__main__"}
     for line, kind, code in blocks(page):
         where = f"{page.name}:{line}"

@@ -373,3 +373,76 @@ def test_a_path_that_is_not_there_is_refused():
     for wrong in (2, -1):
         with pytest.raises(IndexError, match=f"index {wrong} of 2 paths"):
             batch.set_paths_of(text, starts, np.array([0, wrong]))
+
+
+class TestThreadsOfTheCaller:
+    """Work in somebody else's pool, through the C interface."""
+
+    @pytest.fixture
+    def batch(self, files):
+        batch = Batch(len(files))
+        batch.set_paths(files)
+        engine = Engine(0)
+        engine.submit_read(batch, len(files))
+        engine.wait(batch)
+        return batch
+
+    @staticmethod
+    def planes(batch):
+        """Memory for all planes, given to the items."""
+        items = batch.items
+        sizes = items["info"]["components"]
+        nbytes = int((sizes["blocks_w"].astype(int) * sizes["blocks_h"]).sum()) * 128
+        memory = np.full(nbytes, 0xAB, np.uint8)
+        assert batch.place_planes(0, len(batch), memory)[0] == len(batch)
+        return memory
+
+    @staticmethod
+    def work(batch, num_threads):
+        """Let as many threads work on what was begun."""
+
+        def one():
+            worker = native.lib.dctload_alloc_worker()
+            native.lib.dctload_work(batch.pointer, worker)
+            native.lib.dctload_free_worker(worker)
+
+        threads = [threading.Thread(target=one) for _ in range(num_threads)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=60)
+            assert not thread.is_alive()
+
+    @pytest.mark.parametrize("num_threads", [1, 2, 7])
+    def test_gives_what_the_engine_gives(self, batch, num_threads):
+        num, expected = len(batch), self.planes(batch)
+        engine = Engine(0)
+        engine.submit_decode(batch, num)
+        engine.wait(batch)
+        for _ in range(2):  # a batch may be begun again
+            made = self.planes(batch)
+            status = native.lib.dctload_begin_decode(
+                batch.pointer, num, native.ffi.NULL, 0
+            )
+            assert status == native.OK
+            self.work(batch, num_threads)
+            assert _statuses(batch, num) == {native.OK}
+            assert (made == expected).all()
+
+    def test_leaves_alone_what_failed_or_is_to_be_skipped(self, batch):
+        made = self.planes(batch)
+        batch.items["status"][3] = native.NOT_JPEG
+        batch.items["skip"][4] = 1
+        start, end = (int(batch.items["planes"][i][0]) for i in (3, 5))
+        begin = native.lib.dctload_begin_decode
+        assert begin(batch.pointer, len(batch), native.ffi.NULL, 0) == native.OK
+        self.work(batch, 2)
+        assert batch.items["status"][3] == native.NOT_JPEG
+        at = start - made.ctypes.data
+        assert (made[at : at + end - start] == 0xAB).all()
+
+    def test_no_more_items_than_there_are(self, batch):
+        begin = native.lib.dctload_begin_decode
+        status = begin(batch.pointer, len(batch) + 1, native.ffi.NULL, 0)
+        assert native.STATUS_NAMES[status] == "BAD_ARGUMENT"
+        native.lib.dctload_free_worker(native.ffi.NULL)

@@ -32,6 +32,7 @@ struct dctload_batch {
 	_Atomic(struct dctload_engine *) engine;
 	pid_t pid;           /* of the submission */
 	atomic_uint pending; /* items not done */
+	atomic_uint taken;   /* the next item, with the caller's threads */
 
 	/* Under the engine's lock. */
 	u32 next; /* the first item no worker has taken */

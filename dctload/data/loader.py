@@ -226,14 +226,7 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         )
         repairs = Repairs(self._policy, self.stats, self._source.name)
         iterator = BatchIterator(
-            Pipeline(
-                engine,
-                settings,
-                self._buffers(depth),
-                draws,
-                repairs.repair,
-                self.stats,
-            ),
+            self._make_pipeline(engine, settings, draws, repairs),
             num_batches,
             None if self._collates_by_default() else self.collate_fn,
             self._auto_collation,
@@ -351,6 +344,17 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
             self._progress = progress
         elif self._progress.epoch == epoch:
             self._progress = Progress(epoch + 1)
+
+    def _make_pipeline(
+        self, engine: Any, settings: Settings, draws: Any, repairs: Repairs
+    ) -> Any:
+        """What turns draws into batches."""
+        buffers = self._buffers(settings.depth)
+        return Pipeline(engine, settings, buffers, draws, repairs.repair, self.stats)
+
+    def _make_ahead(self) -> Ahead | None:
+        """What copies batches to the device."""
+        return None if self.device is None else Ahead(torch.device(self.device))
 
     def _make_plan(self) -> Any:
         options = self._options
