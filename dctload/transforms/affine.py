@@ -210,8 +210,8 @@ class RandomAffine(GeometryTransform):
             len(translate) == 2 and all(0 <= t <= 1 for t in translate)
         ):
             raise ValueError(f"translate must be two shares of 1, got {translate}")
-        if scale is not None and not (len(scale) == 2 and min(scale) > 0):
-            raise ValueError(f"scale must be (low, high) above 0, got {scale}")
+        if scale is not None and not (len(scale) == 2 and min(scale) >= 0.001):
+            raise ValueError(f"scale must be (low, high) from 0.001 on, got {scale}")
         self.translate, self.scale = translate, scale
         self.shear = None if shear is None else _angles(shear, "shear", (2, 4))
         self.interpolation = interpolation
