@@ -33,7 +33,7 @@ begin_run(struct image *im)
 		n = min_u32(n, w->first_col - im->mcu_x);
 	else if (im->mcu_x < w->end_col)
 		n = min_u32(n, w->end_col - im->mcu_x);
-	n = min_u32(n, scan_max_run(&im->lane));
+	n = min_u32(n, im->lane.max_run);
 	scan_begin_run(&im->lane, n);
 	im->reorder.num_mcus = n;
 	im->reorder.blocks = im->lane.run_begin;
@@ -137,6 +137,7 @@ finish_bad_run(struct image *im)
 	u32 num_mcus;
 	enum dctload_status status = scan_redo_run(lane, &num_mcus);
 
+	lane->left_blocks = true;
 	if (status == DCTLOAD_TRUNCATED && !lane->zero_fill)
 		return segment_fail_early_end(im);
 	if (status != DCTLOAD_TRUNCATED)
@@ -146,6 +147,7 @@ finish_bad_run(struct image *im)
 	im->reorder.blocks = lane->run_end - (size_t)num_mcus * lane->num_slots;
 	flush_run(im);
 	memset(lane->window, 0, sizeof(lane->window));
+	lane->left_blocks = false;
 	status = step_over_run(im);
 	if (status == DCTLOAD_OK)
 		status = fill_up_scan(im);
@@ -263,7 +265,7 @@ lay_out_mcu(struct image *im)
 		}
 	}
 	im->lane.num_slots = im->reorder.num_slots = n;
-	scan_begin(&im->lane);
+	scan_begin(&im->lane, im->mcus_w);
 }
 
 static enum dctload_status

@@ -84,6 +84,8 @@ struct scan_lane {
 	s32 dc_pred[DCTLOAD_MAX_COMPONENTS]; /* before the run */
 	struct scan_slot slots[MAX_MCU_BLOCKS];
 	u32 num_slots;
+	u32 max_run;      /* in MCUs */
+	bool left_blocks; /* coefficients that are not zero */
 
 	/*
 	 * For vectors, the different pairs of tables in 'slots' and which of
@@ -95,14 +97,16 @@ struct scan_lane {
 	_Alignas(SCAN_BLOCK_NBYTES) struct scan_block window[WINDOW_BLOCKS + 1];
 };
 
-/* Set up the window for the MCUs that 'slots' describe. */
-void scan_begin(struct scan_lane *lane);
+/*
+ * Set up the window for the MCUs that 'slots' describe, at most 'max_mcus' of them
+ * at a time, and 'max_run'.
+ */
+void scan_begin(struct scan_lane *lane, u32 max_mcus);
 
 /*
- * Begin a run of 'num_mcus', as many as fit the window at most.  Its blocks are
- * the last ones of the window, so that every run ends at the same place.
+ * Begin a run of 'num_mcus', 'max_run' at most.  Its blocks are the last ones of
+ * the window, so that every run ends at the same place.
  */
-u32 scan_max_run(const struct scan_lane *lane);
 void scan_begin_run(struct scan_lane *lane, u32 num_mcus);
 
 /* How many images are worth having open on this CPU. */

@@ -22,12 +22,6 @@ static const huff_run_entry stop_table[(1 << RUN_TABLE_BITS) + 1] = {
 	[0 ... 1 << RUN_TABLE_BITS] = (u64)RUN_MISS << RUN_ADVANCE_SHIFT
 };
 
-u32
-scan_max_run(const struct scan_lane *lane)
-{
-	return WINDOW_BLOCKS / lane->num_slots;
-}
-
 /* Which of the lane's pairs of tables a slot has; a new one if need be. */
 static u32
 find_pair(struct scan_lane *lane, const struct scan_slot *slot)
@@ -58,12 +52,17 @@ find_pairs(struct scan_lane *lane)
 }
 
 void
-scan_begin(struct scan_lane *lane)
+scan_begin(struct scan_lane *lane, u32 max_mcus)
 {
 	const u32 n = lane->num_slots;
-	const u32 len = scan_max_run(lane) * n;
+	u32 len;
 
-	memset(lane->window, 0, sizeof(lane->window));
+	/* Blocks are left zero when they are taken out of the window. */
+	if (lane->left_blocks)
+		memset(lane->window, 0, sizeof(lane->window));
+	lane->left_blocks = false;
+	lane->max_run = min_u32(WINDOW_BLOCKS / n, max_mcus);
+	len = lane->max_run * n;
 	for (u32 i = 0; i < n; i++) {
 		huff_need_runs(lane->slots[i].dc);
 		huff_need_runs(lane->slots[i].ac);
