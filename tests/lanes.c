@@ -1,141 +1,173 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lanes.c - images come and go, and each is decoded as if it were alone
+ * lanes.c - files that share a decoder, in and out of its lanes at any time
  *
- *   lanes ROUNDS FILE...
+ *	lanes FILE.jpg ...
  *
- * How many images are open at a time changes at random between one and more than
- * there are lanes, so that the decoder goes from vectors to scalar lanes and back
- * in the middle of images.  Prints "ok" or what differs.
+ * Proves that a file's coefficients, or its error, do not depend on which other
+ * files are open, and when those begin and end.  Files come in bursts and trickles,
+ * so that a run is begun where one hot loop is used and ended where another is.
+ * The same file is often open several times: lanes in step end their runs
+ * together.  Prints "ok" and exits 0, or tells what differs and exits 1.
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "jpeg/decoder.h"
+#include "jpeg/header.h"
 
-#define MAX_OPEN 20
+#define MAX_FILES 256
+#define MAX_OPEN 32
+#define NUM_ROUNDS 200
+#define JOBS_PER_ROUND 40
 
 struct file {
-	struct jpeg_job job;
-	struct dctload_info info;
 	u8 *in;
-	s16 *planes[DCTLOAD_MAX_COMPONENTS], *want, *got;
-	size_t nbytes;
+	size_t in_nbytes;
+	/* As decoded alone. */
+	enum dctload_status status;
+	size_t error_offset, nbytes;
+	u8 *coefs;
 };
 
-static struct file *files;
-static u32 num_files, next_file, num_open, max_open, num_begun;
-static u64 state = 88172645463325252u;
+struct open_file {
+	struct jpeg_job job; /* first */
+	struct file *file;
+	struct dctload_info info;
+	s16 *planes[DCTLOAD_MAX_COMPONENTS];
+	u8 *coefs;
+	bool taken;
+};
 
-/* xorshift64 */
+static struct file files[MAX_FILES];
+static u32 num_files;
+static struct open_file open_files[MAX_OPEN];
+static u64 random_state = 1;
+/* Of a round: how many jobs are left, and how long none is there yet. */
+static u32 jobs_left, pause, same;
+
 static u32
-random_below(u32 n)
+draw(u32 n)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (u32)((state >> 33) % n);
+	random_state =
+		random_state * 6364136223846793005u + 1442695040888963407u;
+	return (u32)(random_state >> 33) % n;
 }
 
 static void
-fail(const char *what, const struct file *f)
+check(bool good, const char *what, const struct file *file)
 {
-	printf("file %d: %s (status %d)\n", (int)(f - files), what,
-	       (int)f->job.status);
+	if (good)
+		return;
+	fprintf(stderr, "%s differs: file %d\n", what, (int)(file - files));
 	exit(1);
 }
 
 static void
-place_planes(struct file *f, s16 *memory)
+read_file(const char *path)
 {
-	for (u32 c = 0; c < f->info.num_components; c++) {
-		f->planes[c] = memory;
-		memory += (size_t)f->info.components[c].blocks_w *
-			  f->info.components[c].blocks_h * BLOCK_COEFS;
-	}
-	f->nbytes = (size_t)(memory - f->planes[0]) * sizeof(s16);
+	struct file *const file = &files[num_files++];
+	FILE *const stream = fopen(path, "rb");
+
+	file->in = malloc(1 << 20);
+	file->in_nbytes = fread(file->in, 1, 1 << 20, stream);
+	fclose(stream);
+}
+
+/* Room for what 'file' holds, if its header can be read. */
+static u8 *
+alloc_coefs(struct file *file, s16 *planes[DCTLOAD_MAX_COMPONENTS])
+{
+	struct dctload_info info;
+	void *memory = NULL;
+
+	if (dctload_read_info(file->in, file->in_nbytes, NULL, &info, NULL) !=
+	    DCTLOAD_OK)
+		return NULL;
+	file->nbytes = info_coefs_nbytes(&info);
+	if (posix_memalign(&memory, 64, file->nbytes + 64) != 0)
+		exit(1);
+	info_place_planes(&info, memory, planes);
+	return memory;
 }
 
 static void
-load(struct file *f, const char *path, struct dctload_decoder *d)
+decode_alone(struct file *file)
 {
-	FILE *const in = fopen(path, "rb");
-	struct dctload_info *const info = &f->info;
-	size_t nbytes;
+	struct dctload_decoder *const d = dctload_alloc_decoder();
+	s16 *planes[DCTLOAD_MAX_COMPONENTS];
 
-	f->in = malloc(1 << 22);
-	nbytes = in != NULL ? fread(f->in, 1, 1 << 22, in) : 0;
-	if (nbytes == 0 ||
-	    dctload_read_info(f->in, nbytes, NULL, info, NULL) != DCTLOAD_OK)
-		fail(path, f);
-	fclose(in);
-	f->job.in = f->in;
-	f->job.in_nbytes = nbytes;
-	place_planes(f, NULL);
-	f->want = malloc(f->nbytes);
-	f->got = malloc(f->nbytes);
-	place_planes(f, f->want);
-	if (dctload_decode(d, f->in, nbytes, NULL, 0, f->planes, info, NULL) !=
-	    DCTLOAD_OK)
-		fail("alone", f);
-	place_planes(f, f->got);
-	f->job.planes = f->planes;
-	f->job.info = info;
+	file->coefs = alloc_coefs(file, planes);
+	file->status = dctload_decode(d, file->in, file->in_nbytes, NULL, 0,
+				      planes, NULL, &file->error_offset);
+	dctload_free_decoder(d);
 }
 
 static struct jpeg_job *
 next_job(void *ctx)
 {
-	struct file *f;
+	struct open_file *o = open_files;
 
 	(void)ctx;
-	if (num_begun == 0 || num_open >= max_open)
+	if (jobs_left == 0 || pause != 0) {
+		pause -= pause != 0;
 		return NULL;
-	if (random_below(30) == 0)
-		max_open = 1 + random_below(MAX_OPEN) / (1 + random_below(4));
-	/* One at a time: a file that is open has its planes in use. */
-	for (u32 i = 0; i < num_files; i++) {
-		f = &files[next_file++ % num_files];
-		if (f->job.limits != NULL)
-			continue;
-		f->job.limits = ctx; /* a mark; the defaults */
-		memset(f->got, 0xAB, f->nbytes);
-		num_begun--;
-		num_open++;
-		return &f->job;
 	}
-	return NULL;
+	jobs_left--;
+	if (draw(3) == 0)
+		pause = draw(2) == 0 ? draw(4) : draw(60);
+	while (o->taken)
+		o++;
+	o->taken = true;
+	o->file = &files[draw(2) == 0 ? same : draw(num_files)];
+	o->coefs = alloc_coefs(o->file, o->planes);
+	o->job = (struct jpeg_job){
+		.in = o->file->in,
+		.in_nbytes = o->file->in_nbytes,
+		.planes = o->planes,
+		.bypass_cache = draw(2) == 0,
+		.info = &o->info,
+	};
+	return &o->job;
 }
 
 static void
 job_done(void *ctx, struct jpeg_job *job)
 {
-	struct file *const f = (struct file *)(void *)job;
+	struct open_file *const o = (struct open_file *)(void *)job;
 
 	(void)ctx;
-	num_open--;
-	job->limits = NULL;
-	if (job->status != DCTLOAD_OK)
-		fail("in company", f);
-	if (memcmp(f->want, f->got, f->nbytes) != 0)
-		fail("coefficients differ", f);
+	check(job->status == o->file->status, "status", o->file);
+	check(job->error_offset == o->file->error_offset, "offset", o->file);
+	if (job->status == DCTLOAD_OK)
+		check(memcmp(o->coefs, o->file->coefs, o->file->nbytes) == 0,
+		      "data", o->file);
+	free(o->coefs);
+	o->taken = false;
 }
 
 int
 main(int argc, char **argv)
 {
 	struct dctload_decoder *const d = dctload_alloc_decoder();
-	struct dctload_limits limits;
 
-	dctload_default_limits(&limits);
-	num_files = (u32)argc - 2;
-	files = calloc(num_files, sizeof(*files));
-	for (u32 i = 0; i < num_files; i++)
-		load(&files[i], argv[i + 2], d);
-	num_begun = (u32)atoi(argv[1]) * num_files;
-	max_open = 1;
-	while (num_begun != 0)
-		jpeg_run(d, next_job, job_done, &limits);
+	for (int i = 1; i < argc && num_files < MAX_FILES; i++) {
+		read_file(argv[i]);
+		decode_alone(&files[num_files - 1]);
+	}
+	for (u32 round = 0; round < NUM_ROUNDS; round++) {
+		same = draw(num_files);
+		jobs_left = JOBS_PER_ROUND;
+		/* It returns in a pause too, if nothing is open then. */
+		while (jobs_left != 0)
+			jpeg_run(d, next_job, job_done, NULL);
+	}
+	dctload_free_decoder(d);
+	for (u32 i = 0; i < num_files; i++) {
+		free(files[i].in);
+		free(files[i].coefs);
+	}
 	puts("ok");
 	return 0;
 }

@@ -109,7 +109,9 @@ decode_round(struct dctload_engine *e, struct dctload_decoder *d,
 			if (!items[i].skip)
 				alloc_planes(&items[i].info, items[i].planes);
 		}
-		dctload_submit_decode(e, batches[k], BATCH_SIZE, NULL, 0);
+		check(dctload_submit_decode(e, batches[k], BATCH_SIZE, NULL,
+					    0) == DCTLOAD_OK,
+		      "done, and not let go of");
 		if ((round + k) % 3 == 2)
 			dctload_cancel(e, batches[k]);
 	}

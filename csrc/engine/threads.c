@@ -530,6 +530,7 @@ dctload_wait(struct dctload_engine *e, struct dctload_batch *b,
 {
 	u64 deadline_ns = NO_DEADLINE;
 	bool in_time = true;
+	u32 left;
 
 	if (is_inert(e))
 		return is_done(e, b) ? 0 : atomic_load(&b->pending);
@@ -545,8 +546,10 @@ dctload_wait(struct dctload_engine *e, struct dctload_batch *b,
 			in_time = wait_for_change(e, deadline_ns);
 		}
 	}
+	/* Without the lock none may be left, and the engine still have the batch. */
+	left = is_done(e, b) ? 0 : atomic_load(&b->pending);
 	pthread_mutex_unlock(&e->lock);
-	return is_done(e, b) ? 0 : atomic_load(&b->pending);
+	return left;
 }
 
 void

@@ -41,7 +41,7 @@ set_idle(struct scan_vectors *v, u32 i)
 	v->next[i] = (uintptr_t)v->idle_input;
 	v->end[i] = ~(u64)0;
 	v->progress[i] = progress_of(&v->idle_block, 0, 0);
-	v->run_end[i] = ~v->progress[i]; /* never reached */
+	v->run_end[i] = ~v->progress[i]; /* differs in every word */
 	v->table[i] = v->ac[i] = table_index(idle_table);
 }
 
@@ -73,7 +73,10 @@ scan_free_vectors(struct scan_vectors *v)
 	free(v);
 }
 
-/* Where 'lane' is, to vector lane 'i'. */
+/*
+ * Where 'lane' is, to vector lane 'i'.  A lane may come at the end of its run: rare
+ * cases lead there, and scalar lanes stop one at a time.  No step may follow.
+ */
 static void
 load_lane(struct scan_vectors *v, u32 i, const struct scan_lane *lane)
 {
@@ -96,6 +99,8 @@ load_lane(struct scan_vectors *v, u32 i, const struct scan_lane *lane)
 	v->pairs[i] >>= 1;
 	v->next_ac[i] = v->pair_ac[v->pairs[i] & 1][i];
 	v->next_dc[i] = v->pair_dc[v->pairs[i] & 1][i];
+	if (lane->block == lane->run_end)
+		v->stopped |= 1u << i;
 }
 
 /* And back. */
@@ -128,9 +133,6 @@ scan_vectors_set(struct scan_vectors *v, u32 i, struct scan_lane *lane)
 	v->run_end[i] = progress_of(lane->run_end, 0, 0);
 	v->end[i] = (uintptr_t)(lane->end + sizeof(u64));
 	load_lane(v, i, lane);
-	/* A scalar lane may have ended while the one beside it was looked at. */
-	if (lane->block == lane->run_end)
-		v->stopped |= 1u << i;
 }
 
 void
@@ -214,8 +216,6 @@ scan_handle_rare(struct scan_vectors *v, u32 first, u32 rare, u32 ended)
 			v->stopped |= 1u << i;
 		}
 		load_lane(v, i, lane);
-		if (lane->block == lane->run_end)
-			v->stopped |= 1u << i;
 	}
 }
 
