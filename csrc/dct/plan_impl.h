@@ -27,35 +27,37 @@ struct source {
 	u32 num_parts;
 	struct part parts[MAX_PARTS];
 	const struct axis_op *along, *across;
-	float *ring;      /* [ring_rows][8][stride] */
-	u8 *ring_nonzero; /* [ring_rows], as from along() */
-	size_t nonzero_capacity;
-	size_t ring_capacity;
-	u32 ring_rows;
-	u32 next_row; /* the block row to come */
+
+	/*
+	 * Tiles that rows are being added to, [ring_tiles][lanes][stride], and
+	 * how many horizontal frequencies each vector of blocks has there,
+	 * [ring_tiles][num_vecs].
+	 */
+	float *ring;
+	u8 *extents;
+	size_t ring_capacity, extents_capacity;
+	u32 ring_tiles;
+	u32 num_vecs;  /* of a row, as far as it matters */
+	size_t stride; /* floats of these */
+	u32 next_row;  /* the block row to come */
 };
 
 /* One output component. */
 struct target {
 	struct emission emit;
-	u32 num_along, num_across; /* output blocks */
+	u32 num_across; /* output blocks; e.num_cols is the same along */
 	u32 num_sources;
 	struct source sources[MAX_SOURCES];
-	/* Per output block, in a row of floats and as rows. */
-	u32 num_along_freqs, num_across_freqs;
-	bool along_factored, across_factored;
-	u32 num_cols;   /* floats of a row of one frequency, in whole vectors */
-	size_t stride;  /* from one such row to the next */
-	float fill;     /* level of what lies outside */
-	bool backwards; /* output rows end last first */
-	u32 num_done;   /* output rows that are complete */
+	u32 num_tiles, num_done; /* of the output */
+	bool backwards;          /* tiles are complete last first */
+	float fill;              /* level of what lies outside */
 
 	/*
-	 * Where the mean of the output decides its offset, rows are held back:
+	 * Where the mean of the output decides its offset, tiles are held back:
 	 * 'mean_weight' is what the offset of DC takes from the mean amplitude.
 	 */
 	float mean_weight;
-	float *held; /* [num_across][8][stride] */
+	float *held; /* as 'samples' of a plan, [num_tiles] of these */
 	size_t held_capacity;
 };
 
@@ -66,17 +68,12 @@ struct plan {
 	struct axis_op axes[NUM_AXES];
 	struct taps_scratch taps;
 	const struct dct_kernels *kernels;
-	u64 num_begun; /* images, the clock of 'axes' */
-	float *blocks; /* one dequantised row of blocks */
-	size_t blocks_capacity;
-	u8 *extents; /* of its halves of blocks */
-	size_t extents_capacity;
-	struct across_group *groups;
-	size_t groups_capacity;
-	struct across_pair *pairs;
-	size_t pairs_capacity;
-	float *row; /* one output row */
-	size_t row_capacity;
+	bool whole_planes; /* the rows to come are in memory */
+	u64 num_begun;     /* images, the clock of 'axes' */
+	float **out;       /* where the rows that a block row reaches are */
+	u8 *row_extents;   /* of one row of blocks */
+	float *samples;    /* one tile of output: [row along][lane] */
+	size_t out_capacity, row_extents_capacity, samples_capacity;
 };
 
 /* What plan_begin() derives a target from. */
@@ -105,11 +102,45 @@ u32 steps_out_size(const struct dctload_step *steps, u32 num_steps, u32 size);
 enum dctload_status
 plan_check(const struct dctload_info *info, const struct dctload_geometry *g);
 
-/* Output rows in the order in which they become complete. */
+/* Tiles in the order in which they become complete. */
 static inline u32
-target_row(const struct target *t, u32 k)
+target_tile(const struct target *t, u32 k)
 {
-	return t->backwards ? t->num_across - 1 - k : k;
+	return t->backwards ? t->num_tiles - 1 - k : k;
+}
+
+/* Output blocks that tile 'tile' consists of. */
+static inline u32
+tile_first(const struct plan *plan, u32 tile)
+{
+	return tile * (plan->kernels->lanes / 8);
+}
+
+static inline u32
+tile_end(const struct plan *plan, const struct target *t, u32 tile)
+{
+	return min_u32(tile_first(plan, tile + 1), t->num_across);
+}
+
+/* Floats of a tile of output. */
+static inline size_t
+tile_samples(const struct plan *plan, const struct target *t)
+{
+	return (size_t)t->emit.num_cols * 8 * plan->kernels->lanes;
+}
+
+/* Input block rows [*first_ret, return) that 'tile' depends on. */
+static inline u32
+tile_span(const struct plan *plan, const struct target *t,
+	  const struct source *src, u32 tile, u32 *first_ret)
+{
+	const struct axis_span *const a =
+		&src->across->out_spans[tile_first(plan, tile)];
+	const struct axis_span *const b =
+		&src->across->out_spans[tile_end(plan, t, tile) - 1];
+
+	*first_ret = min_u32(a->first, b->first);
+	return max_u32(a->end, b->end);
 }
 
 #endif /* DCTLOAD_PLAN_IMPL_H */

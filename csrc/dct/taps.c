@@ -95,6 +95,7 @@ taps_scratch_free(struct taps_scratch *scratch)
 	taps_free(&scratch->result);
 	taps_free(&scratch->next);
 	taps_free(&scratch->product);
+	free(scratch->placed);
 }
 
 /*

@@ -17,6 +17,8 @@ struct taps {
 /* Memory that is used again for the next axis. */
 struct taps_scratch {
 	struct taps result, next, product;
+	u32 *placed; /* of axis_build() */
+	size_t placed_capacity;
 };
 
 /* All steps multiplied; NULL if there is no memory. */

@@ -27,30 +27,6 @@ dctload_output_nbytes(const struct dctload_output *output, size_t nbytes_ret[2])
 }
 
 enum dctload_status
-plan_run(struct plan *plan, const struct dctload_info *info,
-	 const s16 *const planes[DCTLOAD_MAX_COMPONENTS])
-{
-	size_t stride[DCTLOAD_MAX_COMPONENTS] = { 0 };
-	u32 first, end;
-
-	for (u32 c = 0; c < info->num_components; c++)
-		stride[c] = info->components[c].blocks_w;
-	plan_rows_needed(plan, &first, &end);
-	for (u32 r = first; r < end; r++) {
-		const s16 *rows[DCTLOAD_MAX_COMPONENTS] = { NULL };
-		enum dctload_status status;
-
-		for (u32 c = 0; c < info->num_components; c++)
-			rows[c] = planes[c] + r * info->components[c].v *
-						      stride[c] * BLOCK_COEFS;
-		status = plan_rows(plan, r, rows, stride);
-		if (status != DCTLOAD_OK)
-			return status;
-	}
-	return plan_finish(plan);
-}
-
-enum dctload_status
 dctload_transform(struct dctload_decoder *d, const struct dctload_info *info,
 		  const int16_t *const planes[DCTLOAD_MAX_COMPONENTS],
 		  const struct dctload_geometry *geometry,
