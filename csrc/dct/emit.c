@@ -79,17 +79,6 @@ emission_put(const struct emission *e, size_t index, float f)
 }
 
 void
-emission_zeros(const struct emission *e, u32 p)
-{
-	for (u32 k = 0; k < e->num_channels; k++)
-		for (u32 q = 0; q < e->num_cols; q++)
-			emission_put(e,
-				     k * e->channel_stride + p * e->row_stride +
-					     q * e->col_stride,
-				     e->offset[k]);
-}
-
-void
 emission_sort(struct emission *e)
 {
 	u8 next[8] = { 0 };

@@ -41,7 +41,4 @@ void emission_sort(struct emission *e);
 /* Element 'index' of out, cast from 'f'. */
 void emission_put(const struct emission *e, size_t index, float f);
 
-/* Output row 'p' where the component is zero. */
-void emission_zeros(const struct emission *e, u32 p);
-
 #endif /* DCTLOAD_EMIT_H */

@@ -11,6 +11,7 @@
 
 #include "emit.h"
 #include "resample.h"
+#include "taps.h"
 
 /* The rows of a tile are a multiple of a block's 8, and at most these. */
 #define MAX_LANES 16
@@ -42,10 +43,18 @@ struct dct_kernels {
 	u32 lanes;
 
 	/*
-	 * The coefficients of 'n' samples from 'first' of a block on that have
-	 * weights w: m[u] = sum_k w[k] D^T[first + k][u].
+	 * The rows of a step with the bilinear filter; 'at' is set, with room
+	 * for so many weights.
 	 */
-	void (*half_row)(float m[8], const double *w, u32 first, u32 n);
+	void (*triangle_rows)(struct taps *t, const struct comp_step *cs,
+			      u32 room);
+
+	/*
+	 * Fill in 'rows' and 'coefs' of an operator that does not copy.  The
+	 * next new row of column j goes to next[2 j], others to next[2 j + 1].
+	 */
+	void (*fill_rows)(struct axis_op *op, const struct taps *t,
+			  size_t *next);
 
 	/*
 	 * Do the job, and set extents[k] to the number of leading frequencies u
@@ -77,7 +86,8 @@ const struct dct_kernels *dct_kernels(void);
 extern const struct dct_kernels *const dct_kernels_avx2,
 	*const dct_kernels_avx512;
 
-/* D^T as floats: [sample][frequency]. */
-extern const float dct_matrix_t_f32[8][8];
+/* D^T as floats, [sample][frequency], between as many rows of zeros. */
+extern const float dct_matrix_padded[24][8];
+#define dct_matrix_t_f32 (dct_matrix_padded + 8)
 
 #endif /* DCTLOAD_KERNELS_H */

@@ -343,20 +343,201 @@ emit(const struct emission *e, u32 p, u32 num_rows, float *samples)
 
 /* ---- operators --------------------------------------------------------- */
 
-static KERNEL void
-half_row(float m[8], const double *w, u32 first, u32 n)
-{
-	float sum[8] = { 0 };
+typedef double vec8d __attribute__((vector_size(64)));
+typedef s64 vec8l __attribute__((vector_size(64)));
+typedef float vec8 __attribute__((vector_size(32)));
+typedef s32 vec8i __attribute__((vector_size(32)));
 
-	for (u32 k = 0; k < n; k++)
-		for (u32 u = 0; u < 8; u++)
-			sum[u] += (float)w[k] * dct_matrix_t_f32[first + k][u];
-	memcpy(m, sum, sizeof(sum));
+/* Where 'mask' a, else b. */
+static KERNEL ALWAYS_INLINE void
+choose8(vec8d *out, vec8l mask, const vec8d *a, const vec8d *b)
+{
+	*out = (vec8d)(((vec8l)*a & mask) | ((vec8l)*b & ~mask));
+}
+
+/* max(lo, min(x, hi)) */
+static KERNEL ALWAYS_INLINE void
+clamp8(vec8d *x, double lo, double hi)
+{
+	const vec8d low = lo - (vec8d){ 0 }, high = hi - (vec8d){ 0 };
+
+	choose8(x, *x < high, x, &high);
+	choose8(x, *x > low, x, &low);
+}
+
+/* The whole numbers up to 'x', which are less than 2^31. */
+static KERNEL ALWAYS_INLINE void
+floor8(vec8d *x)
+{
+	const vec8d whole = __builtin_convertvector(
+		__builtin_convertvector(*x, vec8i), vec8d);
+	const vec8d less = whole - 1;
+
+	choose8(x, *x < whole, &less, &whole);
+}
+
+/* The filters of eight rows: sample k of row r is at x[r] + k dx. */
+struct triangles {
+	vec8d x, dx, num; /* samples that are seen */
+};
+
+/* The weights of sample 'k': max(0, 1 - |x|) where it is seen. */
+static KERNEL ALWAYS_INLINE void
+triangle8(vec8d *w, const struct triangles *t, u32 k)
+{
+	const vec8d at = t->x + t->dx * (double)k;
+	const vec8d down = 1 - at, up = 1 + at;
+
+	choose8(w, down < up, &down, &up);
+	*w = (vec8d)((vec8l)*w & (*w > 0) & ((double)k < t->num));
+}
+
+/* Rows from 'j' on: the samples that their filters see; returns the first. */
+static KERNEL ALWAYS_INLINE void
+triangles_begin(struct triangles *t, vec8d *first, const struct comp_step *cs,
+		u32 j)
+{
+	const vec8d iota = { 0, 1, 2, 3, 4, 5, 6, 7 };
+	const vec8d centre = cs->start + cs->step * (iota + (j + 0.5));
+	const double lo = (double)cs->lo, hi = (double)cs->hi;
+	vec8d a = -(centre - cs->support - 0.5);
+	vec8d b = centre + cs->support - 0.5;
+
+	/* Clamped first, as a whole number must be small. */
+	clamp8(&a, -hi, -lo);
+	floor8(&a);
+	a = -a;
+	clamp8(&b, lo - 1, hi);
+	floor8(&b);
+	b += 1;
+	clamp8(&b, lo, hi);
+	t->x = (a + 0.5 - centre) * cs->inv;
+	t->dx = cs->inv - (vec8d){ 0 };
+	t->num = b - a;
+	*first = a;
+}
+
+static KERNEL void
+triangle_rows(struct taps *t, const struct comp_step *cs, u32 room)
+{
+	for (u32 j = 0; j < cs->out_size; j += 8) {
+		const u32 num_rows = min_u32(8, cs->out_size - j);
+		struct triangles tri;
+		vec8d first, w, sum = { 0 };
+
+		triangles_begin(&tri, &first, cs, j);
+		for (u32 k = 0; k < room; k++) {
+			triangle8(&w, &tri, k);
+			sum += w;
+		}
+		for (u32 k = 0; k < room; k++) {
+			vec8 scaled;
+
+			triangle8(&w, &tri, k);
+			scaled = __builtin_convertvector(w / sum, vec8);
+			for (u32 r = 0; r < num_rows; r++)
+				t->weights[t->at[j + r] + k] = scaled[r];
+		}
+		for (u32 r = 0; r < num_rows; r++) {
+			const float *const row = t->weights + t->at[j + r];
+			const u32 n = (u32)tri.num[r], skip = row[0] == 0;
+
+			t->num[j + r] = 0;
+			if (!(sum[r] >= MIN_WEIGHT * cs->stretch))
+				continue;
+			/* At the ends of its window a filter may be zero. */
+			t->num[j + r] = n - skip - (row[n - 1] == 0);
+			t->first[j + r] = (u32)first[r] + skip;
+			t->at[j + r] += skip;
+		}
+	}
+}
+
+/*
+ * sum_k w[k] D^T[first + k] for k < max_num, in two blocks: w[k] is zero for
+ * what is no tap, and so are the rows around D^T for what is in the other block.
+ */
+static KERNEL ALWAYS_INLINE void
+half_rows(vec8 m[2], const float w[8], u32 first, u32 max_num)
+{
+	const float(*const dt)[8] = dct_matrix_padded + first;
+
+	m[0] = m[1] = (vec8){ 0 };
+	for (u32 k = 0; k < max_num; k++) {
+		vec8 here, beyond;
+
+		memcpy(&here, dt[8 + k], sizeof(here));
+		memcpy(&beyond, dt[k], sizeof(beyond));
+		m[0] += here * w[k];
+		m[1] += beyond * w[k];
+	}
+}
+
+/* Row 'r' from more than 8 taps. */
+static KERNEL NOINLINE void
+fill_long_row(struct axis_op *op, size_t *next, u32 r, const float *w, u32 s,
+	      u32 num)
+{
+	for (bool begun = false; num != 0; begun = true) {
+		const u32 n = min_u32(num, 8 - s % 8);
+		const size_t at = next[s / 8 * 2 + begun]++;
+		float taps[8] = { 0 };
+		vec8 m[2];
+
+		memcpy(taps, w, n * sizeof(*w));
+		half_rows(m, taps, s % 8, n);
+		op->rows[at] = r;
+		memcpy(op->coefs[at], &m[0], sizeof(m[0]));
+		w += n;
+		s += n;
+		num -= n;
+	}
+}
+
+static KERNEL void
+fill_rows(struct axis_op *op, const struct taps *t, size_t *next)
+{
+	const vec8i index = { 0, 1, 2, 3, 4, 5, 6, 7 };
+	const u32 num_rows = t->num_rows;
+	u32 max_num = 0;
+
+	for (u32 r = 0; r < num_rows; r++)
+		max_num = max_u32(max_num, t->num[r]);
+	for (u32 r = 0; r < 8 * op->num_out; r++) {
+		const u32 row = min_u32(r, num_rows - 1);
+		const u32 num = t->num[row], s = t->first[row];
+		const float *const w = t->weights + t->at[row];
+		const u32 j = s / 8;
+		float taps[8];
+		vec8 m[2];
+		vec8i all;
+		size_t at;
+
+		if (num == 0)
+			continue;
+		if (max_num > 8) {
+			fill_long_row(op, next, r, w, s, num);
+			continue;
+		}
+		memcpy(&all, w, sizeof(all));
+		all &= index < (s32)num;
+		memcpy(taps, &all, sizeof(taps));
+		half_rows(m, taps, s % 8, max_num);
+		at = next[2 * j]++;
+		op->rows[at] = r;
+		memcpy(op->coefs[at], &m[0], sizeof(m[0]));
+		if (s % 8 + num > 8) {
+			at = next[2 * j + 3]++;
+			op->rows[at] = r;
+			memcpy(op->coefs[at], &m[1], sizeof(m[1]));
+		}
+	}
 }
 
 static const struct dct_kernels kernels = {
 	.lanes = LANES,
-	.half_row = half_row,
+	.triangle_rows = triangle_rows,
+	.fill_rows = fill_rows,
 	.across = across,
 	.along = along,
 	.emit = emit,

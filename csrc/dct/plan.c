@@ -214,7 +214,8 @@ target_fill(const struct plan *plan, const struct target *t, u32 tile,
 static bool
 target_needs_fill(const struct target *t)
 {
-	return t->fill != 0 && !(t->sources[0].along->covers_all &&
+	return t->fill != 0 && t->num_sources != 0 &&
+	       !(t->sources[0].along->covers_all &&
 				 t->sources[0].across->covers_all);
 }
 
@@ -253,6 +254,8 @@ target_advance(struct plan *plan, struct target *t)
 			return;
 		if (t->mean_weight != 0)
 			samples = t->held + tile * tile_samples(plan, t);
+		if (t->num_sources == 0) /* the file lacks the component */
+			memset(samples, 0, tile_samples(plan, t) * sizeof(*samples));
 		for (u32 s = 0; s < t->num_sources; s++)
 			source_along(plan, &t->sources[s], tile, samples,
 				     s > 0);
@@ -356,14 +359,6 @@ plan_rows(struct plan *plan, u32 mcu_row,
 	return DCTLOAD_OK;
 }
 
-/* A component that the file does not have. */
-static void
-target_emit_zeros(const struct target *t)
-{
-	for (u32 p = 0; p < t->num_across; p++)
-		emission_zeros(&t->emit, p);
-}
-
 enum dctload_status
 plan_finish(struct plan *plan)
 {
@@ -375,8 +370,6 @@ plan_finish(struct plan *plan)
 		target_advance(plan, t);
 		if (t->num_done < t->num_tiles)
 			status = DCTLOAD_BAD_ARGUMENT;
-		else if (t->num_sources == 0)
-			target_emit_zeros(t);
 		else if (t->mean_weight != 0)
 			target_release(plan, t);
 	}

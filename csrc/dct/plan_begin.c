@@ -227,11 +227,9 @@ source_grow(struct plan *plan, const struct target *t, struct source *src)
 enum dctload_status
 target_finish(struct plan *plan, struct target *t)
 {
-	t->num_done = t->num_tiles = 0;
-	if (t->num_sources == 0)
-		return DCTLOAD_OK;
+	t->num_done = 0;
 	t->num_tiles = ceil_div_u32(8 * t->num_across, plan->kernels->lanes);
-	t->backwards = t->sources[0].across->backwards;
+	t->backwards = t->num_sources != 0 && t->sources[0].across->backwards;
 	for (u32 s = 0; s < t->num_sources; s++)
 		if (!source_grow(plan, t, &t->sources[s]))
 			return DCTLOAD_NO_MEMORY;

@@ -16,8 +16,8 @@
 #define C6 0.19134171618254489f
 #define C7 0.09754516100806413f
 
-const float dct_matrix_t_f32[8][8] = {
-	{ C4, C1, C2, C3, C4, C5, C6, C7 },
+const float dct_matrix_padded[24][8] = {
+	[8] = { C4, C1, C2, C3, C4, C5, C6, C7 },
 	{ C4, C3, C6, -C7, -C4, -C1, -C2, -C5 },
 	{ C4, C5, -C6, -C1, -C4, C7, C2, C3 },
 	{ C4, C7, -C2, -C5, C4, C3, -C6, -C1 },
@@ -200,87 +200,49 @@ order_spans(struct axis_op *op)
 	}
 }
 
-/* Where the rows of each column begin; returns how many there are in all. */
+/*
+ * Where the rows of each column begin, and in it those of either kind; returns
+ * how many there are in all.
+ */
 static size_t
-place_columns(struct axis_op *op)
+place_columns(struct axis_op *op, size_t *next)
 {
 	size_t at = 0;
 
 	for (u32 j = 0; j < op->num_in; j++) {
 		op->columns[j].at = at;
+		next[2 * j] = at + op->columns[j].num_begun;
+		next[2 * j + 1] = at;
 		at += op->columns[j].num;
 	}
 	return at;
 }
 
-/* The place of row 'r' among those of column 'j', in order of arrival. */
-static inline size_t
-column_place(const struct axis_op *op, u32 *num_placed, u32 r, u32 j,
-	     bool begun)
-{
-	const struct axis_column *const col = &op->columns[j];
-	const size_t at = col->at + (begun ? 0 : col->num_begun) +
-			  num_placed[2 * j + begun]++;
-
-	op->rows[at] = r;
-	return at;
-}
-
+/* An operator that copies: rows are amplitudes. */
 static void
-fill_rows(struct axis_op *op, const struct taps *t, u32 *num_placed)
-{
-	const struct dct_kernels *const kernels = dct_kernels();
-
-	for (u32 r = 0; r < 8 * op->num_out; r++) {
-		const u32 row = tap_row(t, r);
-		const double *w = t->weights + t->at[row];
-		u32 s = t->first[row], num = t->num[row];
-
-		for (bool begun = false; num != 0; begun = true) {
-			const u32 n = min_u32(num, 8 - s % 8);
-
-			kernels->half_row(
-				op->coefs[column_place(op, num_placed, r, s / 8,
-						       begun)],
-				w, s % 8, n);
-			w += n;
-			s += n;
-			num -= n;
-		}
-	}
-}
-
-/* The same for an operator that copies: rows are amplitudes. */
-static void
-fill_copies(struct axis_op *op, const struct taps *t, u32 *num_placed)
+fill_copies(struct axis_op *op, const struct taps *t, size_t *next)
 {
 	for (u32 o = 0; o < op->num_out; o++) {
 		const int sign = block_copies(t, o);
 
 		for (u32 u = 0; u < 8; u++) {
-			float *const m = op->coefs[column_place(
-				op, num_placed, 8 * o + u,
-				t->first[tap_row(t, 8 * o)] / 8, false)];
+			const u32 row = tap_row(t, 8 * o);
+			const size_t at = next[t->first[row] / 8 * 2]++;
 
-			memset(m, 0, sizeof(op->coefs[0]));
-			m[u] = sign < 0 && u % 2 == 1 ? -1 : 1;
+			op->rows[at] = 8 * o + u;
+			memset(op->coefs[at], 0, sizeof(op->coefs[at]));
+			op->coefs[at][u] = sign < 0 && u % 2 == 1 ? -1 : 1;
 		}
 	}
 }
 
-/* What the operator makes of an axis of ones. */
 static void
 set_cover(struct axis_op *op, const struct taps *t)
 {
 	op->covers_all = true;
 	for (u32 r = 0; r < 8 * op->num_out; r++) {
-		const u32 row = tap_row(t, r);
-		double ones = 0;
-
-		for (u32 n = 0; n < t->num[row]; n++)
-			ones += t->weights[t->at[row] + n];
-		op->covers_all &= fabs(ones - 1) < 1e-9;
-		op->cover[r] = (float)ones;
+		op->cover[r] = t->cover[tap_row(t, r)];
+		op->covers_all &= fabsf(op->cover[r] - 1) < 1e-6f;
 	}
 }
 
@@ -300,25 +262,23 @@ axis_link(struct axis_op *op, struct taps_scratch *scratch,
 		  sizeof(*op->empty)) ||
 	    !grow((void **)&op->columns, &op->columns_capacity, op->num_in,
 		  sizeof(*op->columns)) ||
-	    !grow((void **)&scratch->placed, &scratch->placed_capacity,
-		  (size_t)2 * op->num_in, sizeof(*scratch->placed)))
+	    !grow((void **)&scratch->next_row, &scratch->next_row_capacity,
+		  (size_t)2 * op->num_in, sizeof(*scratch->next_row)))
 		return DCTLOAD_NO_MEMORY;
 	span_blocks(op, t);
 	order_spans(op);
 	set_cover(op, t);
 	count_rows(op, t);
-	total = place_columns(op);
+	total = place_columns(op, scratch->next_row);
 	if (!grow((void **)&op->rows, &op->rows_capacity, total + 1,
 		  sizeof(*op->rows)) ||
 	    !grow((void **)&op->coefs, &op->coefs_capacity, total + 1,
 		  sizeof(*op->coefs)))
 		return DCTLOAD_NO_MEMORY;
-	memset(scratch->placed, 0,
-	       (size_t)2 * op->num_in * sizeof(*scratch->placed));
 	if (op->copies)
-		fill_copies(op, t, scratch->placed);
+		fill_copies(op, t, scratch->next_row);
 	else
-		fill_rows(op, t, scratch->placed);
+		dct_kernels()->fill_rows(op, t, scratch->next_row);
 	return DCTLOAD_OK;
 }
 
