@@ -93,6 +93,9 @@ emission_sort(struct emission *e)
 	for (u32 k = 0; k < e->num_channels; k++)
 		e->by_col[next[e->col_freq[k]]++] = (u8)k;
 	e->all = e->num_channels == 64;
+	e->natural = e->all;
+	for (u32 k = 0; k < 64 && e->natural; k++)
+		e->natural = e->row_freq[k] == k / 8 && e->col_freq[k] == k % 8;
 	for (u32 n = 0; n < 64 && e->all; n++)
 		e->all = e->col_freq[e->by_col[n]] == n / 8 &&
 			 e->row_freq[e->by_col[n]] == n % 8;

@@ -24,7 +24,8 @@ struct emission {
 
 	/* Channels by column frequency: by_col[col_begin[c]..], rows ascending. */
 	u8 by_col[64], col_begin[9];
-	bool all; /* every frequency is a channel, once */
+	bool all;     /* every frequency is a channel, once */
+	bool natural; /* and channel k is frequency (k / 8, k % 8) */
 };
 
 size_t dtype_nbytes(u32 dtype);

@@ -107,6 +107,26 @@ prefetch_chunk(const struct blocks_row *part, u32 first)
 		__builtin_prefetch(next + n);
 }
 
+/* Rows of amplitudes of one part: set or, with 'add', added. */
+static KERNEL ALWAYS_INLINE void
+load_chunk(vec x[8], const struct blocks_row *part, u32 first, u32 end,
+	   u32 rows, bool add)
+{
+	const s16 *blocks[CHUNK];
+
+	prefetch_chunk(part, first);
+	chunk_blocks(blocks, part, first, end);
+	for (u32 v = 0; v < rows; v++) {
+		const vec amplitudes =
+			load_steps(blocks, v) * load8(part->dequant + 8 * v);
+
+		if (add)
+			x[v] += amplitudes;
+		else
+			x[v] = amplitudes;
+	}
+}
+
 /* The chunks of 'mask', which have 'rows' rows. */
 static KERNEL ALWAYS_INLINE void
 across_chunks(const struct across_job *job, u32 base, u64 mask, u32 rows,
@@ -121,24 +141,12 @@ across_chunks(const struct across_job *job, u32 base, u64 mask, u32 rows,
 		const u32 k = (u32)__builtin_ctzll(mask);
 		const u32 first = base + CHUNK * k;
 		const size_t at = (size_t)(first - job->first) * 8;
-		const s16 *blocks[CHUNK];
 		vec x[8];
 
-		for (u32 n = 0; n < num_parts; n++) {
-			const float *const dequant = job->parts[n].dequant;
-
-			prefetch_chunk(&job->parts[n], first);
-			chunk_blocks(blocks, &job->parts[n], first, job->end);
-			for (u32 v = 0; v < rows; v++) {
-				const vec a = load_steps(blocks, v) *
-					      load8(dequant + 8 * v);
-
-				if (n == 0)
-					x[v] = a;
-				else
-					x[v] += a;
-			}
-		}
+		load_chunk(x, &job->parts[0], first, job->end, rows, false);
+		for (u32 n = 1; n < num_parts; n++)
+			load_chunk(x, &job->parts[n], first, job->end, rows,
+				   true);
 		for (u32 r = 0; r < num_begun; r++)
 			multiply(out[r] + at, x, coefs[r], rows, true);
 		for (u32 r = num_begun; r < num; r++)
@@ -316,6 +324,61 @@ emit_as(const struct emission *e, u32 dtype, u32 p, u32 num_rows,
 					      samples);
 }
 
+/* The channels of output block (p, q) side by side, from all its amplitudes. */
+static KERNEL ALWAYS_INLINE void
+emit_block(const struct emission *e, u32 p, u32 q, const float amplitudes[64])
+{
+	const size_t at = p * e->row_stride + q * e->col_stride;
+	float chosen[64] = { 0 }, values[LANES];
+
+	for (u32 k = 0; k < e->num_channels && !e->natural; k++)
+		chosen[k] = amplitudes[8 * e->row_freq[k] + e->col_freq[k]];
+	for (u32 k = 0; k < e->num_channels; k += LANES) {
+		const u32 n = min_u32(LANES, e->num_channels - k);
+		const vec x = load((e->natural ? amplitudes : chosen) + k) *
+				      load(e->scale + k) +
+			      load(e->offset + k);
+
+		if (e->dtype <= DCTLOAD_BF16) {
+			store_cast(e->out + (at + k) * dtype_nbytes(e->dtype),
+				   e->dtype, x, n);
+			continue;
+		}
+		store(values, x);
+		for (u32 i = 0; i < n; i++)
+			emission_put(e, at + k + i, values[i]);
+	}
+}
+
+/* Blocks from 'q' on as far as a vector goes, where channels are neighbours. */
+static KERNEL ALWAYS_INLINE void
+emit_interleaved(const struct emission *e, u32 p, u32 num_rows, u32 q,
+		 const float *samples)
+{
+	const u32 num = min_u32(CHUNK, e->num_cols - q);
+	float amplitudes[CHUNK][64], both[LANES];
+	vec x[LANES];
+
+	for (u32 i = 0; i < LANES; i++) {
+		const u32 block = min_u32(q + i / 8, e->num_cols - 1);
+
+		x[i] = load(samples + ((size_t)block * 8 + i % 8) * LANES);
+	}
+	transpose(x);
+	for (u32 b = 0; b < CHUNK && b < num_rows; b++) {
+		if (e->dct_across)
+			dct8(x + 8 * b);
+		for (u32 r = 0; r < 8; r++) {
+			store(both, x[8 * b + r]);
+			for (u32 i = 0; i < CHUNK; i++)
+				memcpy(amplitudes[i] + 8 * r, both + 8 * i,
+				       8 * sizeof(float));
+		}
+		for (u32 i = 0; i < num; i++)
+			emit_block(e, p + b, q + i, amplitudes[i]);
+	}
+}
+
 static KERNEL void
 emit(const struct emission *e, u32 p, u32 num_rows, float *samples)
 {
@@ -329,16 +392,17 @@ emit(const struct emission *e, u32 p, u32 num_rows, float *samples)
 		for (u32 k = 0; k < 8; k++)
 			store(block + k * LANES, x[k]);
 	}
-	if (e->col_stride != 1)
+	if (e->channel_stride == 1)
+		for (u32 q = 0; q < e->num_cols; q += CHUNK)
+			emit_interleaved(e, p, num_rows, q, samples);
+	else if (e->col_stride != 1 || e->dtype > DCTLOAD_BF16)
 		emit_as(e, DCTLOAD_I8, p, num_rows, samples);
 	else if (e->dtype == DCTLOAD_F32)
 		emit_as(e, DCTLOAD_F32, p, num_rows, samples);
 	else if (e->dtype == DCTLOAD_F16)
 		emit_as(e, DCTLOAD_F16, p, num_rows, samples);
-	else if (e->dtype == DCTLOAD_BF16)
-		emit_as(e, DCTLOAD_BF16, p, num_rows, samples);
 	else
-		emit_as(e, DCTLOAD_I8, p, num_rows, samples);
+		emit_as(e, DCTLOAD_BF16, p, num_rows, samples);
 }
 
 /* ---- operators --------------------------------------------------------- */
@@ -460,7 +524,7 @@ triangle_rows(struct taps *t, const struct comp_step *cs, u32 room)
 static KERNEL ALWAYS_INLINE void
 half_rows(vec8 m[2], const float w[8], u32 first, u32 max_num)
 {
-	const float(*const dt)[8] = dct_matrix_padded + first;
+	const float (*const dt)[8] = dct_matrix_padded + first;
 
 	m[0] = m[1] = (vec8){ 0 };
 	for (u32 k = 0; k < max_num; k++) {

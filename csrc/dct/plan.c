@@ -216,7 +216,7 @@ target_needs_fill(const struct target *t)
 {
 	return t->fill != 0 && t->num_sources != 0 &&
 	       !(t->sources[0].along->covers_all &&
-				 t->sources[0].across->covers_all);
+		 t->sources[0].across->covers_all);
 }
 
 static bool
@@ -255,7 +255,8 @@ target_advance(struct plan *plan, struct target *t)
 		if (t->mean_weight != 0)
 			samples = t->held + tile * tile_samples(plan, t);
 		if (t->num_sources == 0) /* the file lacks the component */
-			memset(samples, 0, tile_samples(plan, t) * sizeof(*samples));
+			memset(samples, 0,
+			       tile_samples(plan, t) * sizeof(*samples));
 		for (u32 s = 0; s < t->num_sources; s++)
 			source_along(plan, &t->sources[s], tile, samples,
 				     s > 0);

@@ -220,8 +220,7 @@ taps_multiply(struct taps *product, const struct taps *outer,
 		for (u32 k = 0; k < outer->num[j]; k++) {
 			const u32 row = outer->first[j] + k;
 			const float w = outer->weights[outer->at[j] + k];
-			const float *const in =
-				inner->weights + inner->at[row];
+			const float *const in = inner->weights + inner->at[row];
 			float *const out = product->weights + at +
 					   (inner->first[row] - first);
 
