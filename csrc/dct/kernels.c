@@ -10,10 +10,8 @@
 /* Compilers make of it what the CPU has, such as two vectors of four. */
 typedef float vec __attribute__((vector_size(LANES * sizeof(float))));
 
-#if defined(__GNUC__) && !defined(__clang__)
-/* That such a vector is passed differently with AVX: nothing is called. */
+/* They are passed by inlined functions only, so no ABI matters. */
 #pragma GCC diagnostic ignored "-Wpsabi"
-#endif
 
 static ALWAYS_INLINE vec
 load(const float *p)

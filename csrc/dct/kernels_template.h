@@ -412,12 +412,10 @@ typedef s64 vec8l __attribute__((vector_size(64)));
 typedef float vec8 __attribute__((vector_size(32)));
 typedef s32 vec8i __attribute__((vector_size(32)));
 
-/* Where 'mask' a, else b. */
-static KERNEL ALWAYS_INLINE void
-choose8(vec8d *out, vec8l mask, const vec8d *a, const vec8d *b)
-{
-	*out = (vec8d)(((vec8l)*a & mask) | ((vec8l)*b & ~mask));
-}
+/* Where x < y, a, else b. */
+#define CHOOSE8(x, y, a, b)                          \
+	((vec8d)(((vec8l)(a) & (vec8l)((x) < (y))) | \
+		 ((vec8l)(b) & ~(vec8l)((x) < (y)))))
 
 /* max(lo, min(x, hi)) */
 static KERNEL ALWAYS_INLINE void
@@ -425,8 +423,8 @@ clamp8(vec8d *x, double lo, double hi)
 {
 	const vec8d low = lo - (vec8d){ 0 }, high = hi - (vec8d){ 0 };
 
-	choose8(x, *x < high, x, &high);
-	choose8(x, *x > low, x, &low);
+	*x = CHOOSE8(*x, high, *x, high);
+	*x = CHOOSE8(low, *x, *x, low);
 }
 
 /* The whole numbers up to 'x', which are less than 2^31. */
@@ -437,7 +435,7 @@ floor8(vec8d *x)
 		__builtin_convertvector(*x, vec8i), vec8d);
 	const vec8d less = whole - 1;
 
-	choose8(x, *x < whole, &less, &whole);
+	*x = CHOOSE8(*x, whole, less, whole);
 }
 
 /* The filters of eight rows: sample k of row r is at x[r] + k dx. */
@@ -452,7 +450,7 @@ triangle8(vec8d *w, const struct triangles *t, u32 k)
 	const vec8d at = t->x + t->dx * (double)k;
 	const vec8d down = 1 - at, up = 1 + at;
 
-	choose8(w, down < up, &down, &up);
+	*w = CHOOSE8(down, up, down, up);
 	*w = (vec8d)((vec8l)*w & (*w > 0) & ((double)k < t->num));
 }
 
