@@ -13,8 +13,7 @@ dtype_nbytes(u32 dtype)
 	return nbytes[dtype];
 }
 
-/* IEEE binary16, rounded to nearest even, overflow to infinity. */
-static u16
+u16
 float_to_f16(float f)
 {
 	u32 bits, sign, shift;
@@ -37,8 +36,7 @@ float_to_f16(float f)
 	return (u16)(sign | bits >> shift);
 }
 
-/* The upper half of a float, rounded to nearest even. */
-static u16
+u16
 float_to_bf16(float f)
 {
 	u32 bits;
@@ -57,73 +55,48 @@ clamp_round(float f, float lo, float hi)
 	return rintf(f < hi ? f : hi);
 }
 
-static inline void
-put(u8 *out, size_t index, u32 dtype, float f)
+void
+emission_put(const struct emission *e, size_t index, float f)
 {
-	switch (dtype) {
+	switch (e->dtype) {
 	case DCTLOAD_F32:
-		((float *)(void *)out)[index] = f;
+		((float *)(void *)e->out)[index] = f;
 		break;
 	case DCTLOAD_F16:
-		((u16 *)(void *)out)[index] = float_to_f16(f);
+		((u16 *)(void *)e->out)[index] = float_to_f16(f);
 		break;
 	case DCTLOAD_BF16:
-		((u16 *)(void *)out)[index] = float_to_bf16(f);
+		((u16 *)(void *)e->out)[index] = float_to_bf16(f);
 		break;
 	case DCTLOAD_I16:
-		((s16 *)(void *)out)[index] =
+		((s16 *)(void *)e->out)[index] =
 			(s16)clamp_round(f, -32768, 32767);
 		break;
 	default:
-		((s8 *)(void *)out)[index] = (s8)clamp_round(f, -128, 127);
+		((s8 *)(void *)e->out)[index] = (s8)clamp_round(f, -128, 127);
 		break;
-	}
-}
-
-/* Inlined once per type, so that the switch is outside the loops. */
-static ALWAYS_INLINE void
-emit_as(const struct emission *e, u32 dtype, u32 p, const float *amplitudes,
-	size_t stride, u32 num_cols, u32 num_col_freqs)
-{
-	for (u32 k = 0; k < e->num_channels; k++) {
-		size_t at = k * e->channel_stride + p * e->row_stride;
-		const float *from = amplitudes;
-
-		if (from == NULL) {
-			for (u32 q = 0; q < num_cols; q++, at += e->col_stride)
-				put(e->out, at, dtype, e->offset[k]);
-			continue;
-		}
-		from += e->row_freq[k] * stride + e->col_freq[k];
-		for (u32 q = 0; q < num_cols; q++, at += e->col_stride)
-			put(e->out, at, dtype,
-			    from[q * num_col_freqs] * e->scale[k] +
-				    e->offset[k]);
 	}
 }
 
 void
-emit_row(const struct emission *e, u32 p, const float *amplitudes,
-	 size_t stride, u32 num_cols, u32 num_col_freqs)
+emission_sort(struct emission *e)
 {
-#define EMIT(type) \
-	emit_as(e, type, p, amplitudes, stride, num_cols, num_col_freqs)
-	switch (e->dtype) {
-	case DCTLOAD_F32:
-		EMIT(DCTLOAD_F32);
-		break;
-	case DCTLOAD_F16:
-		EMIT(DCTLOAD_F16);
-		break;
-	case DCTLOAD_BF16:
-		EMIT(DCTLOAD_BF16);
-		break;
-	case DCTLOAD_I16:
-		EMIT(DCTLOAD_I16);
-		break;
-	default:
-		EMIT(DCTLOAD_I8);
-		break;
+	u8 next[8] = { 0 };
+
+	for (u32 k = 0; k < e->num_channels; k++)
+		next[e->col_freq[k]]++;
+	e->col_begin[0] = 0;
+	for (u32 c = 0; c < 8; c++) {
+		e->col_begin[c + 1] = (u8)(e->col_begin[c] + next[c]);
+		next[c] = e->col_begin[c];
 	}
-#undef EMIT
+	for (u32 k = 0; k < e->num_channels; k++)
+		e->by_col[next[e->col_freq[k]]++] = (u8)k;
+	e->all = e->num_channels == 64;
+	e->natural = e->all;
+	for (u32 k = 0; k < 64 && e->natural; k++)
+		e->natural = e->row_freq[k] == k / 8 && e->col_freq[k] == k % 8;
+	for (u32 n = 0; n < 64 && e->all; n++)
+		e->all = e->col_freq[e->by_col[n]] == n / 8 &&
+			 e->row_freq[e->by_col[n]] == n % 8;
 }

@@ -2,100 +2,100 @@
 /*
  * kernels.h - the inner loops, portable and per CPU
  *
- * All variants compute the same sums; the order of additions, and whether they
- * are fused with multiplications, is a variant's own.
+ * All are compiled from kernels_template.h and compute the same sums; the order
+ * of additions, and whether they are fused with multiplications, is a variant's
+ * own.
  */
 #ifndef DCTLOAD_KERNELS_H
 #define DCTLOAD_KERNELS_H
 
 #include "emit.h"
 #include "resample.h"
+#include "taps.h"
 
-/* Floats in the unit that columns are rounded up to. */
-#define VEC_FLOATS 8
+/* The rows of a tile are a multiple of a block's 8, and at most these. */
+#define MAX_LANES 16
 
-/* Four rows of input of across(): z[k * stride] with factors m[k][f]. */
-struct across_group {
-	const float *z;
-	const float (*m)[8];
+/* A row of blocks with what makes amplitudes of its coefficients. */
+struct blocks_row {
+	const s16 *blocks;
+	const s16 *next; /* the row to come, if it is in memory, else NULL */
+	const float *dequant; /* [BLOCK_COEFS] */
 };
 
-/* The same for rows t and t + 1 of a factored operator. */
-struct across_pair {
-	const float *z;
-	const float *m[2];
+/*
+ * The sum of rows of blocks [first, end), multiplied by one column of the
+ * operator across them: row k of the result goes to 'out[k]', which has 8 floats
+ * for each block, and room for a whole number of vectors.
+ */
+struct across_job {
+	u32 num_parts;
+	const struct blocks_row *parts;
+	u32 first, end;
+	u32 num_begun, num; /* the first are added to, the rest are set */
+	float *const *out;
+	const float (*coefs)[8];
+	u8 *extents; /* of each vector of blocks */
 };
 
 struct dct_kernels {
-	bool can_factor; /* the functions of factored operators are there */
+	/* Floats of a vector, and rows of a tile. */
+	u32 lanes;
 
 	/*
-	 * x[j][v][u] = blocks[j][v][u] * dequant[v][u] for j in [first, end),
-	 * or '+=' with 'add'.  extents[2 j + (v >= 4)] becomes the number of
-	 * leading frequencies u beyond which these 4 rows are zero.
+	 * The rows of a step with the bilinear filter; 'at' is set, with room
+	 * for so many weights.
 	 */
-	void (*dequantize)(float *x, u8 *extents, const s16 *blocks,
-			   const float dequant[BLOCK_COEFS], u32 first, u32 end,
-			   bool add);
+	void (*triangle_rows)(struct taps *t, const struct comp_step *cs,
+			      u32 room);
 
 	/*
-	 * z[v][q] = sum_j x[j][v] M[q,j]^T for a row of blocks, where row v
-	 * begins at z + v * stride.  Sets '*nonzero_ret' bit 0 if any of rows
-	 * 0..3 may differ from zero, bit 1 for rows 4..7.
+	 * Fill in 'rows' and 'coefs' of an operator that does not copy.  The
+	 * next new row of column j goes to next[2 j], others to next[2 j + 1].
 	 */
-	void (*along)(float *z, size_t stride, const float *x,
-		      const u8 *extents, const struct axis_op *op,
-		      u32 *nonzero_ret);
+	void (*fill_rows)(struct axis_op *op, const struct taps *t,
+			  size_t *next);
 
 	/*
-	 * out[f * stride + n] = sum over the groups of m[k][f] z[k * stride + n]
-	 * for 8 rows f (those from 'num_rows' on may be left out) and
-	 * 'num_cols' columns, a multiple of VEC_FLOATS.
+	 * Do the job, and set extents[k] to the number of leading frequencies u
+	 * beyond which the k-th lanes / 8 blocks are zero.
 	 */
-	void (*across)(float *out, size_t stride, u32 num_rows, u32 num_cols,
-		       const struct across_group *groups, u32 num_groups);
+	void (*across)(const struct across_job *job);
 
 	/*
-	 * M = D R D^T as [in frequency][out frequency], with R[out][in] and
-	 * the wanted rows of D as dt[sample][out frequency].
+	 * The operator along the rows of a tile, given block by block from
+	 * op->first_in on as 'lanes' rows of floats 'stride' apart, with their
+	 * extents.  samples[r * lanes + t] is output row r of tile row t: it is
+	 * added to or, without 'add', set.
 	 */
-	void (*matrix)(float m[8][8], const float r[8][8],
-		       const float dt[8][8]);
+	void (*along)(float *samples, const float *tile, size_t stride,
+		      const u8 *extents, const struct axis_op *op, bool add);
 
 	/*
-	 * Some columns of a row of R D^T: out[n] = sum of w[k] D^T[s % 8] over
-	 * the samples s = first + k of the n-th block that they meet.
+	 * Emit rows p.. of output blocks, 'num_rows' of them, from what along()
+	 * made; that is overwritten.
 	 */
-	void (*half)(float (*out)[8], const double *w, u32 first, u32 num);
-
-	/* Rows 2 k and 2 k + 1 of 'out' from num[k] pairs, k = 0..3. */
-	void (*across_factored)(float *out, size_t stride, u32 num_cols,
-				const struct across_pair *const pairs[4],
-				const u32 num[4]);
-
-	/* D times the 8 rows, in place. */
-	void (*dct_rows)(float *rows, size_t stride, u32 num_cols);
-
-	/* D times each 8 neighbours of the 8 rows, in place. */
-	void (*dct_blocks)(float *rows, size_t stride, u32 num_blocks);
+	void (*emit)(const struct emission *e, u32 p, u32 num_rows,
+		     float *samples);
 
 	/*
-	 * emit_row() of emit.h.  With 'samples' the rows still lack D along
-	 * them; only where can_emit_samples() is true.
+	 * Between a tile as along() makes it and 'lanes' rows of floats, 'stride'
+	 * apart, of 'num' blocks.
 	 */
-	void (*emit)(const struct emission *e, u32 p, const float *amplitudes,
-		     size_t stride, u32 num_cols, u32 num_col_freqs,
-		     bool samples);
-	bool (*can_emit_samples)(const struct emission *e, u32 num_cols);
+	void (*tile)(float *samples, const float *rows, size_t stride, u32 num);
+	void (*untile)(float *rows, size_t stride, const float *samples,
+		       u32 num);
 };
 
 /* The best for this CPU. */
 const struct dct_kernels *dct_kernels(void);
 
 /* NULL where the compiler does not make code for such a CPU. */
-extern const struct dct_kernels *const dct_kernels_avx2;
+extern const struct dct_kernels *const dct_kernels_avx2,
+	*const dct_kernels_avx512;
 
-/* D^T as floats: [sample][frequency]. */
-extern const float dct_matrix_t_f32[8][8];
+/* D^T as floats, [sample][frequency], between as many rows of zeros. */
+extern const float dct_matrix_padded[24][8];
+#define dct_matrix_t_f32 (dct_matrix_padded + 8)
 
 #endif /* DCTLOAD_KERNELS_H */

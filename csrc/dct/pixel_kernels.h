@@ -32,6 +32,10 @@ struct pixel_kernels {
 	void (*from_rgb)(float *y, float *cb, float *cr, const float *r,
 			 const float *g, const float *b, size_t num);
 
+	/* Each of 'num' floats twice, and means of 2 x 2 as 'num' floats. */
+	void (*spread)(float *out, const float *in, size_t num);
+	void (*halve)(float *out, const float *a, const float *b, size_t num);
+
 	/* x = clamp(f x + offset). */
 	void (*scale)(float *x, float f, float offset, size_t num);
 	/* Each of RGB blended with their grey: clamp(f x + (1 - f) grey). */

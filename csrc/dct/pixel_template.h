@@ -135,6 +135,22 @@ from_rgb(float *restrict y, float *restrict cb, float *restrict cr,
 }
 
 KERNEL void
+spread(float *restrict out, const float *restrict in, size_t num)
+{
+	for (size_t i = 0; i < num; i++)
+		out[2 * i] = out[2 * i + 1] = in[i];
+}
+
+KERNEL void
+halve(float *restrict out, const float *restrict a, const float *restrict b,
+      size_t num)
+{
+	for (size_t i = 0; i < num; i++)
+		out[i] = 0.25f *
+			 (a[2 * i] + a[2 * i + 1] + b[2 * i] + b[2 * i + 1]);
+}
+
+KERNEL void
 scale(float *x, float f, float offset, size_t num)
 {
 	for (size_t i = 0; i < num; i++) {
@@ -286,6 +302,8 @@ static const struct pixel_kernels kernels = {
 	.forward = forward,
 	.to_rgb = to_rgb,
 	.from_rgb = from_rgb,
+	.spread = spread,
+	.halve = halve,
 	.scale = scale,
 	.blend_grey = blend_grey,
 	.sum_grey = sum_grey,

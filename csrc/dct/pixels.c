@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "kernels.h"
 #include "pixel_kernels.h"
 #include "pixels.h"
 #include "resample.h"
@@ -16,9 +17,10 @@ bool
 plane_resize(struct pixel_plane *plane, u32 width, u32 height)
 {
 	const size_t stride = round_up_8(width);
+	const size_t rows = (size_t)ceil_div_u32(height, MAX_LANES) * MAX_LANES;
 
-	if (!grow((void **)&plane->data, &plane->capacity,
-		  stride * round_up_8(height), sizeof(*plane->data)))
+	if (!grow((void **)&plane->data, &plane->capacity, stride * rows,
+		  sizeof(*plane->data)))
 		return false;
 	plane->width = width;
 	plane->height = height;
@@ -28,13 +30,12 @@ plane_resize(struct pixel_plane *plane, u32 width, u32 height)
 
 bool
 pixels_begin(struct pixels *px, u32 num_planes, u32 width, u32 height,
-	     u32 shift, bool is_samples)
+	     u32 shift)
 {
 	px->num_planes = num_planes;
 	px->width = width;
 	px->height = height;
 	px->shift = shift;
-	px->is_samples = is_samples;
 	for (u32 c = 0; c < num_planes; c++)
 		if (!plane_resize(&px->planes[c], plane_size(px, c, width),
 				  plane_size(px, c, height)))
@@ -72,37 +73,36 @@ plane_repeat_edges(struct pixel_plane *plane)
 		       width * sizeof(*plane->data));
 }
 
-static void
-pixels_to_samples(struct pixels *px)
+void
+plane_to_samples(struct pixel_plane *plane)
 {
 	const struct pixel_kernels *const kernels = pixel_kernels();
 
-	for (u32 c = 0; c < px->num_planes; c++) {
-		struct pixel_plane *const plane = &px->planes[c];
-
-		for (u32 y = 0; y < plane->height; y += 8)
-			kernels->inverse(plane->data + y * plane->stride,
-					 plane->stride,
-					 ceil_div_u32(plane->width, 8));
-	}
-	px->is_samples = true;
+	for (u32 y = 0; y < plane->height; y += 8)
+		kernels->inverse(plane->data + y * plane->stride, plane->stride,
+				 ceil_div_u32(plane->width, 8));
 }
 
 void
-pixels_to_amplitudes(struct pixels *px)
+plane_to_amplitudes(struct pixel_plane *plane)
 {
 	const struct pixel_kernels *const kernels = pixel_kernels();
 
-	for (u32 c = 0; c < px->num_planes && px->is_samples; c++) {
-		struct pixel_plane *const plane = &px->planes[c];
+	plane_repeat_edges(plane);
+	for (u32 y = 0; y < plane->height; y += 8)
+		kernels->forward(plane->data + y * plane->stride, plane->stride,
+				 ceil_div_u32(plane->width, 8));
+}
 
-		plane_repeat_edges(plane);
-		for (u32 y = 0; y < plane->height; y += 8)
-			kernels->forward(plane->data + y * plane->stride,
-					 plane->stride,
-					 ceil_div_u32(plane->width, 8));
-	}
-	px->is_samples = false;
+static void
+pixels_set_form(struct pixels *px, bool is_samples)
+{
+	for (u32 c = 0; c < px->num_planes && is_samples != px->is_samples; c++)
+		if (is_samples)
+			plane_to_samples(&px->planes[c]);
+		else
+			plane_to_amplitudes(&px->planes[c]);
+	px->is_samples = is_samples;
 }
 
 /* ---- operations --------------------------------------------------------- */
@@ -134,10 +134,8 @@ pixels_run(struct pixels *px, const struct dctload_op *ops, u32 num_ops)
 		const enum op_form form = op_form(&ops[k]);
 		u32 end = k + 1;
 
-		if (form == ON_AMPLITUDES)
-			pixels_to_amplitudes(px);
-		else if (form != ON_NOTHING && !px->is_samples)
-			pixels_to_samples(px);
+		if (form != ON_NOTHING)
+			pixels_set_form(px, form != ON_AMPLITUDES);
 		if (form == ON_AMPLITUDES) {
 			pixels_do_amplitudes(px, &ops[k]);
 		} else if (form == ON_SAMPLES) {

@@ -17,7 +17,7 @@
  * wherever that matters.
  */
 struct pixel_plane {
-	float *data;
+	float *data; /* room for rows of whole tiles, see kernels.h */
 	size_t capacity;
 	u32 width, height; /* samples */
 	size_t stride;     /* floats, at least the width in whole blocks */
@@ -40,17 +40,18 @@ struct pixels {
 
 /*
  * An image of 'width' x 'height' luma samples, which the caller writes to
- * 'planes'.  False if there is no memory.
+ * 'planes', and its form to 'is_samples'.  False if there is no memory.
  */
 bool pixels_begin(struct pixels *px, u32 num_planes, u32 width, u32 height,
-		  u32 shift, bool is_samples);
+		  u32 shift);
 
 /* Apply the operations, which ops_check() has passed. */
 enum dctload_status
 pixels_run(struct pixels *px, const struct dctload_op *ops, u32 num_ops);
 
-/* Make amplitudes of samples. */
-void pixels_to_amplitudes(struct pixels *px);
+/* From one form to the other. */
+void plane_to_samples(struct pixel_plane *plane);
+void plane_to_amplitudes(struct pixel_plane *plane);
 
 void pixels_free(struct pixels *px);
 

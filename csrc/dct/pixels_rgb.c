@@ -33,8 +33,7 @@ spread_row(float *out, const float *in, size_t num, u32 shift)
 {
 	if (shift == 0)
 		return in;
-	for (size_t i = 0; i < num / 2; i++)
-		out[2 * i] = out[2 * i + 1] = in[i];
+	pixel_kernels()->spread(out, in, num / 2);
 	return out;
 }
 
@@ -72,15 +71,6 @@ strip_read(const struct pixels *px, const struct strip *s)
 	}
 }
 
-/* Means of pairs of columns of two rows. */
-static void
-mean_row(float *out, const float *a, const float *b, u32 num)
-{
-	for (u32 i = 0; i < num; i++)
-		out[i] = 0.25f *
-			 (a[2 * i] + a[2 * i + 1] + b[2 * i] + b[2 * i + 1]);
-}
-
 /* The rows of a strip are whole pairs. */
 static void
 strip_write(struct pixels *px, const struct strip *s)
@@ -114,8 +104,8 @@ strip_write(struct pixels *px, const struct strip *s)
 		for (u32 c = 1; c < 3; c++) {
 			const float *const a = px->rows + (2 * c - 2) * num;
 
-			mean_row(p[c].data + y_chroma * p[c].stride, a, a + num,
-				 p[c].width);
+			kernels->halve(p[c].data + y_chroma * p[c].stride, a,
+				       a + num, p[c].width);
 		}
 	}
 }

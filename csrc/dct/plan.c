@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * plan.c - the streaming evaluation of Out[p,q] = sum Mv[p,i] X[i,j] Mh[q,j]^T
+ * plan.c - the streaming evaluation of D Rv D^T X D Rh^T D^T
  *
- * Stored block rows i come in order.  Each is first multiplied along the row,
- * Z[i,q] = sum_j X[i,j] Mh[q,j]^T, and kept in a ring; as soon as the rows that
- * output row p depends on are there, Out[p,q] = sum_i Mv[p,i] Z[i,q] is formed
- * and emitted.  The ring is small enough to stay in cache.
+ * Rows of stored blocks come in order.  Each is multiplied into the rows of
+ * samples that it reaches, Y += (Rv D^T) X, where it is still in frequencies
+ * along the row.  So many rows as a vector has lanes are a tile; a tile that is
+ * complete is multiplied along its rows, Y (Rh D^T)^T, and is then all samples.
+ * What is left to do is D in both directions, and writing channels.  Tiles are
+ * small enough to stay in cache.
  *
  * "Along" and "across" are directions of the stored image.  With 'transpose'
  * the output's y steps act along stored rows and the result is written with
  * its two strides, and the frequencies of its blocks, exchanged.
  */
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "../jpeg/window.h"
@@ -27,7 +30,7 @@ static void
 source_free(struct source *src)
 {
 	free(src->ring);
-	free(src->ring_nonzero);
+	free(src->extents);
 }
 
 void
@@ -43,11 +46,9 @@ plan_free(struct plan *plan)
 	for (u32 k = 0; k < MAX_TARGETS; k++)
 		free(plan->targets[k].held);
 	taps_scratch_free(&plan->taps);
-	free(plan->blocks);
-	free(plan->extents);
-	free(plan->groups);
-	free(plan->pairs);
-	free(plan->row);
+	free(plan->out);
+	free(plan->row_extents);
+	free(plan->samples);
 	pixels_free(&plan->pixels);
 	free(plan);
 }
@@ -89,221 +90,236 @@ plan_window_needed(const struct plan *plan, struct mcu_window *window_ret)
 	*window_ret = w;
 }
 
-/* Z[row,q] = sum_j X[row,j] Mh[q,j]^T, into the ring. */
+/* Row 't' of the output across, where tiles are in the making. */
+static inline float *
+source_row(const struct source *src, u32 lanes, u32 t)
+{
+	const size_t place = t / lanes % src->ring_tiles;
+
+	return src->ring + (place * lanes + t % lanes) * src->stride;
+}
+
+/* Where the rows that 'col' reaches are; returns the last of their tiles. */
+static u32
+source_place_rows(const struct source *src, u32 lanes,
+		  const struct axis_column *col, float **out, u32 *first_ret)
+{
+	const u32 *const rows = src->across->rows + col->at;
+	u32 first = UINT32_MAX, last = 0;
+
+	for (u32 r = 0; r < col->num;) {
+		const u32 tile = rows[r] / lanes;
+		float *const base = source_row(src, lanes, tile * lanes);
+
+		first = min_u32(first, tile);
+		last = max_u32(last, tile);
+		for (; r < col->num && rows[r] - tile * lanes < lanes; r++)
+			out[r] = base + (rows[r] - tile * lanes) * src->stride;
+	}
+	*first_ret = first;
+	return last;
+}
+
+/* The extents of a tile are those of all rows of blocks that reach it. */
 static void
-source_take_row(struct plan *plan, const struct target *t, struct source *src,
-		const s16 *const blocks[MAX_PARTS])
+source_widen(struct source *src, u32 tile, const u8 *row_extents)
+{
+	u8 *const extents =
+		src->extents + (size_t)tile % src->ring_tiles * src->num_vecs;
+
+	for (u32 k = 0; k < src->num_vecs; k++)
+		extents[k] = (u8)max_u32(extents[k], row_extents[k]);
+}
+
+/* Add the row of blocks to come to the tiles that it reaches. */
+static void
+source_take_row(struct plan *plan, struct source *src,
+		const struct blocks_row parts[MAX_PARTS])
 {
 	const struct dct_kernels *const kernels = plan->kernels;
-	const struct axis_op *const op = src->along;
-	const u32 place = src->next_row % src->ring_rows;
-	u32 nonzero;
+	const struct axis_op *const op = src->across;
+	const struct axis_column *const col = &op->columns[src->next_row];
+	const struct across_job job = {
+		.num_parts = src->num_parts,
+		.parts = parts,
+		.first = src->along->first_in,
+		.end = src->along->end_in,
+		.num_begun = col->num_begun,
+		.num = col->num,
+		.out = plan->out,
+		.coefs = (const float (*)[8])op->coefs + col->at,
+		.extents = plan->row_extents,
+	};
+	u32 tile;
+	const u32 last =
+		source_place_rows(src, kernels->lanes, col, plan->out, &tile);
 
-	for (u32 n = 0; n < src->num_parts; n++)
-		kernels->dequantize(plan->blocks, plan->extents, blocks[n],
-				    src->parts[n].dequant, op->first_in,
-				    op->end_in, n > 0);
-	kernels->along(src->ring + place * 8 * t->stride, t->stride,
-		       plan->blocks, plan->extents, op, &nonzero);
-	src->ring_nonzero[place] = (u8)nonzero;
+	kernels->across(&job);
+	for (; tile <= last; tile++)
+		source_widen(src, tile, plan->row_extents);
 	src->next_row++;
 }
 
-/* The halves of rows of Z that make output row 'p' and are not all zero. */
-static u32
-target_groups(const struct target *t, u32 p, struct across_group *groups)
-{
-	u32 num = 0;
-
-	for (u32 s = 0; s < t->num_sources; s++) {
-		const struct source *const src = &t->sources[s];
-		const struct axis_op *const op = src->across;
-		const struct axis_span *const span = &op->out_spans[p];
-
-		for (u32 i = span->first; i < span->end; i++) {
-			const u32 place = i % src->ring_rows;
-			const float (*const m)[8] =
-				op->coefs[span->at + (i - span->first)];
-
-			for (u32 half = 0; half < 2; half++) {
-				const size_t v = 4 * half;
-
-				if ((src->ring_nonzero[place] >> half & 1) == 0)
-					continue;
-				groups[num].z =
-					src->ring + (place * 8 + v) * t->stride;
-				groups[num++].m = m + v;
-			}
-		}
-	}
-	return num;
-}
-
-/* Row 'k' of R D^T for input block 'i'. */
-static const float *
-half_of(const struct axis_op *op, u32 k, u32 i)
-{
-	static const float zeros[8];
-	const struct axis_half *const half = &op->half_rows[k];
-
-	if (i < half->first || i >= half->end)
-		return zeros;
-	return op->halves[half->at + (i - half->first)];
-}
-
-/* The same for rows 'k' and 'k' + 1 of a factored operator. */
-static u32
-source_pairs(const struct source *src, size_t stride, u32 k,
-	     struct across_pair *pairs)
+/* Rows of 'tile' that nothing was added to are zero. */
+static void
+source_clear_empty(const struct plan *plan, const struct source *src, u32 tile)
 {
 	const struct axis_op *const op = src->across;
-	const struct axis_half *const a = &op->half_rows[k];
-	const struct axis_half *const b = a + 1;
-	u32 first = min_u32(a->first, b->first), num = 0;
-	const u32 end = max_u32(a->end, b->end);
+	const u32 lanes = plan->kernels->lanes;
+	const size_t nbytes = src->stride * sizeof(*src->ring);
 
-	if (a->first == a->end)
-		first = b->first;
-	else if (b->first == b->end)
-		first = a->first;
-	for (u32 i = first; i < end; i++) {
-		const u32 place = i % src->ring_rows;
-		const float *const m[2] = { half_of(op, k, i),
-					    half_of(op, k + 1, i) };
-
-		for (u32 v = 0; v < 8; v += 4) {
-			if ((src->ring_nonzero[place] >> v / 4 & 1) == 0)
-				continue;
-			pairs[num].z = src->ring + (place * 8 + v) * stride;
-			pairs[num].m[0] = m[0] + v;
-			pairs[num++].m[1] = m[1] + v;
-		}
-	}
-	return num;
+	for (u32 k = 0; k < op->num_empty; k++)
+		if (op->empty[k] / lanes == tile)
+			memset(source_row(src, lanes, op->empty[k]), 0, nbytes);
+	for (u32 t = max_u32(8 * op->num_out, tile * lanes);
+	     t < (tile + 1) * lanes; t++)
+		memset(source_row(src, lanes, t), 0, nbytes);
 }
 
-/* Output row 'p' as amplitudes across the rows. */
+/* Take 'tile' out of the ring, multiplied along its rows. */
 static void
-target_across(struct plan *plan, const struct target *t, u32 p, float *row)
+source_along(const struct plan *plan, const struct source *src, u32 tile,
+	     float *samples, bool add)
 {
-	const struct dct_kernels *const kernels = plan->kernels;
-	const struct across_pair *pairs[4];
-	struct across_pair *next = plan->pairs;
-	u32 num[4];
+	const u32 lanes = plan->kernels->lanes;
+	u8 *const extents =
+		src->extents + (size_t)tile % src->ring_tiles * src->num_vecs;
 
-	if (!t->across_factored) {
-		const u32 groups = target_groups(t, p, plan->groups);
-
-		kernels->across(row, t->stride, t->num_across_freqs,
-				t->num_cols, plan->groups, groups);
-		return;
-	}
-	/* Factored operators stand alone: there is one source. */
-	for (u32 k = 0; k < 4; k++) {
-		pairs[k] = next;
-		num[k] = source_pairs(&t->sources[0], t->stride, 8 * p + 2 * k,
-				      next);
-		next += num[k];
-	}
-	kernels->across_factored(row, t->stride, t->num_cols, pairs, num);
-	if (!t->hold_samples)
-		kernels->dct_rows(row, t->stride, t->num_cols);
+	source_clear_empty(plan, src, tile);
+	plan->kernels->along(samples, source_row(src, lanes, tile * lanes),
+			     src->stride, extents, src->along, add);
+	memset(extents, 0, src->num_vecs);
 }
 
-/*
- * Positions that see no sample have got level 0; make that 'fill'.  A full axis
- * of ones is sqrt(8) at DC; 'cover' is the same of what the operator covers.
- */
+/* Output row 'r' of an input of ones, if the operator saw all of it. */
+static inline float
+full_cover(const struct axis_op *op, u32 r)
+{
+	return !op->copies ? 1 : r % 8 == 0 ? sqrtf(8) : 0;
+}
+
+static inline float
+cover(const struct axis_op *op, u32 r)
+{
+	return op->copies ? full_cover(op, r) : op->cover[r];
+}
+
+/* Positions that see no sample have got level 0; make that 'fill'. */
 static void
-target_fill(const struct target *t, u32 p, float *row)
+target_fill(const struct plan *plan, const struct target *t, u32 tile,
+	    float *samples)
 {
 	const struct axis_op *const along = t->sources[0].along;
 	const struct axis_op *const across = t->sources[0].across;
+	const u32 lanes = plan->kernels->lanes;
+	const u32 num = 8 * tile_end(plan, t, tile) - tile * lanes;
 
-	for (u32 f = 0; f < t->num_across_freqs; f++) {
-		const u32 v = across->factored ? f : across->key.freqs[f];
-		float *out = row + f * t->stride;
+	for (u32 r = 0; r < 8 * along->num_out; r++)
+		for (u32 k = 0; k < num; k++) {
+			const u32 row = tile * lanes + k;
+			const float full =
+				full_cover(along, r) * full_cover(across, row);
 
-		for (u32 q = 0; q < t->num_along; q++)
-			for (u32 a = 0; a < t->num_along_freqs; a++) {
-				const u32 u = along->factored ?
-						      a :
-						      along->key.freqs[a];
-				const float full = v == 0 && u == 0 ? 8 : 0;
-
-				*out++ += t->fill *
-					  (full - across->cover[p][v] *
-							  along->cover[q][u]);
-			}
-	}
+			samples[(size_t)r * lanes + k] +=
+				t->fill *
+				(full - cover(along, r) * cover(across, row));
+		}
 }
 
 static bool
-target_row_ready(const struct target *t, u32 p)
+target_needs_fill(const struct target *t)
+{
+	return t->fill != 0 && t->num_sources != 0 &&
+	       !(t->sources[0].along->covers_all &&
+		 t->sources[0].across->covers_all);
+}
+
+static bool
+target_tile_ready(const struct plan *plan, const struct target *t, u32 tile)
 {
 	for (u32 s = 0; s < t->num_sources; s++) {
-		const struct source *const src = &t->sources[s];
-		const struct axis_span *const span = &src->across->out_spans[p];
+		u32 first;
 
-		if (span->first < span->end && span->end > src->next_row)
+		if (tile_span(plan, t, &t->sources[s], tile, &first) >
+		    t->sources[s].next_row)
 			return false;
 	}
 	return true;
 }
 
-/* Finish every output row whose input is there. */
+/* What becomes of 'tile': operations come before emission. */
+static void
+target_emit(struct plan *plan, const struct target *t, u32 tile, float *samples)
+{
+	const u32 first = tile_first(plan, tile);
+
+	if (plan->num_ops != 0) {
+		plan_keep_tile(plan, t, tile, samples);
+		return;
+	}
+	plan->kernels->emit(&t->emit, first, tile_end(plan, t, tile) - first,
+			    samples);
+}
+
+/* Finish every tile whose input is there. */
 static void
 target_advance(struct plan *plan, struct target *t)
 {
-	const struct dct_kernels *const kernels = plan->kernels;
-	const bool needs_fill = t->num_sources != 0 && target_needs_fill(t);
-	const bool emit_samples =
-		t->along_factored && !needs_fill && !t->hold &&
-		kernels->can_emit_samples(&t->emit, t->num_along);
+	for (; t->num_done < t->num_tiles; t->num_done++) {
+		const u32 tile = target_tile(t, t->num_done);
+		float *samples = plan->samples;
 
-	while (t->num_done < t->num_across) {
-		const u32 p = target_row(t, t->num_done);
-		float *row = plan->row;
-
-		if (!target_row_ready(t, p))
+		if (!target_tile_ready(plan, t, tile))
 			return;
-		t->num_done++;
-		if (t->num_sources == 0) {
-			if (!t->hold)
-				emit_row(&t->emit, p, NULL, 0, t->num_along, 0);
-			continue;
-		}
-		if (t->hold)
-			row = t->held + p * 8 * t->stride;
-		target_across(plan, t, p, row);
-		if (t->along_factored && !emit_samples && !t->hold_samples)
-			kernels->dct_blocks(row, t->stride, t->num_along);
-		if (needs_fill)
-			target_fill(t, p, row);
-		if (!t->hold)
-			kernels->emit(&t->emit, p, row, t->stride, t->num_along,
-				      t->num_along_freqs, emit_samples);
+		if (t->mean_weight != 0)
+			samples = t->held + tile * tile_samples(plan, t);
+		if (t->num_sources == 0) /* the file lacks the component */
+			memset(samples, 0,
+			       tile_samples(plan, t) * sizeof(*samples));
+		for (u32 s = 0; s < t->num_sources; s++)
+			source_along(plan, &t->sources[s], tile, samples,
+				     s > 0);
+		if (target_needs_fill(t))
+			target_fill(plan, t, tile, samples);
+		if (t->mean_weight == 0)
+			target_emit(plan, t, tile, samples);
 	}
 }
 
-/* Emit the rows held back, now that their mean is known. */
-static void
-target_release(struct target *t, const struct dct_kernels *kernels)
+/* The sum of the DC amplitudes of output block row 'p'. */
+static double
+row_dc_sum(const struct target *t, const float *samples, u32 lanes)
 {
-	const size_t row_size = 8 * t->stride;
+	/* D's first row is sqrt(1/8); where D is done, DC is the first. */
+	const u32 num_across = t->emit.dct_across ? 8 : 1;
+	const u32 num_along = t->emit.dct_along ? 8 : 1;
 	double sum = 0;
 
-	/* DC is wanted, so it is the first of both axes. */
+	for (u32 q = 0; q < t->num_along; q++)
+		for (u32 a = 0; a < num_along; a++)
+			for (u32 b = 0; b < num_across; b++)
+				sum += samples[(size_t)(8 * q + a) * lanes + b];
+	return sum / sqrt(num_across * num_along);
+}
+
+/* Emit the tiles held back, now that their mean is known. */
+static void
+target_release(struct plan *plan, struct target *t)
+{
+	const u32 lanes = plan->kernels->lanes;
+	const size_t size = tile_samples(plan, t);
+	double sum = 0;
+
 	for (u32 p = 0; p < t->num_across; p++)
-		for (u32 q = 0; q < t->num_along; q++)
-			sum += t->held[p * row_size + q * t->num_along_freqs];
+		sum += row_dc_sum(
+			t, t->held + 8 * p / lanes * size + 8 * p % lanes,
+			lanes);
 	sum /= (double)t->num_across * t->num_along;
 	for (u32 k = 0; k < t->emit.num_channels; k++)
 		if (t->emit.row_freq[k] == 0 && t->emit.col_freq[k] == 0)
 			t->emit.offset[k] += t->mean_weight * (float)sum;
-	for (u32 p = 0; p < t->num_across; p++)
-		kernels->emit(&t->emit, p, t->held + p * row_size, t->stride,
-			      t->num_along, t->num_along_freqs, false);
+	for (u32 tile = 0; tile < t->num_tiles; tile++)
+		target_emit(plan, t, tile, t->held + tile * size);
 }
 
 /* Take the block rows of one MCU row that 'src' needs. */
@@ -316,7 +332,7 @@ source_take(struct plan *plan, struct target *t, struct source *src,
 
 	for (u32 r = 0; r < v; r++) {
 		const u32 row = mcu_row * v + r;
-		const s16 *blocks[MAX_PARTS] = { NULL };
+		struct blocks_row parts[MAX_PARTS];
 
 		if (row < src->across->first_in || row >= src->across->end_in)
 			continue;
@@ -325,10 +341,15 @@ source_take(struct plan *plan, struct target *t, struct source *src,
 		for (u32 n = 0; n < src->num_parts; n++) {
 			const u32 c = src->parts[n].component;
 
-			blocks[n] =
-				rows[c] + r * stride_blocks[c] * BLOCK_COEFS;
+			const size_t size = stride_blocks[c] * BLOCK_COEFS;
+			const bool more = plan->whole_planes &&
+					  row + 1 < src->across->end_in;
+
+			parts[n].blocks = rows[c] + r * size;
+			parts[n].next = more ? parts[n].blocks + size : NULL;
+			parts[n].dequant = src->parts[n].dequant;
 		}
-		source_take_row(plan, t, src, blocks);
+		source_take_row(plan, src, parts);
 		if (t->num_sources == 1)
 			target_advance(plan, t);
 	}
@@ -343,6 +364,8 @@ plan_rows(struct plan *plan, u32 mcu_row,
 	for (u32 k = 0; k < plan->num_targets; k++) {
 		struct target *const t = &plan->targets[k];
 
+		/* Tiles without input must not wait in the ring. */
+		target_advance(plan, t);
 		for (u32 s = 0; s < t->num_sources; s++) {
 			const enum dctload_status status =
 				source_take(plan, t, &t->sources[s], mcu_row,
@@ -365,14 +388,39 @@ plan_finish(struct plan *plan)
 		struct target *const t = &plan->targets[k];
 
 		target_advance(plan, t);
-		if (t->num_done < t->num_across)
+		if (t->num_done < t->num_tiles)
 			status = DCTLOAD_BAD_ARGUMENT;
-		else if (t->mean_weight != 0 && t->num_sources != 0)
-			target_release(t, plan->kernels);
+		else if (t->mean_weight != 0)
+			target_release(plan, t);
 	}
 	if (status == DCTLOAD_OK && plan->num_ops != 0)
 		status = plan_run_pixels(plan);
 	plan->num_targets = 0;
 	plan->num_ops = 0;
 	return status;
+}
+
+enum dctload_status
+plan_run(struct plan *plan, const struct dctload_info *info,
+	 const s16 *const planes[DCTLOAD_MAX_COMPONENTS])
+{
+	size_t stride[DCTLOAD_MAX_COMPONENTS] = { 0 };
+	struct mcu_window needed;
+
+	for (u32 c = 0; c < info->num_components; c++)
+		stride[c] = info->components[c].blocks_w;
+	plan_window_needed(plan, &needed);
+	plan->whole_planes = true;
+	for (u32 r = needed.first_row; r < needed.end_row; r++) {
+		const s16 *rows[DCTLOAD_MAX_COMPONENTS] = { NULL };
+		enum dctload_status status;
+
+		for (u32 c = 0; c < info->num_components; c++)
+			rows[c] = planes[c] + r * info->components[c].v *
+						      stride[c] * BLOCK_COEFS;
+		status = plan_rows(plan, r, rows, stride);
+		if (status != DCTLOAD_OK)
+			return status;
+	}
+	return plan_finish(plan);
 }

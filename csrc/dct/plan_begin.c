@@ -6,7 +6,7 @@
 /* The operator of 'key', kept from before or built in the oldest place. */
 static enum dctload_status
 plan_axis(struct plan *plan, const struct axis_key *key,
-	  struct axis_op **op_ret)
+	  const struct axis_op **op_ret)
 {
 	struct axis_op *oldest = &plan->axes[0];
 	enum dctload_status status;
@@ -28,79 +28,32 @@ plan_axis(struct plan *plan, const struct axis_key *key,
 	return status;
 }
 
-/* The frequencies of one axis that 'freqs' contain, ascending. */
+/*
+ * How many tiles of 'src' must be kept, so that a row of blocks finds all that
+ * it reaches: tiles follow each other, and each is taken out in its turn.
+ */
 static u32
-wanted_freqs(const u8 *freqs, u32 num_freqs, bool vertical, u8 wanted[8])
+ring_tiles_needed(const struct plan *plan, const struct target *t,
+		  const struct source *src)
 {
-	u32 mask = 0, n = 0;
+	u32 needed = 1, next = 0;
 
-	for (u32 k = 0; k < num_freqs; k++)
-		mask |= 1u << (vertical ? freqs[k] / 8 : freqs[k] % 8);
-	for (u8 f = 0; f < 8; f++)
-		if ((mask >> f & 1) != 0)
-			wanted[n++] = f;
-	return n;
-}
+	if (t->num_sources > 1)
+		return t->num_tiles; /* rows come in unequal steps: keep all */
+	for (u32 k = 0; k < t->num_tiles; k++) {
+		u32 first;
+		const u32 end =
+			tile_span(plan, t, src, target_tile(t, k), &first);
 
-static u8
-index_of(const u8 *list, u32 n, u32 value)
-{
-	u8 k = 0;
-
-	while (k < n && list[k] != value)
-		k++;
-	return k;
-}
-
-/* Output rows become complete in ascending order, or in descending order? */
-static bool
-is_backwards(const struct axis_op *across)
-{
-	u32 first = 0, last = across->num_out - 1;
-
-	while (first < last &&
-	       across->out_spans[first].end == across->out_spans[first].first)
-		first++;
-	while (last > first &&
-	       across->out_spans[last].end == across->out_spans[last].first)
-		last--;
-	return across->out_spans[last].end < across->out_spans[first].end ||
-	       (across->out_spans[last].end == across->out_spans[first].end &&
-		across->out_spans[last].first < across->out_spans[first].first);
-}
-
-/* How many rows must be kept so that each output row finds those it needs. */
-static u32
-ring_rows_needed(const struct target *t)
-{
-	u32 taken = 0, rows = 1;
-
-	/* A row is emitted when those of all sources and before it are. */
-	for (u32 k = 0; k < t->num_across; k++) {
-		const u32 p = target_row(t, k);
-
-		for (u32 s = 0; s < t->num_sources; s++) {
-			const struct source *const src = &t->sources[s];
-			const struct axis_span *const span =
-				&src->across->out_spans[p];
-
-			taken = max_u32(taken, span->end);
-			if (span->first < span->end)
-				rows = max_u32(rows, taken - span->first);
+		/* Rows before 'end' come while tile k waits. */
+		for (; next < t->num_tiles; next++) {
+			tile_span(plan, t, src, target_tile(t, next), &first);
+			if (first >= end)
+				break;
 		}
+		needed = max_u32(needed, next > k ? next - k : 0);
 	}
-	return rows;
-}
-
-/* With sources of unequal sampling, rows come in unequal steps: keep all. */
-static u32
-rows_of_all(const struct target *t)
-{
-	u32 rows = 1;
-
-	for (u32 s = 0; s < t->num_sources; s++)
-		rows = max_u32(rows, t->sources[s].across->num_in);
-	return rows;
+	return needed;
 }
 
 static void
@@ -139,17 +92,9 @@ source_add_part(const struct dctload_info *info, struct source *src, u32 c,
 }
 
 /*
- * Factored operators cost the same for few frequencies as for all, and sources
- * that are added must be of one kind.
+ * Find the operators of a source for component 'c' of the file.  Operations take
+ * samples or amplitudes, but nothing in between: both axes copy, or neither.
  */
-static u8
-may_factor(const struct plan *plan, const struct target_spec *spec,
-	   u32 num_freqs)
-{
-	return plan->kernels->can_factor && num_freqs > 4 && spec->one_source;
-}
-
-/* Find the operators of a source for component 'c' of the file. */
 static enum dctload_status
 source_set_axes(struct plan *plan, struct source *src, struct target *t,
 		const struct dctload_geometry *g,
@@ -158,37 +103,30 @@ source_set_axes(struct plan *plan, struct source *src, struct target *t,
 	const struct dctload_info *const info = &plan->info;
 	const struct dctload_component *const comp = &info->components[c];
 	const bool tr = spec->transpose;
-	enum dctload_status status;
-	struct axis_key key;
-	struct axis_op *op;
+	bool may_copy = spec->one_source;
+	struct axis_key along, across;
 
-	axis_key_set(&key, tr ? g->y : g->x, tr ? g->num_y : g->num_x,
+	axis_key_set(&along, tr ? g->y : g->x, tr ? g->num_y : g->num_x,
 		     info->width, (struct ratio){ comp->h, info->h_max },
 		     spec->along, spec->out_along);
-	key.num_freqs =
-		wanted_freqs(spec->freqs, spec->num_freqs, tr, key.freqs);
-	key.may_factor = may_factor(plan, spec, key.num_freqs);
-	status = plan_axis(plan, &key, &op);
-	if (status == DCTLOAD_OK)
-		status = axis_make_columns(op);
-	if (status != DCTLOAD_OK)
-		return status;
-	src->along = op;
-	t->along_factored = op->factored;
-	t->num_along_freqs = op->factored ? 8 : op->key.num_freqs;
-
-	axis_key_set(&key, tr ? g->x : g->y, tr ? g->num_x : g->num_y,
+	axis_key_set(&across, tr ? g->x : g->y, tr ? g->num_x : g->num_y,
 		     info->height, (struct ratio){ comp->v, info->v_max },
 		     spec->across, spec->out_across);
-	key.num_freqs =
-		wanted_freqs(spec->freqs, spec->num_freqs, !tr, key.freqs);
-	key.may_factor = may_factor(plan, spec, key.num_freqs);
-	status = plan_axis(plan, &key, &op);
-	if (status != DCTLOAD_OK)
-		return status;
-	src->across = op;
-	t->across_factored = op->factored;
-	t->num_across_freqs = op->factored ? 8 : op->key.num_freqs;
+	for (;; may_copy = false) {
+		enum dctload_status status;
+
+		along.may_copy = across.may_copy = may_copy;
+		status = plan_axis(plan, &along, &src->along);
+		if (status == DCTLOAD_OK)
+			status = plan_axis(plan, &across, &src->across);
+		if (status != DCTLOAD_OK)
+			return status;
+		if (plan->num_ops == 0 ||
+		    src->along->copies == src->across->copies)
+			break;
+	}
+	t->emit.dct_along = !src->along->copies;
+	t->emit.dct_across = !src->across->copies;
 	return DCTLOAD_OK;
 }
 
@@ -249,51 +187,43 @@ target_set_sources(struct plan *plan, struct target *t,
 	return DCTLOAD_OK;
 }
 
-/* Where each channel is in a row of amplitudes. */
+/* Which amplitude each channel is. */
 void
 target_set_channels(struct target *t, const struct target_spec *spec)
 {
-	u8 along[8], across[8];
-	const u32 num_along = wanted_freqs(spec->freqs, spec->num_freqs,
-					   spec->transpose, along);
-	const u32 num_across = wanted_freqs(spec->freqs, spec->num_freqs,
-					    !spec->transpose, across);
-
 	t->emit.num_channels = spec->num_freqs;
 	for (u32 k = 0; k < spec->num_freqs; k++) {
-		const u32 v = spec->freqs[k] / 8, u = spec->freqs[k] % 8;
-		const u8 b = (u8)(spec->transpose ? u : v);
-		const u8 a = (u8)(spec->transpose ? v : u);
+		const u8 v = spec->freqs[k] / 8, u = spec->freqs[k] % 8;
 
-		t->emit.row_freq[k] = t->across_factored ?
-					      b :
-					      index_of(across, num_across, b);
-		t->emit.col_freq[k] =
-			t->along_factored ? a : index_of(along, num_along, a);
+		t->emit.row_freq[k] = spec->transpose ? u : v;
+		t->emit.col_freq[k] = spec->transpose ? v : u;
 	}
+	emission_sort(&t->emit);
 }
 
-/* Room for one row of blocks of 'src' on its way. */
+/* Room for the tiles of 'src'. */
 static bool
 source_grow(struct plan *plan, const struct target *t, struct source *src)
 {
-	const struct axis_op *const op = src->along;
-	const size_t num_in = op->num_in;
-	const size_t max_span = src->across->num_in;
+	const u32 lanes = plan->kernels->lanes;
 
+	src->num_vecs = ceil_div_u32(
+		8 * (src->along->end_in - src->along->first_in), lanes);
+	src->stride = (size_t)src->num_vecs * lanes;
+	src->next_row = src->across->first_in;
+	src->ring_tiles = ring_tiles_needed(plan, t, src);
 	if (!grow((void **)&src->ring, &src->ring_capacity,
-		  src->ring_rows * 8 * t->stride, sizeof(*src->ring)) ||
-	    !grow((void **)&src->ring_nonzero, &src->nonzero_capacity,
-		  src->ring_rows, sizeof(*src->ring_nonzero)) ||
-	    !grow((void **)&plan->blocks, &plan->blocks_capacity,
-		  num_in * BLOCK_COEFS, sizeof(*plan->blocks)) ||
-	    !grow((void **)&plan->extents, &plan->extents_capacity,
-		  2 * num_in + 64, sizeof(*plan->extents)) ||
-	    !grow((void **)&plan->pairs, &plan->pairs_capacity,
-		  MAX_SOURCES * 8 * max_span, sizeof(*plan->pairs)) ||
-	    !grow((void **)&plan->groups, &plan->groups_capacity,
-		  MAX_SOURCES * 2 * max_span, sizeof(*plan->groups)))
+		  src->ring_tiles * lanes * src->stride + 1,
+		  sizeof(*src->ring)) ||
+	    !grow((void **)&src->extents, &src->extents_capacity,
+		  (size_t)src->ring_tiles * src->num_vecs + 1,
+		  sizeof(*src->extents)) ||
+	    !grow((void **)&plan->row_extents, &plan->row_extents_capacity,
+		  src->num_vecs + 1, sizeof(*plan->row_extents)) ||
+	    !grow((void **)&plan->out, &plan->out_capacity, 8 * t->num_across,
+		  sizeof(*plan->out)))
 		return false;
+	memset(src->extents, 0, (size_t)src->ring_tiles * src->num_vecs);
 	return true;
 }
 
@@ -301,30 +231,18 @@ source_grow(struct plan *plan, const struct target *t, struct source *src)
 enum dctload_status
 target_finish(struct plan *plan, struct target *t)
 {
-	u32 rows;
-
 	t->num_done = 0;
-	if (t->num_sources == 0)
-		return DCTLOAD_OK;
-	/* along() writes whole vectors, past the last column too. */
-	t->num_cols = t->num_along * t->num_along_freqs;
-	t->num_cols = ceil_div_u32(t->num_cols, VEC_FLOATS) * VEC_FLOATS;
-	t->stride = t->num_cols + VEC_FLOATS;
-	t->backwards = is_backwards(t->sources[0].across);
-	rows = t->num_sources == 1 ? ring_rows_needed(t) : rows_of_all(t);
-	for (u32 s = 0; s < t->num_sources; s++) {
-		struct source *const src = &t->sources[s];
-
-		src->ring_rows = rows;
-		src->next_row = src->across->first_in;
-		if (!source_grow(plan, t, src))
+	t->num_tiles = ceil_div_u32(8 * t->num_across, plan->kernels->lanes);
+	t->backwards = t->num_sources != 0 && t->sources[0].across->backwards;
+	for (u32 s = 0; s < t->num_sources; s++)
+		if (!source_grow(plan, t, &t->sources[s]))
 			return DCTLOAD_NO_MEMORY;
-	}
-	if (!grow((void **)&plan->row, &plan->row_capacity, 8 * t->stride,
-		  sizeof(*plan->row)))
+	if (!grow((void **)&plan->samples, &plan->samples_capacity,
+		  tile_samples(plan, t), sizeof(*plan->samples)))
 		return DCTLOAD_NO_MEMORY;
-	if (t->hold && !grow((void **)&t->held, &t->held_capacity,
-			     t->num_across * 8 * t->stride, sizeof(*t->held)))
+	if (t->mean_weight != 0 &&
+	    !grow((void **)&t->held, &t->held_capacity,
+		  t->num_tiles * tile_samples(plan, t), sizeof(*t->held)))
 		return DCTLOAD_NO_MEMORY;
 	return DCTLOAD_OK;
 }
@@ -418,7 +336,7 @@ target_set_layout(struct target *t, const struct dctload_output *o, u32 c,
 		 before * e->channel_stride * dtype_nbytes(o->dtype);
 	memcpy(e->scale, o->scale[c], sizeof(e->scale));
 	memcpy(e->offset, o->offset[c], sizeof(e->offset));
-	t->num_along = (u32)(transpose ? rows : cols);
+	e->num_cols = t->num_along = (u32)(transpose ? rows : cols);
 	t->num_across = (u32)(transpose ? cols : rows);
 }
 
@@ -471,34 +389,9 @@ target_set_color(struct target *t, const struct dctload_output *o,
 		e->offset[k] += 8 * scale *
 				(c == 0 ? color->y_offset :
 					  color->chroma_offset[c - 1]);
-		if (c == 0) {
+		if (c == 0)
 			t->mean_weight = scale * color->y_mean;
-			t->hold = t->mean_weight != 0;
-		}
 	}
-}
-
-/* What operations need: all frequencies, at the size before them. */
-static void
-spec_for_pixels(const struct plan *plan, struct target_spec *spec,
-		struct target *t)
-{
-	static const u8 all[BLOCK_COEFS] = {
-		0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
-		16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
-		32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47,
-		48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63,
-	};
-	const bool tr = plan->transpose;
-
-	spec->freqs = all;
-	spec->num_freqs = BLOCK_COEFS;
-	spec->out_along = ratio_size(tr ? plan->mid_height : plan->mid_width,
-				     spec->along);
-	spec->out_across = ratio_size(tr ? plan->mid_width : plan->mid_height,
-				      spec->across);
-	t->num_along = ceil_div_u32(spec->out_along, 8);
-	t->num_across = ceil_div_u32(spec->out_across, 8);
 }
 
 static enum dctload_status
@@ -507,7 +400,8 @@ plan_add_target(struct plan *plan, const struct dctload_geometry *g,
 {
 	struct target *const t = &plan->targets[c];
 	const u32 den = o->layout == DCTLOAD_PLANES && c > 0 ? 2 : 1;
-	const bool tr = g->transpose != 0;
+	/* Operations take an image that lies upright, and so it is emitted. */
+	const bool tr = g->transpose != 0 && plan->num_ops == 0;
 	struct target_spec spec = {
 		.along = { 1, den },
 		.across = { 1, den },
@@ -520,50 +414,23 @@ plan_add_target(struct plan *plan, const struct dctload_geometry *g,
 	float weights[DCTLOAD_MAX_COMPONENTS];
 	enum dctload_status status;
 
-	target_set_layout(t, o, c, tr && plan->num_ops == 0, out);
+	target_set_layout(t, o, c, tr, out);
 	t->num_sources = 0;
-	t->hold = t->hold_samples = false;
+	t->emit.dct_along = t->emit.dct_across = false;
 	t->mean_weight = 0;
+	target_set_channels(t, &spec);
 	if (plan->num_ops != 0)
-		spec_for_pixels(plan, &spec, t);
+		target_set_pixels(plan, t, &spec);
+	else if (g->use_color != 0)
+		target_set_color(t, o, &g->color, c);
 	color_weights(plan, g, c, weights, &t->fill);
 	spec.one_source = equal_sampling(&plan->info, weights);
-	if (spec.num_freqs != 0) {
+	if (spec.num_freqs != 0 || plan->num_ops != 0) {
 		status = target_set_sources(plan, t, g, &spec, weights);
 		if (status != DCTLOAD_OK)
 			return status;
 	}
-	if (plan->num_ops != 0) {
-		target_set_pixels(t, o, c);
-		return target_finish(plan, t);
-	}
-	target_set_channels(t, &spec);
-	if (g->use_color != 0)
-		target_set_color(t, o, &g->color, c);
 	return target_finish(plan, t);
-}
-
-static void
-plan_set_ops(struct plan *plan, const struct dctload_geometry *g,
-	     const struct dctload_output *o)
-{
-	const struct dctload_info *const info = &plan->info;
-	const bool tr = g->transpose != 0;
-
-	plan->num_ops = g->num_ops;
-	if (g->num_ops == 0)
-		return;
-	memcpy(plan->ops, g->ops, g->num_ops * sizeof(g->ops[0]));
-	plan->use_color = g->use_color != 0;
-	plan->color = g->color;
-	plan->transpose = tr;
-	plan->mid_width =
-		steps_out_size(g->x, g->num_x, tr ? info->height : info->width);
-	plan->mid_height =
-		steps_out_size(g->y, g->num_y, tr ? info->width : info->height);
-	plan->out_rows = o->height / 8;
-	plan->out_cols = o->width / 8;
-	plan->chroma_shift = o->layout == DCTLOAD_PLANES ? 1 : 0;
 }
 
 enum dctload_status
@@ -585,15 +452,16 @@ plan_begin(struct plan *plan, const struct dctload_info *info,
 		return DCTLOAD_COLOR;
 	plan->info = *info;
 	plan->num_begun++;
+	plan->whole_planes = false;
 	plan->kernels = dct_kernels();
-	plan_set_ops(plan, g, output);
+	status = plan_set_ops(plan, g, output);
+	if (status != DCTLOAD_OK)
+		return status;
 	for (u32 c = 0; c < 3; c++) {
 		status = plan_add_target(plan, g, output, c, out);
 		if (status != DCTLOAD_OK)
 			return status;
 	}
 	plan->num_targets = 3;
-	if (plan->num_ops != 0)
-		plan_choose_form(plan);
 	return DCTLOAD_OK;
 }

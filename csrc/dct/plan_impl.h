@@ -28,12 +28,19 @@ struct source {
 	u32 num_parts;
 	struct part parts[MAX_PARTS];
 	const struct axis_op *along, *across;
-	float *ring;      /* [ring_rows][8][stride] */
-	u8 *ring_nonzero; /* [ring_rows], as from along() */
-	size_t nonzero_capacity;
-	size_t ring_capacity;
-	u32 ring_rows;
-	u32 next_row; /* the block row to come */
+
+	/*
+	 * Tiles that rows are being added to, [ring_tiles][lanes][stride], and
+	 * how many horizontal frequencies each vector of blocks has there,
+	 * [ring_tiles][num_vecs].
+	 */
+	float *ring;
+	u8 *extents;
+	size_t ring_capacity, extents_capacity;
+	u32 ring_tiles;
+	u32 num_vecs;  /* of a row, as far as it matters */
+	size_t stride; /* floats of these */
+	u32 next_row;  /* the block row to come */
 };
 
 /* One output component. */
@@ -42,23 +49,16 @@ struct target {
 	u32 num_along, num_across; /* output blocks */
 	u32 num_sources;
 	struct source sources[MAX_SOURCES];
-	/* Per output block, in a row of floats and as rows. */
-	u32 num_along_freqs, num_across_freqs;
-	bool along_factored, across_factored;
-	u32 num_cols;   /* floats of a row of one frequency, in whole vectors */
-	size_t stride;  /* from one such row to the next */
-	float fill;     /* level of what lies outside */
-	bool backwards; /* output rows end last first */
-	u32 num_done;   /* output rows that are complete */
+	u32 num_tiles, num_done; /* of the output */
+	bool backwards;          /* tiles are complete last first */
+	float fill;              /* level of what lies outside */
 
 	/*
-	 * Rows are held back where operations follow, or where the mean of the
-	 * output decides its offset: 'mean_weight' is what the offset of DC
-	 * takes from the mean amplitude.
+	 * Where the mean of the output decides its offset, tiles are held back:
+	 * 'mean_weight' is what the offset of DC takes from the mean amplitude.
 	 */
-	bool hold, hold_samples;
 	float mean_weight;
-	float *held; /* [num_across][8][stride] */
+	float *held; /* as 'samples' of a plan, [num_tiles] of these */
 	size_t held_capacity;
 };
 
@@ -69,26 +69,19 @@ struct plan {
 	struct axis_op axes[NUM_AXES];
 	struct taps_scratch taps;
 	const struct dct_kernels *kernels;
-	u64 num_begun; /* images, the clock of 'axes' */
-	float *blocks; /* one dequantised row of blocks */
-	size_t blocks_capacity;
-	u8 *extents; /* of its halves of blocks */
-	size_t extents_capacity;
-	struct across_group *groups;
-	size_t groups_capacity;
-	struct across_pair *pairs;
-	size_t pairs_capacity;
-	float *row; /* one output row */
-	size_t row_capacity;
+	bool whole_planes; /* the rows to come are in memory */
+	u64 num_begun;     /* images, the clock of 'axes' */
+	float **out;       /* where the rows that a block row reaches are */
+	u8 *row_extents;   /* of one row of blocks */
+	float *samples;    /* one tile of output: [row along][lane] */
+	size_t out_capacity, row_extents_capacity, samples_capacity;
 
 	/* Operations that come before emission, see plan_pixels.c. */
 	u32 num_ops;
 	struct dctload_op ops[DCTLOAD_MAX_OPS];
 	bool use_color, transpose;
 	struct dctload_color_map color;
-	u32 mid_width, mid_height; /* samples, before the operations */
-	u32 out_rows, out_cols;    /* blocks of luma, after them */
-	u32 chroma_shift;
+	u32 out_rows; /* blocks of luma, after them */
 	struct pixels pixels;
 };
 
@@ -113,11 +106,18 @@ void target_set_channels(struct target *t, const struct target_spec *spec);
 
 enum dctload_status target_finish(struct plan *plan, struct target *t);
 
-/* Have 't' kept for plan_run_pixels(). */
-void target_set_pixels(struct target *t, const struct dctload_output *o, u32 c);
+/* Find out which operations there are, and take memory for them. */
+enum dctload_status
+plan_set_ops(struct plan *plan, const struct dctload_geometry *g,
+	     const struct dctload_output *o);
 
-/* Decide whether targets that are kept hold samples or amplitudes. */
-void plan_choose_form(struct plan *plan);
+/* Have 't' made at the size before them. */
+void target_set_pixels(const struct plan *plan, struct target *t,
+		       struct target_spec *spec);
+
+/* Put a tile of 't' where they find it. */
+void plan_keep_tile(struct plan *plan, const struct target *t, u32 tile,
+		    const float *samples);
 
 /* The operations, and emission. */
 enum dctload_status plan_run_pixels(struct plan *plan);
@@ -127,19 +127,45 @@ u32 steps_out_size(const struct dctload_step *steps, u32 num_steps, u32 size);
 enum dctload_status
 plan_check(const struct dctload_info *info, const struct dctload_geometry *g);
 
-/* Whether some positions see no sample, and that matters. */
-static inline bool
-target_needs_fill(const struct target *t)
+/* Tiles in the order in which they become complete. */
+static inline u32
+target_tile(const struct target *t, u32 k)
 {
-	return t->fill != 0 && !(t->sources[0].along->covers_all &&
-				 t->sources[0].across->covers_all);
+	return t->backwards ? t->num_tiles - 1 - k : k;
 }
 
-/* Output rows in the order in which they become complete. */
+/* Output blocks that tile 'tile' consists of. */
 static inline u32
-target_row(const struct target *t, u32 k)
+tile_first(const struct plan *plan, u32 tile)
 {
-	return t->backwards ? t->num_across - 1 - k : k;
+	return tile * (plan->kernels->lanes / 8);
+}
+
+static inline u32
+tile_end(const struct plan *plan, const struct target *t, u32 tile)
+{
+	return min_u32(tile_first(plan, tile + 1), t->num_across);
+}
+
+/* Floats of a tile of output. */
+static inline size_t
+tile_samples(const struct plan *plan, const struct target *t)
+{
+	return (size_t)t->num_along * 8 * plan->kernels->lanes;
+}
+
+/* Input block rows [*first_ret, return) that 'tile' depends on. */
+static inline u32
+tile_span(const struct plan *plan, const struct target *t,
+	  const struct source *src, u32 tile, u32 *first_ret)
+{
+	const struct axis_span *const a =
+		&src->across->out_spans[tile_first(plan, tile)];
+	const struct axis_span *const b =
+		&src->across->out_spans[tile_end(plan, t, tile) - 1];
+
+	*first_ret = min_u32(a->first, b->first);
+	return max_u32(a->end, b->end);
 }
 
 #endif /* DCTLOAD_PLAN_IMPL_H */

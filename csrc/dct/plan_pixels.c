@@ -2,50 +2,79 @@
 /*
  * plan_pixels.c - a plan whose image goes through operations before it is emitted
  *
- * Its targets keep all their rows and frequencies ('hold'), at the size that the
- * steps give.  When they are complete the operations run, and what they leave is
- * emitted.
+ * Its targets have the size that the steps give.  Instead of being emitted, their
+ * tiles are put together to the planes that the operations work on.  When these
+ * are complete the operations run, and what they leave is cut into tiles again,
+ * which are emitted.
  */
 
 #include "plan_impl.h"
 
-static void
-exchange(struct pixel_plane *plane, struct target *t)
+enum dctload_status
+plan_set_ops(struct plan *plan, const struct dctload_geometry *g,
+	     const struct dctload_output *o)
 {
-	float *const data = plane->data;
-	const size_t capacity = plane->capacity;
+	const struct dctload_info *const info = &plan->info;
+	const bool tr = g->transpose != 0;
+	const size_t tile_size =
+		(size_t)o->width * plan->kernels->lanes; /* of the output */
+	u32 width, height;
 
-	plane->data = t->held;
-	plane->capacity = t->held_capacity;
-	t->held = data;
-	t->held_capacity = capacity;
+	plan->num_ops = g->num_ops;
+	if (g->num_ops == 0)
+		return DCTLOAD_OK;
+	memcpy(plan->ops, g->ops, g->num_ops * sizeof(g->ops[0]));
+	plan->use_color = g->use_color != 0;
+	plan->color = g->color;
+	plan->transpose = tr;
+	plan->out_rows = o->height / 8;
+	width = steps_out_size(g->x, g->num_x, tr ? info->height : info->width);
+	height =
+		steps_out_size(g->y, g->num_y, tr ? info->width : info->height);
+	if (!pixels_begin(&plan->pixels, info->num_components == 1 ? 1 : 3,
+			  width, height, o->layout == DCTLOAD_PLANES ? 1 : 0) ||
+	    !grow((void **)&plan->samples, &plan->samples_capacity, tile_size,
+		  sizeof(*plan->samples)))
+		return DCTLOAD_NO_MEMORY;
+	return DCTLOAD_OK;
 }
 
-/*
- * What a target holds, as the plane of an image that lies upright.  Memory changes
- * hands where it need not be turned.  A target without sources is 0: its colour
- * was dropped.
- */
-static void
-plane_take(struct pixel_plane *plane, struct target *t, bool transpose)
+void
+target_set_pixels(const struct plan *plan, struct target *t,
+		  struct target_spec *spec)
 {
-	const u32 num_across = 8 * t->num_across, num_along = 8 * t->num_along;
+	const u32 width = plan->pixels.width, height = plan->pixels.height;
+	const bool tr = plan->transpose;
 
-	if (t->num_sources == 0) {
-		memset(plane->data, 0,
-		       plane->stride * round_up_8(plane->height) *
-			       sizeof(*plane->data));
+	spec->transpose = tr;
+	spec->out_along = ratio_size(tr ? height : width, spec->along);
+	spec->out_across = ratio_size(tr ? width : height, spec->across);
+	t->num_along = ceil_div_u32(spec->out_along, 8);
+	t->num_across = ceil_div_u32(spec->out_across, 8);
+}
+
+void
+plan_keep_tile(struct plan *plan, const struct target *t, u32 tile,
+	       const float *samples)
+{
+	const u32 lanes = plan->kernels->lanes;
+	const u32 first = tile_first(plan, tile);
+	const size_t nbytes =
+		(tile_end(plan, t, tile) - first) * 8 * sizeof(*samples);
+	const u32 c = (u32)(t - plan->targets);
+	struct pixel_plane *const plane = &plan->pixels.planes[c];
+
+	if (c >= plan->pixels.num_planes)
+		return;
+	if (!plan->transpose) {
+		plan->kernels->untile(plane->data + 8 * first * plane->stride,
+				      plane->stride, samples, t->num_along);
 		return;
 	}
-	if (!transpose) {
-		exchange(plane, t);
-		plane->stride = t->stride;
-		return;
-	}
-	for (u32 k = 0; k < num_across; k++)
-		for (u32 n = 0; n < num_along; n++)
-			plane->data[n * plane->stride + k] =
-				t->held[k * t->stride + n];
+	/* A tile of a turned image lies as the upright one does. */
+	for (u32 y = 0; y < 8 * t->num_along; y++)
+		memcpy(plane->data + y * plane->stride + 8 * (size_t)first,
+		       samples + (size_t)y * lanes, nbytes);
 }
 
 /* Gains and offsets of 'color'; its matrix of chroma is in the sources. */
@@ -76,104 +105,62 @@ plane_color(struct pixel_plane *plane, const struct dctload_color_map *color,
 	}
 }
 
-/*
- * Emit component 'c', which a grey image lacks for c > 0.  Samples become
- * amplitudes on the way where the kernels can do that as they emit.
- */
+/* Emit component 'c', which a grey image lacks for c > 0. */
 static void
 plane_emit(struct plan *plan, u32 c)
 {
 	const struct dct_kernels *const kernels = plan->kernels;
-	const struct emission *const e = &plan->targets[c].emit;
-	const struct pixel_plane *const plane = &plan->pixels.planes[c];
-	const bool samples = plan->pixels.is_samples;
-	const u32 rows = plan->out_rows >> (c > 0 ? plan->pixels.shift : 0);
-	const u32 cols = plan->out_cols >> (c > 0 ? plan->pixels.shift : 0);
+	struct emission *const e = &plan->targets[c].emit;
+	const struct pixels *const px = &plan->pixels;
+	const struct pixel_plane *const plane = &px->planes[c];
+	const u32 num_rows = plan->out_rows >> (c > 0 ? px->shift : 0);
+	const u32 rows_per_tile = kernels->lanes / 8;
 
-	for (u32 p = 0; p < rows; p++) {
-		float *const row = plane->data + 8 * p * plane->stride;
-
-		if (c >= plan->pixels.num_planes) {
-			emit_row(e, p, NULL, 0, cols, 0);
-			continue;
-		}
-		if (samples)
-			kernels->dct_rows(row, plane->stride, 8 * cols);
-		kernels->emit(e, p, row, plane->stride, cols, 8, samples);
+	e->dct_along = e->dct_across = px->is_samples;
+	for (u32 p = 0; p < num_rows; p += rows_per_tile) {
+		if (c < px->num_planes)
+			kernels->tile(plan->samples,
+				      plane->data + 8 * p * plane->stride,
+				      plane->stride, e->num_cols);
+		else
+			memset(plan->samples, 0,
+			       e->num_cols * 8 * kernels->lanes *
+				       sizeof(*plan->samples));
+		kernels->emit(e, p, min_u32(rows_per_tile, num_rows - p),
+			      plan->samples);
 	}
 }
 
-/* Whether plane_emit() can take samples. */
-static bool
-can_emit_samples(const struct plan *plan)
+/* Bring all planes to the form that the operations begin with. */
+static void
+planes_set_form(struct plan *plan)
 {
-	const u32 shift = plan->pixels.shift;
+	struct pixels *const px = &plan->pixels;
 
-	for (u32 c = 0; c < plan->pixels.num_planes; c++)
-		if (!plan->kernels->can_factor ||
-		    !plan->kernels->can_emit_samples(
-			    &plan->targets[c].emit,
-			    plan->out_cols >> (c > 0 ? shift : 0)))
-			return false;
-	return true;
-}
+	px->is_samples = !plan->use_color &&
+			 ops_begin_with_samples(plan->ops, plan->num_ops);
+	for (u32 c = 0; c < px->num_planes; c++) {
+		struct pixel_plane *const plane = &px->planes[c];
+		const bool is_samples = plan->targets[c].emit.dct_along;
 
-/* Give 't' the emission of an image that lies upright, all frequencies known. */
-void
-target_set_pixels(struct target *t, const struct dctload_output *o, u32 c)
-{
-	t->hold = true;
-	t->emit.num_channels = o->num_freqs[c];
-	for (u32 k = 0; k < o->num_freqs[c]; k++) {
-		t->emit.row_freq[k] = o->freqs[c][k] / 8;
-		t->emit.col_freq[k] = o->freqs[c][k] % 8;
+		if (px->is_samples && !is_samples)
+			plane_to_samples(plane);
+		else if (is_samples && !px->is_samples)
+			plane_to_amplitudes(plane);
 	}
-}
-
-/*
- * Factored operators come to samples before they come to amplitudes: stop there,
- * if that is what the operations begin with.
- */
-void
-plan_choose_form(struct plan *plan)
-{
-	bool samples = !plan->use_color &&
-		       ops_begin_with_samples(plan->ops, plan->num_ops);
-
-	for (u32 c = 0; c < 3; c++) {
-		const struct target *const t = &plan->targets[c];
-
-		if (t->num_sources != 0)
-			samples = samples && t->along_factored &&
-				  t->across_factored && !target_needs_fill(t);
-	}
-	for (u32 c = 0; c < 3; c++)
-		plan->targets[c].hold_samples = samples;
 }
 
 enum dctload_status
 plan_run_pixels(struct plan *plan)
 {
 	struct pixels *const px = &plan->pixels;
-	const u32 num_planes = plan->info.num_components == 1 ? 1 : 3;
 	enum dctload_status status;
 
-	if (!pixels_begin(px, num_planes, plan->mid_width, plan->mid_height,
-			  plan->chroma_shift, plan->targets[0].hold_samples))
-		return DCTLOAD_NO_MEMORY;
-	for (u32 c = 0; c < num_planes; c++) {
-		plane_take(&px->planes[c], &plan->targets[c], plan->transpose);
-		if (plan->use_color)
-			plane_color(&px->planes[c], &plan->color, c);
-	}
+	planes_set_form(plan);
+	for (u32 c = 0; c < px->num_planes && plan->use_color; c++)
+		plane_color(&px->planes[c], &plan->color, c);
 	status = pixels_run(px, plan->ops, plan->num_ops);
-	if (px->is_samples && !can_emit_samples(plan))
-		pixels_to_amplitudes(px);
 	for (u32 c = 0; c < 3 && status == DCTLOAD_OK; c++)
 		plane_emit(plan, c);
-	/* The next image finds memory that is in cache. */
-	for (u32 c = 0; c < num_planes && !plan->transpose; c++)
-		if (plan->targets[c].num_sources != 0)
-			exchange(&px->planes[c], &plan->targets[c]);
 	return status;
 }

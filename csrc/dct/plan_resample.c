@@ -20,7 +20,7 @@ target_set_blocks(struct target *t, const struct target_spec *spec, float *out)
 		e->scale[k] = 1;
 		e->offset[k] = 0;
 	}
-	t->num_along = (u32)along;
+	e->num_cols = t->num_along = (u32)along;
 	t->num_across = (u32)across;
 }
 
@@ -40,6 +40,7 @@ plan_begin_resample(struct plan *plan, const struct dctload_info *info,
 		return status;
 	plan->info = *info;
 	plan->num_begun++;
+	plan->whole_planes = false;
 	plan->kernels = dct_kernels();
 	for (u8 k = 0; k < BLOCK_COEFS; k++)
 		all[k] = k;
@@ -65,7 +66,6 @@ plan_begin_resample(struct plan *plan, const struct dctload_info *info,
 		spec.out_across = ratio_size(across, spec.across);
 		weights[c] = 1;
 		t->fill = g->fill[c];
-		t->hold = t->hold_samples = false;
 		t->mean_weight = 0;
 		target_set_blocks(t, &spec, out[c]);
 		status = target_set_sources(plan, t, g, &spec, weights);

@@ -16,8 +16,8 @@
 #define C6 0.19134171618254489f
 #define C7 0.09754516100806413f
 
-const float dct_matrix_t_f32[8][8] = {
-	{ C4, C1, C2, C3, C4, C5, C6, C7 },
+const float dct_matrix_padded[24][8] = {
+	[8] = { C4, C1, C2, C3, C4, C5, C6, C7 },
 	{ C4, C3, C6, -C7, -C4, -C1, -C2, -C5 },
 	{ C4, C5, -C6, -C1, -C4, C7, C2, C3 },
 	{ C4, C7, -C2, -C5, C4, C3, -C6, -C1 },
@@ -47,88 +47,42 @@ grow(void **array, size_t *capacity, size_t n, size_t size)
 
 /* ---- operators --------------------------------------------------------- */
 
-/* The rows of output block 'o'; past the last sample it is repeated. */
+/* The row of R of an output row; past the last sample it is repeated. */
 static inline u32
-block_row(const struct taps *t, u32 o, u32 k)
+tap_row(const struct taps *t, u32 out_row)
 {
-	return min_u32(8 * o + k, t->num_rows - 1);
-}
-
-static void
-block_span(const struct taps *t, u32 o, struct axis_span *span)
-{
-	u32 first = UINT32_MAX, end = 0;
-
-	for (u32 k = 0; k < 8; k++) {
-		const u32 row = block_row(t, o, k);
-
-		if (t->num[row] == 0)
-			continue;
-		first = min_u32(first, t->first[row] / 8);
-		end = max_u32(end, (t->first[row] + t->num[row] + 7) / 8);
-	}
-	span->first = end == 0 ? 0 : first;
-	span->end = end;
+	return min_u32(out_row, t->num_rows - 1);
 }
 
 /*
- * If output block 'o' copies the samples of block 'i' in order (+1) or reversed
- * (-1), else 0.  Then M is diagonal with entries 1 or (-1)^u, and taking them
- * as such keeps whole numbers whole.
+ * If output block 'o' copies the samples of an input block in order (+1) or
+ * reversed (-1), else 0.  Then the operator is diagonal with entries 1 or (-1)^u,
+ * and taking it as such keeps whole numbers whole.
  */
 static int
-block_copies(const struct taps *t, u32 o, u32 i)
+block_copies(const struct taps *t, u32 o)
 {
+	const u32 base = t->first[tap_row(t, 8 * o)] & ~7u;
 	bool same = true, reversed = true;
 
 	for (u32 k = 0; k < 8; k++) {
-		const u32 row = block_row(t, o, k);
+		const u32 row = tap_row(t, 8 * o + k);
 
 		if (t->num[row] != 1 || t->weights[t->at[row]] != 1)
 			return 0;
-		same &= t->first[row] == 8 * i + k;
-		reversed &= t->first[row] == 8 * i + 7 - k;
+		same &= t->first[row] == base + k;
+		reversed &= t->first[row] == base + 7 - k;
 	}
 	return same ? 1 : reversed ? -1 : 0;
 }
 
-/* The wanted rows of D as [sample][frequency], zero past them. */
-static void
-wanted_dct(const struct axis_key *key, float dt[8][8])
+static bool
+axis_copies(const struct taps *t, u32 num_out)
 {
-	memset(dt, 0, 8 * sizeof(dt[0]));
-	for (u32 k = 0; k < 8; k++)
-		for (u32 f = 0; f < key->num_freqs; f++)
-			dt[k][f] = dct_matrix_t_f32[k][key->freqs[f]];
-}
-
-/* M[o,i] = D (R[o,i] D^T), as [in frequency][out frequency]. */
-static void
-block_matrix(const struct taps *t, const struct axis_key *key, u32 o, u32 i,
-	     const float dt[8][8], float m[8][8])
-{
-	const int copies = block_copies(t, o, i);
-	float r[8][8] = { 0 };
-
-	if (copies != 0) {
-		memset(m, 0, 8 * sizeof(m[0]));
-		for (u32 f = 0; f < key->num_freqs; f++) {
-			const u32 u = key->freqs[f];
-
-			m[u][f] = copies < 0 && u % 2 == 1 ? -1 : 1;
-		}
-		return;
-	}
-	for (u32 k = 0; k < 8; k++) {
-		const u32 row = block_row(t, o, k);
-		const double *const w = t->weights + t->at[row];
-		const u32 first = max_u32(t->first[row], 8 * i);
-		const u32 end = min_u32(t->first[row] + t->num[row], 8 * i + 8);
-
-		for (u32 s = first; s < end; s++)
-			r[k][s % 8] = (float)w[s - t->first[row]];
-	}
-	dct_kernels()->matrix(m, (const float (*)[8])r, dt);
+	for (u32 o = 0; o < num_out; o++)
+		if (block_copies(t, o) == 0)
+			return false;
+	return true;
 }
 
 enum dctload_status
@@ -148,129 +102,184 @@ axis_check_steps(const struct dctload_step *steps, u32 num_steps)
 	return DCTLOAD_OK;
 }
 
-static enum dctload_status
-axis_build_spans(struct axis_op *op, const struct taps *t)
+/* The input blocks [*first_ret, *end_ret) of row 'row' of R. */
+static inline void
+row_blocks(const struct taps *t, u32 row, u32 *first_ret, u32 *end_ret)
 {
-	size_t num_coefs = 0;
+	*first_ret = t->first[row] / 8;
+	*end_ret = t->num[row] == 0 ? *first_ret :
+				      (t->first[row] + t->num[row] + 7) / 8;
+}
 
-	op->num_in = ceil_div_u32(op->key.in_size, 8);
-	op->num_out = ceil_div_u32(op->key.out_size, 8);
+/* Rows that are met, in the columns' counts; the rest in 'empty'. */
+static void
+count_rows(struct axis_op *op, const struct taps *t)
+{
+	op->num_empty = 0;
+	memset(op->columns, 0, op->num_in * sizeof(*op->columns));
+	for (u32 r = 0; r < 8 * op->num_out; r++) {
+		u32 first, end;
+
+		row_blocks(t, tap_row(t, r), &first, &end);
+		if (first == end) {
+			op->empty[op->num_empty++] = r;
+			continue;
+		}
+		op->columns[first].num++;
+		for (u32 j = first + 1; j < end; j++) {
+			op->columns[j].num++;
+			op->columns[j].num_begun++;
+		}
+	}
+}
+
+static void
+span_blocks(struct axis_op *op, const struct taps *t)
+{
 	op->first_in = op->num_in;
 	op->end_in = 0;
-	if (!grow((void **)&op->out_spans, &op->spans_capacity, op->num_out,
-		  sizeof(*op->out_spans)))
-		return DCTLOAD_NO_MEMORY;
 	for (u32 o = 0; o < op->num_out; o++) {
 		struct axis_span *const span = &op->out_spans[o];
 
-		block_span(t, o, span);
-		span->at = num_coefs;
-		num_coefs += span->end - span->first;
-		if (span->first < span->end) {
-			op->first_in = min_u32(op->first_in, span->first);
-			op->end_in = max_u32(op->end_in, span->end);
+		*span = (struct axis_span){ .first = op->num_in };
+		for (u32 k = 0; k < 8; k++) {
+			u32 first, end;
+
+			row_blocks(t, tap_row(t, 8 * o + k), &first, &end);
+			if (first == end)
+				continue;
+			span->first = min_u32(span->first, first);
+			span->end = max_u32(span->end, end);
 		}
+		op->first_in = min_u32(op->first_in, span->first);
+		op->end_in = max_u32(op->end_in, span->end);
 	}
 	if (op->end_in == 0)
 		op->first_in = 0;
-	op->num_coefs = num_coefs;
-	return DCTLOAD_OK;
 }
 
-static enum dctload_status
-axis_build_blocks(struct axis_op *op, const struct taps *t)
-{
-	float dt[8][8];
-
-	if (!grow((void **)&op->coefs, &op->coefs_capacity, op->num_coefs + 1,
-		  sizeof(*op->coefs)))
-		return DCTLOAD_NO_MEMORY;
-	wanted_dct(&op->key, dt);
-	for (u32 o = 0; o < op->num_out; o++) {
-		const struct axis_span *const span = &op->out_spans[o];
-
-		for (u32 i = span->first; i < span->end; i++)
-			block_matrix(t, &op->key, o, i, (const float (*)[8])dt,
-				     op->coefs[span->at + (i - span->first)]);
-	}
-	op->factored = false;
-	return DCTLOAD_OK;
-}
-
-/* Whether every output block is a copy of an input block. */
+/* Do output blocks become complete in descending order? */
 static bool
-axis_copies(const struct axis_op *op, const struct taps *t)
+is_backwards(const struct axis_op *op)
 {
-	for (u32 o = 0; o < op->num_out; o++)
-		if (op->out_spans[o].end != op->out_spans[o].first + 1 ||
-		    block_copies(t, o, op->out_spans[o].first) == 0)
-			return false;
-	return true;
+	const struct axis_span *const spans = op->out_spans;
+	u32 first = 0, last = op->num_out - 1;
+
+	while (first < last && spans[first].end == 0)
+		first++;
+	while (last > first && spans[last].end == 0)
+		last--;
+	return spans[last].end < spans[first].end ||
+	       (spans[last].end == spans[first].end &&
+		spans[last].first < spans[first].first);
 }
 
-/* R D^T, row by row. */
-static enum dctload_status
-axis_build_halves(struct axis_op *op, const struct taps *t)
+/*
+ * Widen spans so that their bounds are in order: taps that are zero by chance
+ * and blocks without any would break it.
+ */
+static void
+order_spans(struct axis_op *op)
 {
-	const struct dct_kernels *const kernels = dct_kernels();
-	const u32 num_rows = 8 * op->num_out;
+	struct axis_span *const spans = op->out_spans;
+	const u32 last = op->num_out - 1;
+	u32 first = op->end_in, end = 0;
+
+	op->backwards = is_backwards(op);
+	for (u32 k = 0; k <= last; k++) {
+		const u32 o = op->backwards ? last - k : k;
+
+		end = max_u32(end, spans[o].end);
+		spans[o].end = end;
+	}
+	for (u32 k = 0; k <= last; k++) {
+		const u32 o = op->backwards ? k : last - k;
+
+		first = min_u32(first, spans[o].first);
+		spans[o].first = min_u32(first, spans[o].end);
+	}
+}
+
+/*
+ * Where the rows of each column begin, and in it those of either kind; returns
+ * how many there are in all.
+ */
+static size_t
+place_columns(struct axis_op *op, size_t *next)
+{
 	size_t at = 0;
 
-	if (!grow((void **)&op->half_rows, &op->half_rows_capacity, num_rows,
-		  sizeof(*op->half_rows)))
-		return DCTLOAD_NO_MEMORY;
-	for (u32 k = 0; k < num_rows; k++) {
-		struct axis_half *const half = &op->half_rows[k];
-		const u32 row = block_row(t, 0, k);
-
-		half->first = t->first[row] / 8;
-		half->end = (t->first[row] + t->num[row] + 7) / 8;
-		if (t->num[row] == 0)
-			half->end = half->first;
-		half->at = at;
-		at += half->end - half->first;
+	for (u32 j = 0; j < op->num_in; j++) {
+		op->columns[j].at = at;
+		next[2 * j] = at + op->columns[j].num_begun;
+		next[2 * j + 1] = at;
+		at += op->columns[j].num;
 	}
-	if (!grow((void **)&op->halves, &op->halves_capacity, at + 1,
-		  sizeof(*op->halves)))
-		return DCTLOAD_NO_MEMORY;
-	for (u32 k = 0; k < num_rows; k++) {
-		const u32 row = block_row(t, 0, k);
-
-		kernels->half(op->halves + op->half_rows[k].at,
-			      t->weights + t->at[row], t->first[row],
-			      t->num[row]);
-	}
-	op->factored = true;
-	return DCTLOAD_OK;
+	return at;
 }
 
-/* What the operator makes of an axis of ones. */
-static bool
-axis_build_cover(struct axis_op *op, const struct taps *t)
+/* An operator that copies: rows are amplitudes. */
+static void
+fill_copies(struct axis_op *op, const struct taps *t, size_t *next)
 {
-	if (!grow((void **)&op->cover, &op->cover_capacity, op->num_out,
-		  sizeof(*op->cover)))
-		return false;
-	op->covers_all = true;
 	for (u32 o = 0; o < op->num_out; o++) {
-		double ones[8] = { 0 };
+		const int sign = block_copies(t, o);
 
-		for (u32 k = 0; k < 8; k++) {
-			const u32 row = block_row(t, o, k);
+		for (u32 u = 0; u < 8; u++) {
+			const u32 row = tap_row(t, 8 * o);
+			const size_t at = next[t->first[row] / 8 * 2]++;
 
-			for (u32 n = 0; n < t->num[row]; n++)
-				ones[k] += t->weights[t->at[row] + n];
-			op->covers_all &= fabs(ones[k] - 1) < 1e-9;
-		}
-		for (u32 f = 0; f < 8; f++) {
-			double sum = 0;
-
-			for (u32 k = 0; k < 8; k++)
-				sum += ones[k] * dct_matrix_t_f32[k][f];
-			op->cover[o][f] = (float)sum;
+			op->rows[at] = 8 * o + u;
+			memset(op->coefs[at], 0, sizeof(op->coefs[at]));
+			op->coefs[at][u] = sign < 0 && u % 2 == 1 ? -1 : 1;
 		}
 	}
-	return true;
+}
+
+static void
+set_cover(struct axis_op *op, const struct taps *t)
+{
+	op->covers_all = true;
+	for (u32 r = 0; r < 8 * op->num_out; r++) {
+		op->cover[r] = t->cover[tap_row(t, r)];
+		op->covers_all &= fabsf(op->cover[r] - 1) < 1e-6f;
+	}
+}
+
+static enum dctload_status
+axis_link(struct axis_op *op, struct taps_scratch *scratch,
+	  const struct taps *t)
+{
+	const u32 num_rows = 8 * op->num_out;
+	size_t total;
+
+	op->copies = op->key.may_copy != 0 && axis_copies(t, op->num_out);
+	if (!grow((void **)&op->out_spans, &op->spans_capacity, op->num_out,
+		  sizeof(*op->out_spans)) ||
+	    !grow((void **)&op->cover, &op->cover_capacity, num_rows,
+		  sizeof(*op->cover)) ||
+	    !grow((void **)&op->empty, &op->empty_capacity, num_rows,
+		  sizeof(*op->empty)) ||
+	    !grow((void **)&op->columns, &op->columns_capacity, op->num_in,
+		  sizeof(*op->columns)) ||
+	    !grow((void **)&scratch->next_row, &scratch->next_row_capacity,
+		  (size_t)2 * op->num_in, sizeof(*scratch->next_row)))
+		return DCTLOAD_NO_MEMORY;
+	span_blocks(op, t);
+	order_spans(op);
+	set_cover(op, t);
+	count_rows(op, t);
+	total = place_columns(op, scratch->next_row);
+	if (!grow((void **)&op->rows, &op->rows_capacity, total + 1,
+		  sizeof(*op->rows)) ||
+	    !grow((void **)&op->coefs, &op->coefs_capacity, total + 1,
+		  sizeof(*op->coefs)))
+		return DCTLOAD_NO_MEMORY;
+	if (op->copies)
+		fill_copies(op, t, scratch->next_row);
+	else
+		dct_kernels()->fill_rows(op, t, scratch->next_row);
+	return DCTLOAD_OK;
 }
 
 enum dctload_status
@@ -281,8 +290,9 @@ axis_build(struct axis_op *op, struct taps_scratch *scratch,
 	const struct taps *t;
 
 	op->valid = false;
-	op->has_columns = false;
 	op->key = *key;
+	op->num_in = ceil_div_u32(key->in_size, 8);
+	op->num_out = ceil_div_u32(key->out_size, 8);
 	if (key->num_steps == 0) {
 		/* Keep the axis: one step that copies it. */
 		op->key.num_steps = 1;
@@ -296,127 +306,20 @@ axis_build(struct axis_op *op, struct taps_scratch *scratch,
 	t = axis_taps(scratch, &op->key);
 	if (t == NULL)
 		return DCTLOAD_NO_MEMORY;
-	status = axis_build_spans(op, t);
-	if (status == DCTLOAD_OK && !axis_build_cover(op, t))
-		status = DCTLOAD_NO_MEMORY;
-	if (status == DCTLOAD_OK)
-		status = key->may_factor != 0 && !axis_copies(op, t) ?
-				 axis_build_halves(op, t) :
-				 axis_build_blocks(op, t);
+	status = axis_link(op, scratch, t);
 	op->key = *key;
 	op->valid = status == DCTLOAD_OK;
 	return status;
-}
-
-/* Output blocks, or their samples, that input block 'j' reaches. */
-static void
-column_reach(struct axis_column *col, u32 o)
-{
-	col->first = min_u32(col->first, o);
-	col->num_vecs = max_u32(col->num_vecs, o + 1);
-}
-
-static void
-columns_reach(struct axis_op *op)
-{
-	for (u32 j = 0; j < op->num_in; j++)
-		op->columns[j] = (struct axis_column){ .first = UINT32_MAX };
-	if (op->factored) {
-		for (u32 k = 0; k < 8 * op->num_out; k++)
-			for (u32 j = op->half_rows[k].first;
-			     j < op->half_rows[k].end; j++)
-				column_reach(&op->columns[j], k);
-		return;
-	}
-	for (u32 o = 0; o < op->num_out; o++)
-		for (u32 j = op->out_spans[o].first; j < op->out_spans[o].end;
-		     j++)
-			column_reach(&op->columns[j], o);
-}
-
-/* Fill in 'rows', which is zero. */
-static void
-columns_copy(struct axis_op *op, u32 nf)
-{
-	for (u32 k = 0; k < 8 * op->num_out && op->factored; k++) {
-		const struct axis_half *const half = &op->half_rows[k];
-
-		for (u32 j = half->first; j < half->end; j++) {
-			const struct axis_column *const col = &op->columns[j];
-			const float *const m =
-				op->halves[half->at + (j - half->first)];
-			float *const row = op->rows + col->at + k - col->first;
-
-			for (u32 u = 0; u < 8; u++)
-				row[u * VEC_FLOATS * col->num_vecs] = m[u];
-		}
-	}
-	for (u32 o = 0; o < op->num_out && !op->factored; o++) {
-		const struct axis_span *const span = &op->out_spans[o];
-
-		for (u32 j = span->first; j < span->end; j++) {
-			const struct axis_column *const col = &op->columns[j];
-			const float (*const m)[8] =
-				op->coefs[span->at + (j - span->first)];
-			float *const row =
-				op->rows + col->at + o * nf - col->first;
-
-			for (u32 u = 0; u < 8; u++)
-				memcpy(row + u * VEC_FLOATS * col->num_vecs,
-				       m[u], nf * sizeof(float));
-		}
-	}
-}
-
-enum dctload_status
-axis_make_columns(struct axis_op *op)
-{
-	const u32 nf = op->factored ? 1 : op->key.num_freqs;
-	const u32 num_masks = op->num_in / 32 + 1;
-	size_t at = 0;
-
-	if (op->has_columns)
-		return DCTLOAD_OK;
-	if (!grow((void **)&op->columns, &op->columns_capacity, op->num_in,
-		  sizeof(*op->columns)) ||
-	    !grow((void **)&op->width_masks, &op->masks_capacity, num_masks,
-		  sizeof(*op->width_masks)))
-		return DCTLOAD_NO_MEMORY;
-	memset(op->width_masks, 0, num_masks * sizeof(*op->width_masks));
-	columns_reach(op);
-	for (u32 j = 0; j < op->num_in; j++) {
-		struct axis_column *const col = &op->columns[j];
-		const u32 reach = col->num_vecs > col->first ?
-					  col->num_vecs - col->first :
-					  0;
-
-		col->first = reach == 0 ? 0 : col->first * nf;
-		col->num_vecs = ceil_div_u32(reach * nf, VEC_FLOATS);
-		col->at = at;
-		at += (size_t)col->num_vecs * VEC_FLOATS * 8;
-		if (reach != 0)
-			op->width_masks[j / 32][min_u32(col->num_vecs, 3) -
-						1] |= (u64)3 << j % 32 * 2;
-	}
-	if (!grow((void **)&op->rows, &op->rows_capacity, at + 8,
-		  sizeof(*op->rows)))
-		return DCTLOAD_NO_MEMORY;
-	memset(op->rows, 0, (at + 8) * sizeof(*op->rows));
-	columns_copy(op, nf);
-	op->has_columns = true;
-	return DCTLOAD_OK;
 }
 
 void
 axis_free(struct axis_op *op)
 {
 	free(op->out_spans);
-	free(op->coefs);
 	free(op->cover);
+	free(op->empty);
 	free(op->columns);
 	free(op->rows);
-	free(op->half_rows);
-	free(op->halves);
-	free(op->width_masks);
+	free(op->coefs);
 	memset(op, 0, sizeof(*op));
 }

@@ -4,24 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "kernels.h"
 #include "taps.h"
-
-/*
- * A position that sees less than this part of its filter sees nothing.  It lies
- * outside, or on the negative lobes of a filter, where dividing by the sum of
- * weights would have no sense.
- */
-#define MIN_WEIGHT 1e-3
-
-/* One step in the coordinates of one component. */
-struct comp_step {
-	double start, step;
-	double stretch; /* of the filter: max(|step|, 1) */
-	double support; /* half-width of the stretched filter */
-	s64 lo, hi;     /* samples seen: [lo, hi) */
-	u32 out_size;
-	u32 filter;
-};
 
 /* ---- filters ----------------------------------------------------------- */
 
@@ -75,8 +59,10 @@ taps_grow(struct taps *t, u32 num_rows, size_t num_weights)
 		    sizeof(*t->num)) &&
 	       grow((void **)&t->at, &t->at_capacity, num_rows,
 		    sizeof(*t->at)) &&
-	       grow((void **)&t->weights, &t->weights_capacity, num_weights + 1,
-		    sizeof(*t->weights));
+	       grow((void **)&t->cover, &t->cover_capacity, num_rows,
+		    sizeof(*t->cover)) &&
+	       grow((void **)&t->weights, &t->weights_capacity,
+		    num_weights + TAPS_PAD, sizeof(*t->weights));
 }
 
 static void
@@ -85,6 +71,7 @@ taps_free(struct taps *t)
 	free(t->first);
 	free(t->num);
 	free(t->at);
+	free(t->cover);
 	free(t->weights);
 	memset(t, 0, sizeof(*t));
 }
@@ -95,6 +82,7 @@ taps_scratch_free(struct taps_scratch *scratch)
 	taps_free(&scratch->result);
 	taps_free(&scratch->next);
 	taps_free(&scratch->product);
+	free(scratch->next_row);
 }
 
 /*
@@ -113,6 +101,7 @@ step_to_component(struct comp_step *cs, const struct dctload_step *s,
 	cs->start = s->start * in.num / in.den;
 	cs->step = s->step * scale;
 	cs->stretch = fmax(fabs(cs->step), 1);
+	cs->inv = 1 / cs->stretch;
 	cs->support = filter_support(s->filter) * cs->stretch;
 	cs->lo = lo > 0 ? (s64)fmin(lo, in_size) : 0;
 	cs->hi = hi > 0 ? (s64)fmin(hi, in_size) : 0;
@@ -120,71 +109,46 @@ step_to_component(struct comp_step *cs, const struct dctload_step *s,
 	cs->filter = s->filter;
 }
 
-/* The window of samples that row 'j' may see, before weights are looked at. */
-static void
-step_window(const struct comp_step *cs, u32 j, double *centre_ret, s64 *a_ret,
-	    s64 *b_ret)
-{
-	const double centre = cs->start + cs->step * (j + 0.5);
-	const double a = ceil(centre - cs->support - 0.5);
-	const double b = floor(centre + cs->support - 0.5) + 1;
-
-	*centre_ret = centre;
-	*a_ret = a > (double)cs->lo ? (s64)fmin(a, (double)cs->hi) : cs->lo;
-	*b_ret = b < (double)cs->hi ? (s64)fmax(b, (double)*a_ret) : cs->hi;
-	if (*b_ret < *a_ret)
-		*b_ret = *a_ret;
-}
-
 /* Weights of samples a, a + 1, ..; returns their sum. */
 static double
-step_weights(const struct comp_step *cs, double centre, s64 a, u32 n, double *w)
+step_weights(const struct comp_step *cs, double centre, s64 a, u32 n, float *w)
 {
-	const double inv = 1 / cs->stretch;
-	const double x0 = ((double)a + 0.5 - centre) * inv;
 	double sum = 0;
 
-	if (cs->filter == DCTLOAD_BILINEAR) {
-		for (u32 k = 0; k < n; k++) {
-			const double weight = 1 - fabs(x0 + k * inv);
-
-			w[k] = weight > 0 ? weight : 0;
-			sum += w[k];
-		}
-		return sum;
-	}
 	for (u32 k = 0; k < n; k++) {
-		w[k] = filter_weight(cs->filter,
-				     ((double)a + k + 0.5 - centre) * inv);
-		sum += w[k];
+		const double weight = filter_weight(
+			cs->filter, ((double)a + k + 0.5 - centre) * cs->inv);
+
+		w[k] = (float)weight;
+		sum += weight;
 	}
 	return sum;
 }
 
-/* Row 'j', normalised and without zeros at its ends, to 'w'. */
-static u32
-step_row(const struct comp_step *cs, u32 j, double *w, u32 *first_ret)
+/* Row 'j', normalised and without zeros at its ends. */
+static void
+step_row(struct taps *t, const struct comp_step *cs, u32 j)
 {
-	double centre, sum, factor;
-	u32 n, skip = 0;
+	float *w = t->weights + t->at[j];
+	double centre, sum;
 	s64 a, b;
+	u32 n;
 
 	step_window(cs, j, &centre, &a, &b);
 	n = (u32)(b - a);
 	sum = step_weights(cs, centre, a, n, w);
-	*first_ret = 0;
+	t->num[j] = 0;
 	if (n == 0 || sum < MIN_WEIGHT * cs->stretch)
-		return 0;
+		return;
+	for (u32 k = 0; k < n; k++)
+		w[k] *= (float)(1 / sum);
 	while (w[n - 1] == 0)
 		n--;
-	while (w[skip] == 0)
-		skip++;
-	n -= skip;
-	factor = 1 / sum;
-	for (u32 k = 0; k < n; k++)
-		w[k] = sum == 1 ? w[k + skip] : w[k + skip] * factor;
-	*first_ret = (u32)a + skip;
-	return n;
+	for (; *w == 0; w++, a++, n--)
+		;
+	t->at[j] = (size_t)(w - t->weights);
+	t->first[j] = (u32)a;
+	t->num[j] = n;
 }
 
 static bool
@@ -200,9 +164,15 @@ step_taps(struct taps *t, const struct comp_step *cs)
 		return false;
 	for (u32 j = 0; j < cs->out_size; j++) {
 		t->at[j] = j * room;
-		t->num[j] =
-			step_row(cs, j, t->weights + t->at[j], &t->first[j]);
+		t->first[j] = 0;
 	}
+	if (cs->filter == DCTLOAD_BILINEAR)
+		dct_kernels()->triangle_rows(t, cs, (u32)room);
+	else
+		for (u32 j = 0; j < cs->out_size; j++)
+			step_row(t, cs, j);
+	for (u32 j = 0; j < cs->out_size; j++)
+		t->cover[j] = t->num[j] != 0;
 	return true;
 }
 
@@ -246,14 +216,15 @@ taps_multiply(struct taps *product, const struct taps *outer,
 		product->first[j] = first;
 		product->num[j] = end - first;
 		product->at[j] = at;
+		product->cover[j] = 0;
 		for (u32 k = 0; k < outer->num[j]; k++) {
 			const u32 row = outer->first[j] + k;
-			const double w = outer->weights[outer->at[j] + k];
-			const double *const in =
-				inner->weights + inner->at[row];
-			double *const out = product->weights + at +
-					    (inner->first[row] - first);
+			const float w = outer->weights[outer->at[j] + k];
+			const float *const in = inner->weights + inner->at[row];
+			float *const out = product->weights + at +
+					   (inner->first[row] - first);
 
+			product->cover[j] += w * inner->cover[row];
 			for (u32 i = 0; i < inner->num[row]; i++)
 				out[i] += w * in[i];
 		}

@@ -5,19 +5,76 @@
 
 #include "resample.h"
 
-/* Row t holds weights[at[t]..], num[t] of them, from column first[t] on. */
+/*
+ * Row t holds weights[at[t]..], num[t] of them, from column first[t] on.  Their
+ * sum, what the row makes of a column of ones, is cover[t].
+ */
 struct taps {
 	u32 num_rows;
 	u32 *first, *num;
 	size_t *at;
-	double *weights;
-	size_t first_capacity, num_capacity, at_capacity, weights_capacity;
+	float *cover, *weights;
+	size_t first_capacity, num_capacity, at_capacity, cover_capacity;
+	size_t weights_capacity;
 };
+
+/* Rows may be read and written in whole vectors: so many more weights. */
+#define TAPS_PAD 8
 
 /* Memory that is used again for the next axis. */
 struct taps_scratch {
 	struct taps result, next, product;
+	size_t *next_row; /* of axis_build() */
+	size_t next_row_capacity;
 };
+
+/* One step in the coordinates of one component. */
+struct comp_step {
+	double start, step;
+	double stretch; /* of the filter: max(|step|, 1) */
+	double inv;     /* 1 / stretch */
+	double support; /* half-width of the stretched filter */
+	s64 lo, hi;     /* samples seen: [lo, hi) */
+	u32 out_size;
+	u32 filter;
+};
+
+/*
+ * A position that sees less than this part of its filter sees nothing.  It lies
+ * outside, or on the negative lobes of a filter, where dividing by the sum of
+ * weights would have no sense.
+ */
+#define MIN_WEIGHT 1e-3
+
+/* Whole numbers next to 'x'; whatever is far outside any axis will do there. */
+static inline s64
+floor_s64(double x)
+{
+	const double bounded = x < -1e15 ? -1e15 : x > 1e15 ? 1e15 : x;
+	const s64 i = (s64)bounded;
+
+	return i - (bounded < (double)i);
+}
+
+static inline s64
+ceil_s64(double x)
+{
+	return -floor_s64(-x);
+}
+
+/* The window of samples that row 'j' may see, before weights are looked at. */
+static inline void
+step_window(const struct comp_step *cs, u32 j, double *centre_ret, s64 *a_ret,
+	    s64 *b_ret)
+{
+	const double centre = cs->start + cs->step * (j + 0.5);
+	const s64 a = ceil_s64(centre - cs->support - 0.5);
+	const s64 b = floor_s64(centre + cs->support - 0.5) + 1;
+
+	*centre_ret = centre;
+	*a_ret = a < cs->lo ? cs->lo : a > cs->hi ? cs->hi : a;
+	*b_ret = b > cs->hi ? cs->hi : b < *a_ret ? *a_ret : b;
+}
 
 /* All steps multiplied; NULL if there is no memory. */
 const struct taps *

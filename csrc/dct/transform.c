@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* transform.c - the public calls from whole planes to tensors */
 
-#include "../jpeg/window.h"
 #include "emit.h"
 #include "plan.h"
 
@@ -25,30 +24,6 @@ dctload_output_nbytes(const struct dctload_output *output, size_t nbytes_ret[2])
 		nbytes_ret[0] = nbytes * blocks * (luma + chroma);
 		nbytes_ret[1] = 0;
 	}
-}
-
-enum dctload_status
-plan_run(struct plan *plan, const struct dctload_info *info,
-	 const s16 *const planes[DCTLOAD_MAX_COMPONENTS])
-{
-	size_t stride[DCTLOAD_MAX_COMPONENTS] = { 0 };
-	struct mcu_window needed;
-
-	for (u32 c = 0; c < info->num_components; c++)
-		stride[c] = info->components[c].blocks_w;
-	plan_window_needed(plan, &needed);
-	for (u32 r = needed.first_row; r < needed.end_row; r++) {
-		const s16 *rows[DCTLOAD_MAX_COMPONENTS] = { NULL };
-		enum dctload_status status;
-
-		for (u32 c = 0; c < info->num_components; c++)
-			rows[c] = planes[c] + r * info->components[c].v *
-						      stride[c] * BLOCK_COEFS;
-		status = plan_rows(plan, r, rows, stride);
-		if (status != DCTLOAD_OK)
-			return status;
-	}
-	return plan_finish(plan);
 }
 
 enum dctload_status

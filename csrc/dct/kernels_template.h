@@ -1,0 +1,649 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernels_template.h - the inner loops, to be compiled for one kind of CPU
+ *
+ * The file that includes this defines
+ *
+ *	KERNEL     the target attribute
+ *	LANES      floats of a vector, 8 or 16: so many rows make a tile
+ *	vec        that vector, as a type with the compiler's operators
+ *
+ * and these functions:
+ *
+ *	load(p), store(p, x)     unaligned
+ *	load8(p)                 8 floats, in each 8 lanes
+ *	load_steps(blocks, v)    row v of LANES / 8 blocks as floats
+ *	chunk_extents()          see there
+ *	load_transposed()        LANES rows of 8 floats become 8 vectors
+ *	transpose()              LANES vectors of LANES floats
+ *	store_cast()             see there
+ *
+ * How the work is cut is the same for all:
+ *
+ * across()  The lanes are 8 horizontal frequencies of one or two blocks, as they
+ *           lie in memory.  A row of coefficients is made floats in registers and
+ *           multiplied into all output rows that the blocks reach.  Most of the
+ *           high vertical frequencies are zero: blocks are done in the order of
+ *           the number of rows that are not, so that each such number has a loop
+ *           without branches, and few are mispredicted.
+ * along()   The lanes are rows of the tile, so a block of it is transposed on its
+ *           way into registers.  The rest is the same.
+ * emit()    D along the rows; then the lanes become output blocks, for D across
+ *           the rows and for writing a channel.
+ */
+
+/* ---- products ---------------------------------------------------------- */
+
+/* sum_k x[k] m[k], begun with 'sum' if that is not NULL. */
+static KERNEL ALWAYS_INLINE void
+multiply(float *out, const vec *x, const float *m, u32 n, bool add)
+{
+	vec sum = add ? load(out) + x[0] * m[0] : x[0] * m[0];
+
+	for (u32 k = 1; k < n; k++)
+		sum += x[k] * m[k];
+	store(out, sum);
+}
+
+/* ---- across ------------------------------------------------------------ */
+
+#define CHUNK (LANES / 8) /* blocks side by side in a vector */
+
+/* What a vector's blocks beyond the last are. */
+static const s16 zero_block[BLOCK_COEFS];
+
+static ALWAYS_INLINE void
+chunk_blocks(const s16 *blocks[CHUNK], const struct blocks_row *part, u32 first,
+	     u32 end)
+{
+	for (u32 b = 0; b < CHUNK; b++)
+		blocks[b] = first + b < end ?
+				    part->blocks +
+					    (size_t)(first + b) * BLOCK_COEFS :
+				    zero_block;
+}
+
+/*
+ * Of up to 64 chunks from block 'first' on, masks[n] says which have n rows of
+ * vertical frequencies.
+ */
+static KERNEL ALWAYS_INLINE void
+sort_chunks(const struct across_job *job, u32 base, u32 num_parts, u64 masks[9])
+{
+	const u32 num = min_u32(64, (job->end - base + CHUNK - 1) / CHUNK);
+	u8 *const extents = job->extents + (base - job->first) / CHUNK;
+
+	memset(masks, 0, 9 * sizeof(masks[0]));
+	for (u32 k = 0; k < num; k++) {
+		const s16 *blocks[CHUNK];
+		u32 rows = 0, cols = 0;
+
+		for (u32 n = 0; n < num_parts; n++) {
+			u32 v, u;
+
+			chunk_blocks(blocks, &job->parts[n], base + CHUNK * k,
+				     job->end);
+			chunk_extents(blocks, &v, &u);
+			rows = max_u32(rows, v);
+			cols = max_u32(cols, u);
+		}
+		extents[k] = (u8)cols;
+		masks[rows] |= (u64)1 << k;
+	}
+}
+
+/*
+ * Whole planes are more than L2 holds; without this a quarter of the time is spent
+ * waiting for them.
+ */
+static KERNEL ALWAYS_INLINE void
+prefetch_chunk(const struct blocks_row *part, u32 first)
+{
+	const s16 *const next = part->next + (size_t)first * BLOCK_COEFS;
+
+	if (part->next == NULL)
+		return;
+	for (u32 n = 0; n < CHUNK * BLOCK_COEFS; n += 32)
+		__builtin_prefetch(next + n);
+}
+
+/* Rows of amplitudes of one part: set or, with 'add', added. */
+static KERNEL ALWAYS_INLINE void
+load_chunk(vec x[8], const struct blocks_row *part, u32 first, u32 end,
+	   u32 rows, bool add)
+{
+	const s16 *blocks[CHUNK];
+
+	prefetch_chunk(part, first);
+	chunk_blocks(blocks, part, first, end);
+	for (u32 v = 0; v < rows; v++) {
+		const vec amplitudes =
+			load_steps(blocks, v) * load8(part->dequant + 8 * v);
+
+		if (add)
+			x[v] += amplitudes;
+		else
+			x[v] = amplitudes;
+	}
+}
+
+/* The chunks of 'mask', which have 'rows' rows. */
+static KERNEL ALWAYS_INLINE void
+across_chunks(const struct across_job *job, u32 base, u64 mask, u32 rows,
+	      u32 num_parts)
+{
+	/* In locals, as the compiler thinks that a store may change '*job'. */
+	const u32 num_begun = job->num_begun, num = job->num;
+	const float (*const coefs)[8] = job->coefs;
+	float *const *const out = job->out;
+
+	for (; mask != 0; mask &= mask - 1) {
+		const u32 k = (u32)__builtin_ctzll(mask);
+		const u32 first = base + CHUNK * k;
+		const size_t at = (size_t)(first - job->first) * 8;
+		vec x[8];
+
+		load_chunk(x, &job->parts[0], first, job->end, rows, false);
+		for (u32 n = 1; n < num_parts; n++)
+			load_chunk(x, &job->parts[n], first, job->end, rows,
+				   true);
+		for (u32 r = 0; r < num_begun; r++)
+			multiply(out[r] + at, x, coefs[r], rows, true);
+		for (u32 r = num_begun; r < num; r++)
+			multiply(out[r] + at, x, coefs[r], rows, false);
+	}
+}
+
+static KERNEL void
+across_zeros(const struct across_job *job, u32 base, u64 mask)
+{
+	const vec zero = { 0 };
+
+	for (; mask != 0; mask &= mask - 1) {
+		const u32 k = (u32)__builtin_ctzll(mask);
+		const size_t at = (size_t)(base + CHUNK * k - job->first) * 8;
+
+		for (u32 r = job->num_begun; r < job->num; r++)
+			store(job->out[r] + at, zero);
+	}
+}
+
+static KERNEL ALWAYS_INLINE void
+across_parts(const struct across_job *job, u32 num_parts)
+{
+	for (u32 base = job->first; base < job->end; base += 64 * CHUNK) {
+		u64 masks[9];
+
+		sort_chunks(job, base, num_parts, masks);
+		across_zeros(job, base, masks[0]);
+		across_chunks(job, base, masks[1], 1, num_parts);
+		across_chunks(job, base, masks[2], 2, num_parts);
+		across_chunks(job, base, masks[3], 3, num_parts);
+		across_chunks(job, base, masks[4], 4, num_parts);
+		across_chunks(job, base, masks[5], 5, num_parts);
+		across_chunks(job, base, masks[6], 6, num_parts);
+		across_chunks(job, base, masks[7], 7, num_parts);
+		across_chunks(job, base, masks[8], 8, num_parts);
+	}
+}
+
+static KERNEL void
+across(const struct across_job *job)
+{
+	if (job->num_parts == 1)
+		across_parts(job, 1);
+	else
+		across_parts(job, job->num_parts);
+}
+
+/* ---- along ------------------------------------------------------------- */
+
+static KERNEL ALWAYS_INLINE void
+along_column(float *samples, const vec x[8], const struct axis_op *op,
+	     const struct axis_column *col, u32 num_begun, u32 extent)
+{
+	const u32 *const rows = op->rows + col->at;
+	const float (*const m)[8] = op->coefs + col->at;
+	const u32 num = col->num;
+
+	for (u32 r = 0; r < num_begun; r++)
+		multiply(samples + (size_t)rows[r] * LANES, x, m[r], extent,
+			 true);
+	for (u32 r = num_begun; r < num; r++)
+		multiply(samples + (size_t)rows[r] * LANES, x, m[r], extent,
+			 false);
+}
+
+static KERNEL void
+along(float *samples, const float *tile, size_t stride, const u8 *extents,
+      const struct axis_op *op, bool add)
+{
+	const vec zero = { 0 };
+
+	for (u32 k = 0; k < op->num_empty && !add; k++)
+		store(samples + (size_t)op->empty[k] * LANES, zero);
+	for (u32 j = op->first_in; j < op->end_in; j++) {
+		const struct axis_column *const col = &op->columns[j];
+		const u32 num_begun = add ? col->num : col->num_begun;
+		const u32 k = j - op->first_in;
+		vec x[8];
+
+		load_transposed(x, tile + (size_t)k * 8, stride);
+		if (extents[k / CHUNK] <= 4)
+			along_column(samples, x, op, col, num_begun, 4);
+		else
+			along_column(samples, x, op, col, num_begun, 8);
+	}
+}
+
+/* ---- the DCT ----------------------------------------------------------- */
+
+/* D = even half and odd half of a butterfly; constants as in resample.c. */
+static KERNEL ALWAYS_INLINE void
+dct8(vec r[8])
+{
+	const float *const c = dct_matrix_t_f32[0];
+	const vec s0 = r[0] + r[7], s1 = r[1] + r[6];
+	const vec s2 = r[2] + r[5], s3 = r[3] + r[4];
+	const vec d0 = r[0] - r[7], d1 = r[1] - r[6];
+	const vec d2 = r[2] - r[5], d3 = r[3] - r[4];
+	const vec a = s0 + s3, b = s1 + s2, e = s0 - s3, f = s1 - s2;
+
+	r[0] = (a + b) * c[4];
+	r[4] = (a - b) * c[4];
+	r[2] = e * c[2] + f * c[6];
+	r[6] = e * c[6] - f * c[2];
+	r[1] = d0 * c[1] + (d1 * c[3] + (d2 * c[5] + d3 * c[7]));
+	r[3] = d0 * c[3] - (d1 * c[7] + (d2 * c[1] + d3 * c[5]));
+	r[5] = d0 * c[5] - (d1 * c[1] - (d2 * c[7] + d3 * c[3]));
+	r[7] = d0 * c[7] - (d1 * c[5] - (d2 * c[3] - d3 * c[1]));
+}
+
+/* ---- emission ---------------------------------------------------------- */
+
+/* 'n' neighbours along a row of output blocks, of channel 'k'. */
+static KERNEL ALWAYS_INLINE void
+emit_channel(const struct emission *e, u32 dtype, u32 p, u32 q, u32 n, u32 k,
+	     vec amplitudes)
+{
+	const vec x = amplitudes * e->scale[k] + e->offset[k];
+	const size_t at =
+		k * e->channel_stride + p * e->row_stride + q * e->col_stride;
+	float values[LANES];
+
+	if (dtype <= DCTLOAD_BF16) {
+		store_cast(e->out + at * (dtype == DCTLOAD_F32 ? 4 : 2), dtype,
+			   x, n);
+		return;
+	}
+	/* Any stride, any type. */
+	store(values, x);
+	for (u32 i = 0; i < n; i++)
+		emission_put(e, at + i * e->col_stride, values[i]);
+}
+
+/* Column frequency 'c' of LANES blocks from 'q' on. */
+static KERNEL ALWAYS_INLINE void
+emit_col_freq(const struct emission *e, u32 dtype, u32 p, u32 num_rows, u32 q,
+	      u32 c, const float *samples)
+{
+	const u8 *const channels = e->by_col + e->col_begin[c];
+	const u32 num = (u32)e->col_begin[c + 1] - e->col_begin[c];
+	const u32 last = e->num_cols - 1, n = min_u32(LANES, e->num_cols - q);
+	vec x[LANES];
+
+	for (u32 i = 0; i < LANES; i++)
+		x[i] = load(samples +
+			    (size_t)(min_u32(q + i, last) * 8 + c) * LANES);
+	transpose(x);
+	for (u32 b = 0; b < CHUNK; b++) {
+		if (b == num_rows)
+			return;
+		if (e->dct_across)
+			dct8(x + 8 * b);
+		if (e->all) {
+			for (u32 r = 0; r < 8; r++)
+				emit_channel(e, dtype, p + b, q, n, channels[r],
+					     x[8 * b + r]);
+			continue;
+		}
+		for (u32 k = 0; k < num; k++)
+			emit_channel(e, dtype, p + b, q, n, channels[k],
+				     x[8 * b + e->row_freq[channels[k]]]);
+	}
+}
+
+static KERNEL ALWAYS_INLINE void
+emit_as(const struct emission *e, u32 dtype, u32 p, u32 num_rows,
+	const float *samples)
+{
+	for (u32 c = 0; c < 8; c++)
+		for (u32 q = 0; q < e->num_cols; q += LANES)
+			if (e->col_begin[c] != e->col_begin[c + 1])
+				emit_col_freq(e, dtype, p, num_rows, q, c,
+					      samples);
+}
+
+/* The channels of output block (p, q) side by side, from all its amplitudes. */
+static KERNEL ALWAYS_INLINE void
+emit_block(const struct emission *e, u32 p, u32 q, const float amplitudes[64])
+{
+	const size_t at = p * e->row_stride + q * e->col_stride;
+	float chosen[64] = { 0 }, values[LANES];
+
+	for (u32 k = 0; k < e->num_channels && !e->natural; k++)
+		chosen[k] = amplitudes[8 * e->row_freq[k] + e->col_freq[k]];
+	for (u32 k = 0; k < e->num_channels; k += LANES) {
+		const u32 n = min_u32(LANES, e->num_channels - k);
+		const vec x = load((e->natural ? amplitudes : chosen) + k) *
+				      load(e->scale + k) +
+			      load(e->offset + k);
+
+		if (e->dtype <= DCTLOAD_BF16) {
+			store_cast(e->out + (at + k) * dtype_nbytes(e->dtype),
+				   e->dtype, x, n);
+			continue;
+		}
+		store(values, x);
+		for (u32 i = 0; i < n; i++)
+			emission_put(e, at + k + i, values[i]);
+	}
+}
+
+/* Blocks from 'q' on as far as a vector goes, where channels are neighbours. */
+static KERNEL ALWAYS_INLINE void
+emit_interleaved(const struct emission *e, u32 p, u32 num_rows, u32 q,
+		 const float *samples)
+{
+	const u32 num = min_u32(CHUNK, e->num_cols - q);
+	float amplitudes[CHUNK][64], both[LANES];
+	vec x[LANES];
+
+	for (u32 i = 0; i < LANES; i++) {
+		const u32 block = min_u32(q + i / 8, e->num_cols - 1);
+
+		x[i] = load(samples + ((size_t)block * 8 + i % 8) * LANES);
+	}
+	transpose(x);
+	for (u32 b = 0; b < CHUNK && b < num_rows; b++) {
+		if (e->dct_across)
+			dct8(x + 8 * b);
+		for (u32 r = 0; r < 8; r++) {
+			store(both, x[8 * b + r]);
+			for (u32 i = 0; i < CHUNK; i++)
+				memcpy(amplitudes[i] + 8 * r, both + 8 * i,
+				       8 * sizeof(float));
+		}
+		for (u32 i = 0; i < num; i++)
+			emit_block(e, p + b, q + i, amplitudes[i]);
+	}
+}
+
+static KERNEL void
+emit(const struct emission *e, u32 p, u32 num_rows, float *samples)
+{
+	for (u32 q = 0; q < e->num_cols && e->dct_along; q++) {
+		float *const block = samples + (size_t)q * 8 * LANES;
+		vec x[8];
+
+		for (u32 k = 0; k < 8; k++)
+			x[k] = load(block + k * LANES);
+		dct8(x);
+		for (u32 k = 0; k < 8; k++)
+			store(block + k * LANES, x[k]);
+	}
+	if (e->channel_stride == 1)
+		for (u32 q = 0; q < e->num_cols; q += CHUNK)
+			emit_interleaved(e, p, num_rows, q, samples);
+	else if (e->col_stride != 1 || e->dtype > DCTLOAD_BF16)
+		emit_as(e, DCTLOAD_I8, p, num_rows, samples);
+	else if (e->dtype == DCTLOAD_F32)
+		emit_as(e, DCTLOAD_F32, p, num_rows, samples);
+	else if (e->dtype == DCTLOAD_F16)
+		emit_as(e, DCTLOAD_F16, p, num_rows, samples);
+	else
+		emit_as(e, DCTLOAD_BF16, p, num_rows, samples);
+}
+
+/* ---- tiles ------------------------------------------------------------- */
+
+static KERNEL void
+tile(float *samples, const float *rows, size_t stride, u32 num)
+{
+	for (size_t q = 0; q < num; q++) {
+		vec x[8];
+
+		load_transposed(x, rows + 8 * q, stride);
+		for (u32 k = 0; k < 8; k++)
+			store(samples + (8 * q + k) * LANES, x[k]);
+	}
+}
+
+static KERNEL void
+untile(float *rows, size_t stride, const float *samples, u32 num)
+{
+	const size_t num_floats = 8 * (size_t)num;
+
+	for (size_t at = 0; at < num_floats; at += LANES) {
+		vec x[LANES];
+
+		for (u32 k = 0; k < LANES; k++)
+			x[k] = load(samples +
+				    (at + k < num_floats ? at + k : at) *
+					    LANES);
+		transpose(x);
+		for (u32 k = 0; k < LANES; k++) {
+			float *const out = rows + k * stride + at;
+			float row[LANES];
+
+			if (at + LANES <= num_floats) {
+				store(out, x[k]);
+				continue;
+			}
+			store(row, x[k]);
+			memcpy(out, row, 8 * sizeof(*row));
+		}
+	}
+}
+
+/* ---- operators --------------------------------------------------------- */
+
+typedef double vec8d __attribute__((vector_size(64)));
+typedef s64 vec8l __attribute__((vector_size(64)));
+typedef float vec8 __attribute__((vector_size(32)));
+typedef s32 vec8i __attribute__((vector_size(32)));
+
+/* Where x < y, a, else b. */
+#define CHOOSE8(x, y, a, b)                          \
+	((vec8d)(((vec8l)(a) & (vec8l)((x) < (y))) | \
+		 ((vec8l)(b) & ~(vec8l)((x) < (y)))))
+
+/* max(lo, min(x, hi)) */
+static KERNEL ALWAYS_INLINE void
+clamp8(vec8d *x, double lo, double hi)
+{
+	const vec8d low = lo - (vec8d){ 0 }, high = hi - (vec8d){ 0 };
+
+	*x = CHOOSE8(*x, high, *x, high);
+	*x = CHOOSE8(low, *x, *x, low);
+}
+
+/* The whole numbers up to 'x', which are less than 2^31. */
+static KERNEL ALWAYS_INLINE void
+floor8(vec8d *x)
+{
+	const vec8d whole = __builtin_convertvector(
+		__builtin_convertvector(*x, vec8i), vec8d);
+	const vec8d less = whole - 1;
+
+	*x = CHOOSE8(*x, whole, less, whole);
+}
+
+/* The filters of eight rows: sample k of row r is at x[r] + k dx. */
+struct triangles {
+	vec8d x, dx, num; /* samples that are seen */
+};
+
+/* The weights of sample 'k': max(0, 1 - |x|) where it is seen. */
+static KERNEL ALWAYS_INLINE void
+triangle8(vec8d *w, const struct triangles *t, u32 k)
+{
+	const vec8d at = t->x + t->dx * (double)k;
+	const vec8d down = 1 - at, up = 1 + at;
+
+	*w = CHOOSE8(down, up, down, up);
+	*w = (vec8d)((vec8l)*w & (*w > 0) & ((double)k < t->num));
+}
+
+/* Rows from 'j' on: the samples that their filters see; returns the first. */
+static KERNEL ALWAYS_INLINE void
+triangles_begin(struct triangles *t, vec8d *first, const struct comp_step *cs,
+		u32 j)
+{
+	const vec8d iota = { 0, 1, 2, 3, 4, 5, 6, 7 };
+	const vec8d centre = cs->start + cs->step * (iota + (j + 0.5));
+	const double lo = (double)cs->lo, hi = (double)cs->hi;
+	vec8d a = -(centre - cs->support - 0.5);
+	vec8d b = centre + cs->support - 0.5;
+
+	/* Clamped first, as a whole number must be small. */
+	clamp8(&a, -hi, -lo);
+	floor8(&a);
+	a = -a;
+	clamp8(&b, lo - 1, hi);
+	floor8(&b);
+	b += 1;
+	clamp8(&b, lo, hi);
+	t->x = (a + 0.5 - centre) * cs->inv;
+	t->dx = cs->inv - (vec8d){ 0 };
+	t->num = b - a;
+	*first = a;
+}
+
+static KERNEL void
+triangle_rows(struct taps *t, const struct comp_step *cs, u32 room)
+{
+	for (u32 j = 0; j < cs->out_size; j += 8) {
+		const u32 num_rows = min_u32(8, cs->out_size - j);
+		struct triangles tri;
+		vec8d first, w, sum = { 0 };
+
+		triangles_begin(&tri, &first, cs, j);
+		for (u32 k = 0; k < room; k++) {
+			triangle8(&w, &tri, k);
+			sum += w;
+		}
+		for (u32 k = 0; k < room; k++) {
+			vec8 scaled;
+
+			triangle8(&w, &tri, k);
+			scaled = __builtin_convertvector(w / sum, vec8);
+			for (u32 r = 0; r < num_rows; r++)
+				t->weights[t->at[j + r] + k] = scaled[r];
+		}
+		for (u32 r = 0; r < num_rows; r++) {
+			const float *const row = t->weights + t->at[j + r];
+			const u32 n = (u32)tri.num[r], skip = row[0] == 0;
+
+			t->num[j + r] = 0;
+			if (!(sum[r] >= MIN_WEIGHT * cs->stretch))
+				continue;
+			/* At the ends of its window a filter may be zero. */
+			t->num[j + r] = n - skip - (row[n - 1] == 0);
+			t->first[j + r] = (u32)first[r] + skip;
+			t->at[j + r] += skip;
+		}
+	}
+}
+
+/*
+ * sum_k w[k] D^T[first + k] for k < max_num, in two blocks: w[k] is zero for
+ * what is no tap, and so are the rows around D^T for what is in the other block.
+ */
+static KERNEL ALWAYS_INLINE void
+half_rows(vec8 m[2], const float w[8], u32 first, u32 max_num)
+{
+	const float (*const dt)[8] = dct_matrix_padded + first;
+
+	m[0] = m[1] = (vec8){ 0 };
+	for (u32 k = 0; k < max_num; k++) {
+		vec8 here, beyond;
+
+		memcpy(&here, dt[8 + k], sizeof(here));
+		memcpy(&beyond, dt[k], sizeof(beyond));
+		m[0] += here * w[k];
+		m[1] += beyond * w[k];
+	}
+}
+
+/* Row 'r' from more than 8 taps. */
+static KERNEL NOINLINE void
+fill_long_row(struct axis_op *op, size_t *next, u32 r, const float *w, u32 s,
+	      u32 num)
+{
+	for (bool begun = false; num != 0; begun = true) {
+		const u32 n = min_u32(num, 8 - s % 8);
+		const size_t at = next[s / 8 * 2 + begun]++;
+		float taps[8] = { 0 };
+		vec8 m[2];
+
+		memcpy(taps, w, n * sizeof(*w));
+		half_rows(m, taps, s % 8, n);
+		op->rows[at] = r;
+		memcpy(op->coefs[at], &m[0], sizeof(m[0]));
+		w += n;
+		s += n;
+		num -= n;
+	}
+}
+
+static KERNEL void
+fill_rows(struct axis_op *op, const struct taps *t, size_t *next)
+{
+	const vec8i index = { 0, 1, 2, 3, 4, 5, 6, 7 };
+	const u32 num_rows = t->num_rows;
+	u32 max_num = 0;
+
+	for (u32 r = 0; r < num_rows; r++)
+		max_num = max_u32(max_num, t->num[r]);
+	for (u32 r = 0; r < 8 * op->num_out; r++) {
+		const u32 row = min_u32(r, num_rows - 1);
+		const u32 num = t->num[row], s = t->first[row];
+		const float *const w = t->weights + t->at[row];
+		const u32 j = s / 8;
+		float taps[8];
+		vec8 m[2];
+		vec8i all;
+		size_t at;
+
+		if (num == 0)
+			continue;
+		if (max_num > 8) {
+			fill_long_row(op, next, r, w, s, num);
+			continue;
+		}
+		memcpy(&all, w, sizeof(all));
+		all &= index < (s32)num;
+		memcpy(taps, &all, sizeof(taps));
+		half_rows(m, taps, s % 8, max_num);
+		at = next[2 * j]++;
+		op->rows[at] = r;
+		memcpy(op->coefs[at], &m[0], sizeof(m[0]));
+		if (s % 8 + num > 8) {
+			at = next[2 * j + 3]++;
+			op->rows[at] = r;
+			memcpy(op->coefs[at], &m[1], sizeof(m[1]));
+		}
+	}
+}
+
+static const struct dct_kernels kernels = {
+	.lanes = LANES,
+	.triangle_rows = triangle_rows,
+	.fill_rows = fill_rows,
+	.across = across,
+	.along = along,
+	.emit = emit,
+	.tile = tile,
+	.untile = untile,
+};
