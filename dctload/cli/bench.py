@@ -14,7 +14,7 @@ import numpy as np
 import dctload
 from dctload import _native
 from dctload.cli import _common
-from dctload.image import Decoder
+from dctload.decoding import Decoder
 
 # As much as any machine has room for; a set that is too small is learnt by heart
 # by the branch predictor, which flatters every decoder.

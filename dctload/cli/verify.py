@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from dctload.cli import _common
+from dctload.decoding import Decoder, read_info
 from dctload.errors import DctloadError
-from dctload.image import Decoder, JpegInfo, read_info
+from dctload.info import JpegInfo
 
 # Decoded coefficients held at a time: enough for every thread to be busy, little
 # enough for any machine. A single larger file is decoded alone.
