@@ -325,5 +325,6 @@ def run_load(args: argparse.Namespace) -> int:
         bar = "#" * round(40 * rate / best)
         rows.append((threads, f"{rate:,.0f}", f"{rate / threads:,.0f}", bar.ljust(40)))
     _common.print_table(rows)
-    print(f"more than {knee(curve)} threads bring less than 10 %")
+    few = knee(curve)
+    print(f"more than {few} thread{'s' if few > 1 else ''} bring less than 10 %")
     return 0
