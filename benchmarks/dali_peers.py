@@ -136,9 +136,10 @@ def decoder(files: list[bytes], paths: list[str]) -> Pass:
 
     from dctload import _native as native
     from dctload import transforms as T
+    from dctload._engine import Batch, Engine
 
     plan = T.Compose([T.Resize((SIZE, SIZE))]).plan("planes", "float16")
-    engine, batch = native.Engine(0), native.Batch(BATCH)
+    engine, batch = Engine(0), Batch(BATCH)
     # As many batches of memory as a pipeline has under way.
     out = [
         [np.zeros((BATCH, n), np.uint8) for n in native.output_nbytes(plan.output)]

@@ -65,10 +65,11 @@ def c_alone(files: list[bytes], paths: list[str]) -> Pass:
     import torch
 
     from dctload import _native as native
+    from dctload._engine import Batch, Engine
 
     workers, num = int(os.environ.get("BENCH_THREADS", "0")), len(paths)
     plan = _transform().plan("planes", torch.float16)
-    engine, batch = native.Engine(workers), native.Batch(num)
+    engine, batch = Engine(workers), Batch(num)
     batch.set_paths([os.fsencode(path) for path in paths])
     engine.submit_read(batch, num)
     engine.wait(batch)

@@ -57,7 +57,7 @@ def dctload_core(files: list[bytes], paths: list[str]) -> Pass:
     """The C core: headers and coefficients, a few calls for all files."""
     import numpy as np
 
-    from dctload._native import Batch, Engine
+    from dctload._engine import Batch, Engine
 
     engine, batch = Engine(0), Batch(len(files))
     batch.set_data(files)
@@ -106,9 +106,10 @@ def _dctload_sample(files: list[bytes], share: float) -> Pass:
     import numpy as np
 
     from dctload import _native as native
+    from dctload._engine import Batch, Engine
 
     num, size, bilinear = len(files), 224, 1
-    engine, batch = native.Engine(0), native.Batch(num)
+    engine, batch = Engine(0), Batch(num)
     batch.set_data(files)
     everything = [range(64)] * 3
     output = native.make_output(size, size, "planes", "float16", False, everything)

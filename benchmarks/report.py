@@ -30,7 +30,7 @@ def _header(results: dict[str, Any]) -> list[str]:
         "one of the candidates, so run it yourself: `make bench`, or `dctload bench "
         "decode DIR` on your own files.",
         "",
-        f"Measured {' to '.join({dates[0], dates[-1]})}.",
+        f"Measured {' to '.join(dict.fromkeys([dates[0], dates[-1]]))}.",
         "",
         *(f"- {machine}" for machine in sorted(machines)),
         *(f"- {packages}" for packages in sorted(map(_packages, results.values()))[:1]),
@@ -81,8 +81,10 @@ def _table(section: dict[str, Any]) -> list[str]:
             f"| {row['name']} | {row['ours']:,.0f} | {row['peer']} | "
             f"{row['theirs']:,.0f} | {_cell(row)} | {_goal(row)} |"
         )
-    notes = [row["note"] for row in section["rows"] if row["note"]]
-    return [*lines, "", *(f"{note}\n" for note in notes)]
+    notes = [
+        f"- {row['name']}: {row['note']}" for row in section["rows"] if row["note"]
+    ]
+    return [*lines, "", *notes, *([""] if notes else [])]
 
 
 def _losses(results: dict[str, Any]) -> list[str]:

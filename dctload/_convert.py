@@ -14,8 +14,10 @@ import numpy as np
 
 from . import _native
 from ._results import Single
+from .decoding import decode
 from .errors import LimitError
-from .image import DctImage, Limits, decode, from_rgb
+from .image import DctImage, from_rgb
+from .info import Limits
 
 # T.81 B.2.1: every JPEG begins with this marker.
 _SOI = b"\xff\xd8"

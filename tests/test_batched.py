@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from test_emit import RGB, SAMPLINGS, YCBCR, Picture, geometries, pictures
 
 import dctload
-from dctload import _native, frequencies
+from dctload import _engine, _native, frequencies
 from dctload import transforms as T
 from dctload._color import ColorMap
 from dctload._geometry import MAX_STEPS, STEP_FIELDS, Axis, Geometry
@@ -292,8 +292,8 @@ class TestExcerpts:
     """The engine's part: blocks of windows, as they are in whole planes."""
 
     def decode(self, files, windows, num_threads):
-        batch = _native.Batch(len(files))
-        engine = _native.Engine(num_threads)
+        batch = _engine.Batch(len(files))
+        engine = _engine.Engine(num_threads)
         batch.set_data(files)
         engine.submit_read(batch, len(files))
         engine.wait(batch)

@@ -68,6 +68,22 @@ def test_what_is_behind_or_short_of_its_goal_is_a_loss(report, ratio, floor, los
     assert ("**missed**" in page) == (floor is not None and ratio < floor)
 
 
+def test_a_note_says_of_which_row_it_is(report):
+    results = _results(2.0, None)
+    results["decode x"]["rows"][0]["note"] = "22 % of its time"
+    assert "\n- decode_many: 22 % of its time\n" in report.render(results)
+
+
+def test_dates_are_in_order_and_one_is_said_once(report):
+    results = _results(2.0, None)
+    assert "\nMeasured 2026-01-02.\n" in report.render(results)
+    for day in range(3, 9):
+        later = _results(2.0, None)["decode x"]
+        later["machine"]["date"] = f"2026-01-{day:02}"
+        results[f"decode {day}"] = later
+        assert f"Measured 2026-01-02 to 2026-01-{day:02}." in report.render(results)
+
+
 def test_a_table_names_commit_files_and_rounds(report):
     page = report.render(_results(2.0, None))
     assert "commit abc with local changes" in page

@@ -9,6 +9,7 @@ from conftest import jpeg_bytes, picture
 
 import dctload
 from dctload import _native as native
+from dctload._engine import Batch, Engine
 
 
 def regions_of(width: int, height: int, rng, num: int = 6):
@@ -213,7 +214,7 @@ def test_a_window_can_be_saved_and_looked_at(tmp_path):
 
 def sample(data: bytes, geometry, output):
     """Decode to a tensor in one go, as a loader does."""
-    engine, batch = native.Engine(0), native.Batch(1)
+    engine, batch = Engine(0), Batch(1)
     batch.set_data([data])
     out = [np.full(n, 0xA5, np.uint8) for n in native.output_nbytes(output)]
     engine.submit_read(batch, 1)

@@ -121,8 +121,10 @@ def test_a_given_transform_takes_the_place_of_the_data_sets(folder):
 
 
 def test_sizes_that_differ_are_refused_at_once(folder):
-    with pytest.raises(ValueError, match="final size must be the same for all images"):
+    with pytest.raises(ValueError, match=r"that of Resize\(.*depends on the image"):
         DataLoader(ImageFolder(folder, transform=T.Resize(64)))
+    with pytest.raises(ValueError, match="that of the files depends on the image"):
+        DataLoader(ImageFolder(folder))
 
 
 def test_orientation_is_applied_unless_told_otherwise(tmp_path):

@@ -105,6 +105,18 @@ def test_the_command_names_files_it_cannot_use(jpeg_folder, tmp_path, capsys):
     assert "bad.jpg" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["--size", "20"], "multiples of 16, got 20"), ([], "no JPEG files in ")],
+)
+def test_what_the_command_cannot_do_is_one_line(arguments, words, tmp_path, capsys):
+    assert cli.main(["stats", str(tmp_path), *arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert words in captured.err
+    assert captured.err.count("\n") == 1
+
+
 def test_unknown_statistics_are_named():
     with pytest.raises(ValueError, match="imagenet"):
         T.Normalize("no such thing")

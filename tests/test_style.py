@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 # Far above what is usual here: nobody should run into these while working.
-MAX_FILE = 800
+MAX_FILE, MAX_LIBRARY_FILE = 800, 550
 MAX_C_FUNCTION, MAX_PYTHON_FUNCTION = 62, 60
 WORDS = r"\b(TODO|FIXME|XXX|HACK)\b"
 
@@ -66,7 +66,8 @@ def test_the_function_counter_sees_functions():
 @pytest.mark.parametrize("path", PYTHON_FILES, ids=ids)
 def test_python_files_and_functions_are_short(path):
     text = path.read_text()
-    assert len(text.splitlines()) <= MAX_FILE
+    library = path.is_relative_to(ROOT / "dctload")
+    assert len(text.splitlines()) <= (MAX_LIBRARY_FILE if library else MAX_FILE)
     long = {}
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from dctload import _native as native
-from dctload._native import Batch, Engine
+from dctload._engine import Batch, Engine
 
 THREADS = [0, 1, 4]
 MISSING = b"/nonexistent/a.jpg"

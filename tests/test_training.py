@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import resource
 
 import numpy as np
 import pytest
@@ -165,17 +166,17 @@ def test_best_checkpoint_is_loaded_as_a_pretrained_model(tmp_path):
     assert evaluate(model, two_classes(seed=1))["top1"] == best
 
 
-def test_checkpoint_survives_a_crash_while_the_next_is_written(tmp_path, monkeypatch):
+def test_a_full_disk_is_named_and_leaves_the_checkpoint_before(tmp_path):
+    """Nobody who has waited for an epoch should have to guess which disk is full."""
     path = tmp_path / "last.pt"
     save_checkpoint(path, {"epoch": 1})
-
-    def half(state, file):
-        file.write(b"half of it")
-        raise OSError("no space left")
-
-    monkeypatch.setattr(torch, "save", half)
-    with pytest.raises(OSError, match="no space"):
-        save_checkpoint(path, {"epoch": 2})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"last\.pt"):
+            save_checkpoint(path, {"weights": torch.zeros(1 << 16)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert load_checkpoint(path)["epoch"] == 1
     assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
 

@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 import dctload
 from dctload import transforms as T
-from dctload.image import DctImage, Decoder
+from dctload.decoding import Decoder
+from dctload.image import DctImage
 
 Array = npt.NDArray[Any]
 

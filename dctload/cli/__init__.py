@@ -21,6 +21,7 @@ COMMANDS = {
     "info": "what JPEG files hold: size, subsampling, kind, tables",
     "verify": "decode every file of a folder and name each bad one",
     "stats": "mean and deviation of every frequency, for normalisation",
+    "plot": "pictures of a file or of a data set: sizes, quality, frequencies",
     "bench": "how fast decoding and loading are, on your own files",
     "train": "train a network on a folder of JPEG files",
     "models": "the networks, and what they cost beside RGB ones",

@@ -91,6 +91,13 @@ def find_jpegs(paths: Iterable[str]) -> Iterator[str]:
                     yield os.path.join(folder, name)
 
 
+def evenly(paths: list[str], most: int | None) -> list[str]:
+    """At most ``most`` of ``paths``, evenly spread; None is all."""
+    if most is None or len(paths) <= most:
+        return paths
+    return [paths[i * len(paths) // most] for i in range(most)]
+
+
 class Progress:
     """A line on a terminal that says how far the work is.
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dctload.cli._pictures import MUTED, OURS, THEIRS, mosaic, pyplot
 from dctload.errors import DctloadError
 
 if TYPE_CHECKING:
@@ -14,31 +15,7 @@ if TYPE_CHECKING:
     from dctload.image import DctImage
     from dctload.training import EpochResult
 
-OURS, THEIRS, MUTED = "#1f6feb", "#9aa4af", "#57606a"
 NUM_PICTURES = 4
-
-
-def _pyplot() -> Any:
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise ImportError(
-            "pictures need matplotlib: pip install 'dctload[plot]' (or --no-plots)"
-        ) from error
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    plt.rcParams.update(
-        {
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.titlelocation": "left",
-            "axes.titlesize": 11,
-            "font.size": 9,
-            "figure.dpi": 150,
-        }
-    )
-    return plt
 
 
 def predict(model: "nn.Module", dataset: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -99,21 +76,6 @@ def _draw_confusion(
     axes.spines[:].set_visible(False)
 
 
-def _mosaic(image: "DctImage") -> np.ndarray:
-    """Luma by frequency: tile (v, u) is the picture at that frequency alone."""
-    plane = image.dequantized().planes[0]  # (by, bx, v, u)
-    by, bx = plane.shape[:2]
-    tiles = np.log2(1 + np.abs(plane.transpose(2, 0, 3, 1).astype(np.float32)))
-    # DC is brightness, on another scale than detail: make it as bright as that.
-    dc = plane[:, :, 0, 0]
-    others = tiles.copy()
-    others[0, :, 0] = 0
-    tiles[0, :, 0] = others.max() * (dc - dc.min()) / max(float(np.ptp(dc)), 1.0)
-    tiles = np.pad(tiles, ((0, 0), (0, 1), (0, 0), (0, 1)), constant_values=np.nan)
-    mosaic: np.ndarray = tiles.reshape(8 * (by + 1), 8 * (bx + 1))
-    return mosaic[:-1, :-1]
-
-
 def _draw_answer(axes: Any, probabilities: np.ndarray, target: int, names: Any) -> None:
     best = np.argsort(probabilities)[::-1][:4][::-1]
     colours = [OURS if i == target else THEIRS for i in best]
@@ -156,7 +118,7 @@ def _draw_inputs(
     )
     for (i, image), axes in zip(images, rows, strict=True):
         axes[0].imshow(image.to_rgb())
-        axes[1].imshow(_mosaic(image), cmap="magma", interpolation="nearest")
+        axes[1].imshow(mosaic(image), cmap="magma", interpolation="nearest")
         for ax in axes[:2]:
             ax.set(xticks=[], yticks=[])
             ax.spines[:].set_visible(False)
@@ -187,7 +149,7 @@ def draw(
         speed: Of both loaders.
         results: Of each epoch.
     """
-    plt = _pyplot()
+    plt = pyplot(" (or --no-plots)")
     out.mkdir(parents=True, exist_ok=True)
     probabilities, targets = predict(model, dataset)
     figure, axes = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")

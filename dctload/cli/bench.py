@@ -14,7 +14,7 @@ import numpy as np
 import dctload
 from dctload import _native
 from dctload.cli import _common
-from dctload.image import Decoder
+from dctload.decoding import Decoder
 
 # As much as any machine has room for; a set that is too small is learnt by heart
 # by the branch predictor, which flatters every decoder.
@@ -325,5 +325,6 @@ def run_load(args: argparse.Namespace) -> int:
         bar = "#" * round(40 * rate / best)
         rows.append((threads, f"{rate:,.0f}", f"{rate / threads:,.0f}", bar.ljust(40)))
     _common.print_table(rows)
-    print(f"more than {knee(curve)} threads bring less than 10 %")
+    few = knee(curve)
+    print(f"more than {few} thread{'s' if few > 1 else ''} bring less than 10 %")
     return 0

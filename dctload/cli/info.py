@@ -6,8 +6,9 @@ import sys
 from typing import Any
 
 from dctload.cli import _common
+from dctload.decoding import read_info
 from dctload.errors import DctloadError
-from dctload.image import JpegInfo, read_info
+from dctload.info import JpegInfo
 
 
 def add_parser(subparsers: Any) -> None:

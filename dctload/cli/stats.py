@@ -45,23 +45,22 @@ def run(args: argparse.Namespace) -> int:
 
     bad_sizes = [size for size in args.size if size < 16 or size % 16]
     if bad_sizes:
-        print(f"dctload: --size must be multiples of 16, got {bad_sizes[0]}")
-        return 2
+        raise ValueError(f"--size must be multiples of 16, got {bad_sizes[0]}")
     files = list(_common.find_jpegs(args.paths))
     if not files:
-        print("dctload: no JPEG files there", file=sys.stderr)
-        return 2
-    if args.limit is not None and len(files) > args.limit:
-        files = [files[i * len(files) // args.limit] for i in range(args.limit)]
+        raise ValueError(f"no JPEG files in {', '.join(args.paths)}")
+    files = _common.evenly(files, args.limit)
     layouts = statistics.LAYOUTS if args.layout == "both" else (args.layout,)
     failed: list[tuple[str, Exception]] = []
-    result = statistics.collect(
-        files,
-        args.size,
-        layouts,
-        num_threads=args.threads,
-        on_error=lambda path, error: failed.append((path, error)),
-    )
+    with _common.Progress(len(files), "files", sys.stderr) as progress:
+        result = statistics.collect(
+            files,
+            args.size,
+            layouts,
+            num_threads=args.threads,
+            progress=progress.update,
+            on_error=lambda path, error: failed.append((path, error)),
+        )
     result["command"] = _command(args)
     if args.output is not None:
         Path(args.output).write_text(_document(result))

@@ -14,7 +14,7 @@ import torch
 from dctload import models
 from dctload.cli import _common
 from dctload.data import DataLoader, ImageFolder
-from dctload.image import read_info
+from dctload.decoding import read_info
 from dctload.training import EpochResult, Settings, Trainer, evaluate, folders
 from dctload.training.distributed import is_first, process_group
 from dctload.training.loop import has_convolutions

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from dctload.cli import _common
+from dctload.decoding import Decoder, read_info
 from dctload.errors import DctloadError
-from dctload.image import Decoder, JpegInfo, read_info
+from dctload.info import JpegInfo
 
 # Decoded coefficients held at a time: enough for every thread to be busy, little
 # enough for any machine. A single larger file is decoded alone.
@@ -65,7 +66,7 @@ def _coefficient_nbytes(info: JpegInfo) -> int:
     return sum(2 * 64 * comp.blocks_w * comp.blocks_h for comp in info.components)
 
 
-def _chunks(
+def chunks(
     paths: list[str], failed: list[tuple[str, Exception]]
 ) -> Iterator[list[tuple[str, bytes]]]:
     """Files with their bytes, so many that the decoded ones fit CHUNK_NBYTES.
@@ -98,7 +99,7 @@ def verify(
     failed: list[tuple[str, Exception]] = []
     decoder = Decoder(num_threads=num_threads)
     begin = time.monotonic()
-    for chunk in _chunks(paths, failed):
+    for chunk in chunks(paths, failed):
         images = decoder.decode_many([data for _, data in chunk], on_error="return")
         for (path, _), image in zip(chunk, images, strict=True):
             if isinstance(image, Exception):

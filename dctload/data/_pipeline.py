@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .. import _native
+from .. import _engine, _native
 from ._buffers import Buffers
 from ._fetch import Fetcher
 from ._fit import FitPlan
@@ -212,7 +212,7 @@ class Pipeline:
             batch = self._idle.pop()
             if len(batch) >= num:
                 return batch
-        return _native.Batch(num)
+        return _engine.Batch(num)
 
     def _sample(self, step: Step) -> None:
         """Queue the making of a batch that is planned."""

@@ -6,7 +6,9 @@ import numpy as np
 import torch
 
 from .._convert import to_dct_image
-from ..image import DctImage, Limits, _thread_decoder
+from ..decoding import thread_decoder
+from ..image import DctImage
+from ..info import Limits
 from ..transforms._base import draw, pending
 from ..transforms._plan import to_tensor
 from ..transforms.compose import Compose, as_compose
@@ -29,7 +31,7 @@ def load(
 ) -> tuple[DctImage, bool]:
     """The image in ``data``, with linear colours, and whether it was converted."""
     if bytes(data[:2]) == _SOI or not convert:
-        image: DctImage = _thread_decoder(1)._decode(data, name, None, False, limits)
+        image: DctImage = thread_decoder(1)._decode(data, name, None, False, limits)
         if image.info.color not in ("CMYK", "YCCK"):
             return image, False
     return to_dct_image(data, name, limits), True

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from ..image import Limits
+from ..info import Limits
 from .sampler import Indices
 from .sources.base import Inputs, Source
 

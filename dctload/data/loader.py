@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args
 import torch
 import torch.utils.data
 
-from .. import _native
-from ..image import Limits
+from .. import _engine
+from ..info import Limits
 from ..transforms import batched
 from ._buffers import Buffers, Ring
 from ._draws import Progress
@@ -352,10 +352,6 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         buffers = self._buffers(settings.depth)
         return Pipeline(engine, settings, buffers, draws, repairs.repair, self.stats)
 
-    def _make_ahead(self) -> Ahead | None:
-        """What copies batches to the device."""
-        return None if self.device is None else Ahead(torch.device(self.device))
-
     def _make_plan(self) -> Any:
         options = self._options
         transforms = compose(options.transform)
@@ -379,6 +375,7 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         return max(self.prefetch_factor or _DEFAULT_PREFETCH, enough)
 
     def _make_ahead(self) -> Ahead | None:
+        """What copies batches to the device, all on one stream."""
         if self.device is None:
             return None
         device = indexed(self.device)
@@ -411,7 +408,7 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
     def _get_engine(self) -> Any:
         """Threads of this process."""
         if self._engine is None or self._engine.pid != os.getpid():
-            self._engine = _native.Engine(self.num_workers)
+            self._engine = _engine.Engine(self.num_workers)
             self.stats.new_engine(self.num_workers)
         return self._engine
 

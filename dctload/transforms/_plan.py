@@ -182,8 +182,8 @@ class Plan:
             size = after
         if size is None:
             raise ValueError(
-                f"the final size must be the same for all images, but {giver} gives "
-                "one that depends on the image: end with CenterCrop, "
+                "the final size must be the same for all images, but that of "
+                f"{giver} depends on the image: end with CenterCrop, "
                 "RandomResizedCrop or Resize((height, width))"
             )
         return size, giver
