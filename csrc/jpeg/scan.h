@@ -115,6 +115,7 @@ u32 scan_num_lanes(void);
 struct scan_group {
 	struct scan_lane *lanes[SCAN_MAX_LANES];
 	u32 num_lanes;
+	u32 turn; /* the lane to look at first, without vectors */
 	struct scan_vectors *vectors; /* NULL: not on this CPU */
 };
 

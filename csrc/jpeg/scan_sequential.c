@@ -424,7 +424,8 @@ scan_set_lane(struct scan_group *group, u32 i, struct scan_lane *lane)
 
 /*
  * Up to two lanes, those first that vectors cannot have; return how many, and
- * their places in 'which'.
+ * their places in 'which'.  They take turns: where images come one by one, the last
+ * place would else wait for ever.
  */
 static u32
 pick_scalar_lanes(struct scan_group *group, u32 which[SCAN_SCALAR_LANES])
@@ -432,7 +433,8 @@ pick_scalar_lanes(struct scan_group *group, u32 which[SCAN_SCALAR_LANES])
 	u32 n = 0;
 
 	for (u32 pass = 0; pass < 2; pass++) {
-		for (u32 i = 0; i < SCAN_MAX_LANES; i++) {
+		for (u32 k = 0; k < SCAN_MAX_LANES; k++) {
+			const u32 i = (group->turn + k) % SCAN_MAX_LANES;
 			const struct scan_lane *const lane = group->lanes[i];
 
 			if (lane == NULL || n == SCAN_SCALAR_LANES ||
@@ -441,6 +443,7 @@ pick_scalar_lanes(struct scan_group *group, u32 which[SCAN_SCALAR_LANES])
 			which[n++] = i;
 		}
 	}
+	group->turn = (which[0] + 1) % SCAN_MAX_LANES;
 	return n;
 }
 

@@ -41,7 +41,7 @@ set_idle(struct scan_vectors *v, u32 i)
 	v->next[i] = (uintptr_t)v->idle_input;
 	v->end[i] = ~(u64)0;
 	v->progress[i] = progress_of(&v->idle_block, 0, 0);
-	v->run_end[i] = progress_of(&v->idle_block + 1, 0, 0); /* never there */
+	v->run_end[i] = ~v->progress[i]; /* never reached */
 	v->table[i] = v->ac[i] = table_index(idle_table);
 }
 
@@ -128,7 +128,7 @@ scan_vectors_set(struct scan_vectors *v, u32 i, struct scan_lane *lane)
 	v->run_end[i] = progress_of(lane->run_end, 0, 0);
 	v->end[i] = (uintptr_t)(lane->end + sizeof(u64));
 	load_lane(v, i, lane);
-	/* Scalar code may have left it there, its next step being the last. */
+	/* A scalar lane may have ended while the one beside it was looked at. */
 	if (lane->block == lane->run_end)
 		v->stopped |= 1u << i;
 }
