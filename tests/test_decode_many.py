@@ -8,9 +8,21 @@ import threading
 import time
 import weakref
 
+import ccore
+import corpus
 import numpy as np
 import pytest
+import variants
 from conftest import jpeg_bytes, picture
+from jpegimage import (
+    Scan,
+    encode_image,
+    interleaved,
+    one_each,
+    progression,
+    random_image,
+)
+from jpegwriter import SOF1, SOF2
 
 import dctload
 from dctload import Decoder
@@ -138,6 +150,78 @@ class TestErrors:
         )
         assert isinstance(got[0], dctload.DctImage)
         assert isinstance(got[1], dctload.LimitError)
+
+
+def _mixed() -> dict[str, bytes]:
+    """Files of all kinds, whole, cut off and with a bit flipped."""
+    rng = np.random.default_rng(1)
+    # Narrow ones, whose rows are over soon: lanes stop and go on all the time.
+    kinds = {
+        "420": random_image(90, 30, corpus.S420),
+        "444": random_image(8, 40, corpus.S444, density=0.6),
+        "grey": random_image(8, 160, corpus.GREY, density=0.02),
+        "cmyk": random_image(8, 16, [(1, 1)] * 4, density=0.1),
+    }
+    files = {}
+    for name, image in kinds.items():
+        # A pair of tables for each component: no vector takes more than two.
+        slots = tuple(range(len(image.components)))
+        own = [Scan(slots, dc=slots, ac=slots)]
+        files[name] = encode_image(image, interleaved(image))
+        files[f"{name}-own-tables"] = encode_image(image, own, sof=SOF1)
+        files[f"{name}-long-codes"] = encode_image(
+            image, [Scan(slots, style="long")], sof=SOF1
+        )
+        files[f"{name}-restarts"] = encode_image(image, interleaved(image, restart=3))
+        files[f"{name}-apart"] = encode_image(image, one_each(image))
+        files[f"{name}-progressive"] = encode_image(image, progression(image), sof=SOF2)
+    for name, data in list(files.items()):
+        files[f"{name}-cut"] = data[: rng.integers(len(data) // 2, len(data))]
+        for n in range(2):
+            flipped = bytearray(data)
+            flipped[rng.integers(len(data) // 2, len(data))] ^= 1 << rng.integers(8)
+            files[f"{name}-flipped-{n}"] = bytes(flipped)
+    return files
+
+
+class TestMixedBatches:
+    """What is decoded beside a file, or before it, does not matter."""
+
+    @pytest.mark.parametrize("allow_truncated", [False, True])
+    def test_each_file_comes_out_as_it_does_alone(self, allow_truncated):
+        names, files = list(_mixed()), list(_mixed().values())
+
+        def outcome(result):
+            if isinstance(result, dctload.DctloadError):
+                return type(result), result.offset, str(result).split(": ", 1)[1]
+            return [plane.tobytes() for plane in result.planes], result.info.warnings
+
+        def decode(datas):
+            got = decoder.decode_many(
+                datas, on_error="return", allow_truncated=allow_truncated
+            )
+            return [outcome(result) for result in got]
+
+        decoder = Decoder(1)
+        alone = [decode([data])[0] for data in files]
+        assert {type(want[0]) for want in alone} == {type, list}
+        rng = np.random.default_rng(2)
+        for num in [*range(1, 41)] * 5:
+            chosen = rng.integers(0, len(files), num)
+            got = decode([files[i] for i in chosen])
+            pairs = zip(got, chosen, strict=True)
+            assert [] == [names[i] for result, i in pairs if result != alone[i]]
+
+    @pytest.mark.parametrize("disable", variants.DISABLE, ids=variants.name_of)
+    def test_every_cpu_variant_agrees_on_a_shuffled_batch(self, disable, tmp_path):
+        files = _mixed()
+        want = {name: ccore.decode(data).digest() for name, data in files.items()}
+        rng = np.random.default_rng(3)
+        names = [list(files)[i] for i in rng.integers(0, len(files), 400)]
+        paths = dict(variants.write_files(files, tmp_path))
+        listed = [(f"{i} {name}", paths[name]) for i, name in enumerate(names)]
+        for got in variants.digests(listed, disable, tmp_path).values():
+            assert got == {f"{i} {name}": want[name] for i, name in enumerate(names)}
 
 
 class TestArguments:

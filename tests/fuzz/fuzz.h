@@ -24,13 +24,21 @@
 
 int LLVMFuzzerTestOneInput(const u8 *in, size_t in_nbytes);
 
+/* Files that are open at once: more than a decoder has lanes. */
+#define FUZZ_MAX_JOBS 24
+
 /*
  * Memory that ends where an inaccessible page begins; what lies before it is
  * poisoned too under AddressSanitizer.  Its content is undefined (and known to
  * be so to MemorySanitizer) and lasts until the slot's next use.
  */
-enum guard_slot { GUARD_IN = 0, GUARD_OUT = 1, GUARD_PLANES = 2 };
-#define GUARD_NUM_SETS 5
+enum guard_slot {
+	GUARD_IN = 0,
+	GUARD_OUT = 1,
+	GUARD_JOBS_IN = 2,
+	GUARD_PLANES = GUARD_JOBS_IN + FUZZ_MAX_JOBS
+};
+#define GUARD_NUM_SETS (2 * FUZZ_MAX_JOBS)
 #define GUARD_NUM_SLOTS (GUARD_PLANES + GUARD_NUM_SETS * DCTLOAD_MAX_COMPONENTS)
 u8 *guard_alloc(u32 slot, size_t nbytes);
 

@@ -25,8 +25,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 OUT = ROOT / "build" / "fuzz"
-TARGETS = ["decode", "header", "region", "variants", "roundtrip", "sample", "libjpeg"]
+TARGETS = ["decode", "header", "region", "lanes", "variants", "roundtrip", "sample"]
+TARGETS += ["libjpeg"]
 NEEDS_ORACLE = {"libjpeg"}
+WRAPPED = {"lanes": ["-Wl,--wrap=posix_memalign"]}
 MAX_LEN = 20000
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
@@ -73,7 +75,7 @@ def build(config: str, cc: str, flags: list[str], link: list[str], targets: list
     programs = {}
     for name in targets:
         parts = [objects[HERE / "fuzz.c"], objects[HERE / f"fuzz_{name}.c"]]
-        libs = ["-lm", "-pthread"]
+        libs = ["-lm", "-pthread", *WRAPPED.get(name, [])]
         if HERE / "replay.c" in objects:
             parts.append(objects[HERE / "replay.c"])
         if name in NEEDS_ORACLE:
