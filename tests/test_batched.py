@@ -136,6 +136,10 @@ COMPOSED = {
     "box": [T.Resize((32, 32), interpolation="box"), T.RandomVerticalFlip()],
     "padded": [T.Resize(40), T.CenterCrop(64)],
     "shifted": [T.Resize((40, 40)), T.RandomCrop(32, padding=9, fill=(9, 200, 90))],
+    "one axis moved": [
+        T.RandomResizedCrop(32),
+        T.RandAugment(1, operations=["TranslateX"]),
+    ],
     "colour": [T.RandomResizedCrop(32), T.ColorJitter(0.4, 0.4, 0.4, 0.2)],
     "padded colour": [T.Resize(40), T.CenterCrop(64), T.ColorJitter(0.4, 0.4, 0.4)],
     "frequencies": [
@@ -316,18 +320,25 @@ def test_four_colours_are_refused(jpeg_samples):
 ROUNDED = (*JUMPS, Op.REQUANTIZE, Op.DC_POSTERIZE, Op.DC_SOLARIZE)
 
 
+def far_share(a, b, layout):
+    """The share of samples that differ, of two images as lists of tensors."""
+    a, b = (as_planes(x if layout == "planes" else x[0], layout) for x in (a, b))
+    off = [reference.to_samples(x - y).ravel() for x, y in zip(a, b, strict=True)]
+    return (np.abs(np.concatenate(off)) > 5e-3).mean()
+
+
 class TestOperations:
     """Batches of images with operations: equal to NumPy in float64, image by image."""
 
     def sources(self, seed=0):
         """Every sampling, grey, RGB, of different sizes."""
-        samplings = ["4:4:4", "4:2:0", "4:2:2", "4:4:0"]
+        samplings = ["4:4:4", "4:2:0", "4:2:2"]
         images = [
             photograph(90 + 7 * i, 70 - 5 * i, seed + i, subsampling=s)
             for i, s in enumerate(samplings)
         ]
         rgb = jpeg_bytes(picture(50, 61, seed), subsampling="4:4:4", keep_rgb=True)
-        return [*images, photograph(64, 48, seed, mode="L"), dctload.decode(rgb)]
+        return [*images, photograph(66, 50, seed, mode="L"), dctload.decode(rgb)]
 
     def geometry(self, images, size=(64, 48)):
         sizes = [[getattr(i.info, n) for i in images] for n in ("width", "height")]
@@ -445,9 +456,8 @@ class TestOperations:
         together = batched.pack(images, plan, uniforms).emit()
         for i, image in enumerate(images):
             alone = batched.pack([image], plan, uniforms[i : i + 1]).emit()
-            for a, b in zip(alone, together, strict=True):
-                off = (a[0] - b[i]).abs()
-                assert (off > 1e-3).float().mean() < 0.02
+            parts = [x[0] for x in alone], [x[i] for x in together]
+            assert far_share(*parts, "planes") < 0.02
 
     @pytest.mark.parametrize("layout", ["planes", "concat"])
     @pytest.mark.parametrize("preset", sorted(PRESETS))
@@ -478,9 +488,7 @@ class TestOperations:
             batches.append([x] if layout == "concat" else list(x))
         num_far = 0
         for i in range(len(files)):
-            off = [(a[i] - b[i]).abs().flatten() for a, b in zip(*batches, strict=True)]
-            far = (torch.cat(off) > 5e-3).float().mean()
-            num_far += bool(far > 0.02)
+            num_far += far_share(*([x[i] for x in xs] for xs in batches), layout) > 0.02
         # A limit that is rounded the other way moves all that follows.
         assert num_far <= 1
 

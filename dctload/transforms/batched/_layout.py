@@ -341,7 +341,9 @@ class Layout:
         self.max_steps = max((run.num_steps for run in both), default=0)
         self.spans: list[Span] = []
         if steps:
-            self.arrays["steps"] = np.concatenate(steps, axis=2)[: self.max_steps]
+            # One axis may have room for more steps than the other.
+            deep = [_with_steps(part, self.max_steps) for part in steps]
+            self.arrays["steps"] = np.concatenate(deep, axis=2)
             self.arrays["first"] = np.concatenate(firsts)
             self.arrays["sizes"] = np.concatenate(sizes).astype(np.int32)
             self._make_spans()
@@ -403,6 +405,13 @@ def _shared(image: Array, factor: Array, num: Array) -> tuple[Array, Array]:
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     return which[order], place[inverse]
+
+
+def _with_steps(steps: Array, num: int) -> Array:
+    """Steps ``(K, rows, A)`` of axes, cut or filled up to ``num`` of them."""
+    out = np.zeros((num, *steps.shape[1:]))
+    out[: len(steps)] = steps[:num]
+    return out
 
 
 def _kinds(axes: Axes) -> Array:
