@@ -327,7 +327,7 @@ def _grey(levels: Tensor) -> Tensor:
     """``(n, 1, height, width)``."""
     if levels.shape[1] == 1:
         return levels * sum(_GREY)
-    r, g, b = levels.split(1, 1)
+    r, g, b = (levels[:, c : c + 1] for c in range(3))
     return _GREY[0] * r + _GREY[1] * g + _GREY[2] * b
 
 

@@ -119,7 +119,7 @@ class Program:
         self._rows: list[Array] = []
         self._p: list[Array] = []
         self._num_rows = 0
-        cohorts = []
+        cohorts: list[Cohort] = []
         for i, end in zip(first.tolist(), ends.tolist(), strict=True):
             start = cohorts[-1].images[1] if cohorts else 0
             stages = self._stages(ops, order[start:end], sizes[i])
