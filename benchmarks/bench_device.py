@@ -11,12 +11,16 @@ equal, and so, within rounding, are the batches, which is checked first.
 import argparse
 import gc
 import os
+import sys
 import time
 from pathlib import Path
 
 import corpora
 import numpy as np
 import torch
+
+# The checkout itself, whether or not it is installed.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 BATCH = 64
 MODES = {

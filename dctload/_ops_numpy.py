@@ -311,15 +311,20 @@ _CHROMA_CORNER = [
 ]
 
 
+def base_tables() -> Array:
+    """The tables that libjpeg scales by its quality, (2, 8, 8): luma and chroma."""
+    base = np.full((2, 8, 8), 99)
+    base[0] = np.array(_LUMA.split(), int).reshape(8, 8)
+    base[1, :4, :4] = _CHROMA_CORNER
+    return base
+
+
 def quality_tables(quality: int) -> Array:
     """Libjpeg's tables for a quality of 1 to 100, (2, 8, 8): luma and chroma."""
     if not 1 <= quality <= 100:
         raise ValueError(f"quality must be 1 to 100, got {quality}")
-    base = np.full((2, 8, 8), 99)
-    base[0] = np.array(_LUMA.split(), int).reshape(8, 8)
-    base[1, :4, :4] = _CHROMA_CORNER
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
-    tables: Array = np.clip((base * scale + 50) // 100, 1, 255)
+    tables: Array = np.clip((base_tables() * scale + 50) // 100, 1, 255)
     return tables
 
 

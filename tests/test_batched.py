@@ -6,19 +6,23 @@ from fractions import Fraction
 import corpus
 import numpy as np
 import pytest
+import reference
 import torch
 from conftest import jpeg_bytes, picture
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from operations import JUMPS, as_planes, drawn_params, photograph
 from test_emit import RGB, SAMPLINGS, YCBCR, Picture, geometries, pictures
 
 import dctload
-from dctload import _engine, _native, frequencies
+from dctload import _engine, _native, _ops_numpy, frequencies
 from dctload import transforms as T
 from dctload._color import ColorMap
 from dctload._geometry import MAX_STEPS, STEP_FIELDS, Axis, Geometry
+from dctload._ops import Op
 from dctload.transforms import batched
 from dctload.transforms._plan import Format
+from dctload.transforms.auto import PRESETS
 from dctload.transforms.batched._layout import Layout
 from dctload.transforms.emission import Emission, Normalize
 
@@ -132,6 +136,10 @@ COMPOSED = {
     "box": [T.Resize((32, 32), interpolation="box"), T.RandomVerticalFlip()],
     "padded": [T.Resize(40), T.CenterCrop(64)],
     "shifted": [T.Resize((40, 40)), T.RandomCrop(32, padding=9, fill=(9, 200, 90))],
+    "one axis moved": [
+        T.RandomResizedCrop(32),
+        T.RandAugment(1, operations=["TranslateX"]),
+    ],
     "colour": [T.RandomResizedCrop(32), T.ColorJitter(0.4, 0.4, 0.4, 0.2)],
     "padded colour": [T.Resize(40), T.CenterCrop(64), T.ColorJitter(0.4, 0.4, 0.4)],
     "frequencies": [
@@ -262,16 +270,36 @@ def test_colour_is_an_affine_map_with_gains(sampling, color):
     np.testing.assert_allclose(got.numpy(), want.reshape(1, 192, 6, 6), atol=2e-3)
 
 
-@pytest.mark.parametrize(
-    "transform",
-    [T.RandomSolarize(128), T.Lambda(lambda image: image), T.RandAugment(
-        operations="rgb-no-more")],
-)  # fmt: skip
-def test_what_has_no_meaning_on_a_device_is_named(transform):
-    plan = T.Compose([T.Resize((32, 32)), transform]).plan()
+def test_what_has_no_meaning_on_a_device_is_named(monkeypatch):
     image = dctload.from_rgb(picture(40, 40))
-    with pytest.raises(ValueError, match=type(transform).__name__):
-        batched.pack([image], plan)
+    resize = T.Resize((32, 32))
+    turn_first = [T.RandomRotation(9), resize]
+    for transforms, name in (
+        ([resize, T.Lambda(lambda image: image)], "Lambda"),
+        (turn_first, "resampling after RandomRotation"),
+    ):
+        compose = T.Compose(transforms)
+        with pytest.raises(ValueError, match=name):
+            batched.pack([image], compose.plan())
+        lines = compose.explain("device").splitlines()
+        assert any(name in line and "not" in line for line in lines)
+        assert any(line.endswith(": on the device") for line in lines)
+    # A kind that nothing carries out, had there been one.
+    handled = batched._pack.HANDLED - {Op.SOLARIZE}
+    monkeypatch.setattr(batched._pack, "HANDLED", handled)
+    for part in (T.RandomSolarize(9), T.RandAugment()):
+        with pytest.raises(ValueError, match=r"RandomSolarize|RandAugment.*SOLARIZE"):
+            batched.pack([image], T.Compose([resize, part]).plan())
+    assert batched.why_not(T.RandomPosterize(4)) is None
+
+
+def test_operations_that_nobody_knows_are_refused():
+    image = dctload.from_rgb(picture(40, 40))
+    form = Format((40, 40), Emission(), "concat", "float32", None)
+    geometry = Geometry.of_size([40], [40])
+    geometry = geometry.with_op(99, np.zeros((1, 1)), np.array([True]))
+    with pytest.raises(ValueError, match="operation 99"):
+        Layout(image._header(), geometry, form)
 
 
 def test_an_image_that_was_changed_before_is_refused():
@@ -286,6 +314,187 @@ def test_four_colours_are_refused(jpeg_samples):
     plan = T.Compose([T.Resize((32, 32))]).plan()
     with pytest.raises(dctload.UnsupportedJPEGError, match="colours"):
         batched.pack([dctload.decode(jpeg_samples["cmyk"])], plan)
+
+
+# Where rounding decides; quantisation and steps of means among them.
+ROUNDED = (*JUMPS, Op.REQUANTIZE, Op.DC_POSTERIZE, Op.DC_SOLARIZE)
+
+
+def far_share(a, b, layout):
+    """The share of samples that differ, of two images as lists of tensors."""
+    a, b = (as_planes(x if layout == "planes" else x[0], layout) for x in (a, b))
+    off = [reference.to_samples(x - y).ravel() for x, y in zip(a, b, strict=True)]
+    return (np.abs(np.concatenate(off)) > 5e-3).mean()
+
+
+class TestOperations:
+    """Batches of images with operations: equal to NumPy in float64, image by image."""
+
+    def sources(self, seed=0):
+        """Every sampling, grey, RGB, of different sizes."""
+        samplings = ["4:4:4", "4:2:0", "4:2:2"]
+        images = [
+            photograph(90 + 7 * i, 70 - 5 * i, seed + i, subsampling=s)
+            for i, s in enumerate(samplings)
+        ]
+        rgb = jpeg_bytes(picture(50, 61, seed), subsampling="4:4:4", keep_rgb=True)
+        return [*images, photograph(66, 50, seed, mode="L"), dctload.decode(rgb)]
+
+    def geometry(self, images, size=(64, 48)):
+        sizes = [[getattr(i.info, n) for i in images] for n in ("width", "height")]
+        return Geometry.of_size(*sizes).resize(*size)
+
+    def pack(self, images, geometry, layout, size=(64, 48)):
+        infos = np.concatenate([image._header() for image in images])
+        form = Format(size, Emission(), layout, "float32", None)
+        made = Layout(infos, geometry, form)
+        nbytes = batched.PackedBatch.nbytes_of(made)
+        memory = torch.full((nbytes,), 77, dtype=torch.uint8)
+        packed = batched.PackedBatch.empty(made, memory)
+        for i, image in enumerate(images):
+            packed.set_planes(i, image.planes)
+        packed.set_tables(infos)
+        return packed
+
+    def check(self, images, geometry, layout, size=(64, 48), atol=1e-3):
+        """Compare a batch with float64; what is rounded may jump in some samples."""
+        got = self.pack(images, geometry, layout, size).emit()
+        before = self.pack(images, geometry.before_ops(), layout, size).emit()
+        ratio = Fraction(1, 2 if layout == "planes" else 1)
+        ratios = [(Fraction(1),) * 2, (ratio,) * 2, (ratio,) * 2]
+        for i, image in enumerate(images):
+            ours, planes = (
+                as_planes([x[i] for x in part] if layout == "planes" else part[0][i],
+                          layout)
+                for part in (got, before)
+            )  # fmt: skip
+            num = 1 if image.info.color == "grey" else 3
+            want = _ops_numpy.run(geometry.ops, i, planes[:num], size, ratios)
+            jumps = any(kind in ROUNDED for kind, _, _ in geometry.ops.of_image(i))
+            for a, b in zip(ours[:num], want, strict=True):
+                if jumps:
+                    off = np.abs(reference.to_samples(a - b)) > 1e-3
+                    assert off.mean() < 0.02, geometry.ops.of_image(i)
+                else:
+                    np.testing.assert_allclose(a, b, rtol=0, atol=atol)
+            assert not any(plane.any() for plane in ours[num:])
+
+    @pytest.mark.parametrize("layout", ["planes", "concat"])
+    @pytest.mark.parametrize("kind", list(Op)[1:])
+    def test_one_operation(self, kind, layout):
+        rng = np.random.default_rng([kind, len(layout)])
+        images = self.sources(kind)
+        num = len(images)
+        p = np.concatenate([drawn_params(kind, rng, 64, 48) for _ in images])
+        seeds = rng.integers(0, 2**32, num).astype(np.uint32)
+        geometry = self.geometry(images)
+        for mask in (np.ones(num, bool), np.arange(num) % 2 == 0):
+            self.check(images, geometry.with_op(kind, p, mask, seeds), layout)
+
+    @thorough
+    @given(st.data())
+    def test_any_operations_of_mixed_batches(self, data):
+        seed = data.draw(st.integers(0, 2**32 - 1))
+        layout = data.draw(st.sampled_from(["planes", "concat"]))
+        rng = np.random.default_rng(seed)
+        images = self.sources(seed % 1000)
+        geometry = self.geometry(images)
+        # What jumps, or stretches by any factor, is left out: the next would further.
+        left_out = (
+            *(*ROUNDED, Op.NONE, Op.AUTOCONTRAST, Op.DC_AUTOCONTRAST),
+            *(Op.DC_AUTOSATURATION, Op.DC_EQUALIZE, Op.DC_SOLARIZE_ADD),
+        )
+        kinds = [k for k in Op if k not in left_out]
+        for _ in range(data.draw(st.integers(1, 4))):
+            kind = rng.choice(kinds, len(images))
+            p = np.zeros((len(images), 14))
+            for i, k in enumerate(kind):
+                one = drawn_params(Op(k), rng, 64, 48)[0]
+                if k == Op.WARP:
+                    one[9] = 1  # halves would be rounded either way
+                p[i, : len(one)] = one
+            mask = rng.random(len(images)) < 0.8
+            seeds = rng.integers(0, 2**32, len(images)).astype(np.uint32)
+            geometry = geometry.with_op(kind, p, mask, seeds)
+        if geometry.ops is not None:
+            self.check(images, geometry, layout, atol=1e-2)
+
+    @pytest.mark.parametrize("layout", ["planes", "concat"])
+    def test_sizes_before_a_warp_may_be_any(self, layout):
+        images = [*self.sources(), *self.sources(1)]
+        plan = T.Compose(
+            [
+                T.RandomAffine(40, (0.1, 0.1), (0.7, 1.3), 20, "bilinear", fill=77),
+                T.ColorJitter(0.2, 0.2, 0.2, 0.1),
+                T.RandomAdjustSharpness(1.7, 0.5),
+                T.RandomHorizontalFlip(0.5),
+                T.RandomRotation(30, "bilinear"),
+                T.CenterCrop(64),
+                T.RandomErasing(0.5, value=(9, 200, 30)),
+            ]
+        ).plan(layout)
+        self.compare(images, plan, 2e-3)
+
+    def compare(self, images, plan, tolerance, share=0.0):
+        """With C, sample by sample: ``share`` of them may differ by more."""
+        uniforms = np.random.default_rng(5).random((len(images), plan.num_draws))
+        got = batched.pack(images, plan, uniforms).emit()
+        for i, image in enumerate(images):
+            want = plan.sample(image, uniforms[i])
+            want = want if plan.format.layout == "planes" else (want,)
+            off = [a[i].sub(b).abs() for a, b in zip(got, want, strict=True)]
+            off = torch.cat([x.flatten() for x in off])
+            assert (off > tolerance).float().mean() <= share
+
+    def test_changes_of_colour_come_before_operations(self):
+        images = self.sources()
+        plan = T.Compose(
+            [T.CenterCrop(64), T.ColorJitter(0.4, 0.4, 0.4, 0.2), T.RandomErasing(1.0)]
+        ).plan("planes")
+        self.compare(images, plan, 1e-3)
+
+    def test_a_sample_does_not_depend_on_its_batch(self):
+        images = self.sources() * 3
+        plan = T.Compose([T.CenterCrop(64), T.RandAugment(3)]).plan("planes")
+        uniforms = np.random.default_rng(2).random((len(images), plan.num_draws))
+        together = batched.pack(images, plan, uniforms).emit()
+        for i, image in enumerate(images):
+            alone = batched.pack([image], plan, uniforms[i : i + 1]).emit()
+            parts = [x[0] for x in alone], [x[i] for x in together]
+            assert far_share(*parts, "planes") < 0.02
+
+    @pytest.mark.parametrize("layout", ["planes", "concat"])
+    @pytest.mark.parametrize("preset", sorted(PRESETS))
+    @pytest.mark.parametrize("kind", [T.RandAugment, T.TrivialAugmentWide])
+    def test_through_the_loader_they_equal_those_of_the_host(
+        self, jpeg_samples, tmp_path, kind, preset, layout
+    ):
+        files = []
+        for k in range(4):
+            for name in ("420", "444", "grey", "progressive"):
+                if name in jpeg_samples:
+                    files.append(tmp_path / f"{k}-{name}.jpg")
+                    files[-1].write_bytes(jpeg_samples[name])
+        for i in range(8):
+            files.append(tmp_path / f"{i}.jpg")
+            files[-1].write_bytes(jpeg_bytes(picture(90 + i, 80, i)))
+        augment = kind(operations=preset)
+        compose = T.Compose([T.RandomResizedCrop(64), augment, T.RandomErasing()])
+        assert "not" not in compose.explain("device")
+        data = dctload.Files([str(f) for f in files], transform=compose)
+        batches = []
+        for where in ("host", "device"):
+            loader = dctload.DataLoader(
+                data, len(files), seed=3, layout=layout, device="cpu",
+                transform_on=where,
+            )  # fmt: skip
+            (x, *_) = next(iter(loader))
+            batches.append([x] if layout == "concat" else list(x))
+        num_far = 0
+        for i in range(len(files)):
+            num_far += far_share(*([x[i] for x in xs] for xs in batches), layout) > 0.02
+        # A limit that is rounded the other way moves all that follows.
+        assert num_far <= 1
 
 
 class TestExcerpts:

@@ -272,6 +272,10 @@ class TestWhatCannotBeDone:
         with pytest.raises(TypeError):
             DALILoader(root, transform=TRAIN, **options)
 
+    def test_transforms_on_a_device(self, root):
+        with pytest.raises(TypeError, match="no transform_on='device'"):
+            DALILoader(root, transform=TRAIN, device="cpu", transform_on="device")
+
 
 class TestSource:
     def test_brings_a_loaders_batches_into_a_pipeline(self, root):

@@ -10,17 +10,21 @@ import json
 
 import numpy as np
 import pytest
+import test_batched
 import torch
 from conftest import jpeg_bytes, picture
-from test_batched import COMPOSED
+from operations import drawn_params
+from test_batched import COMPOSED, ROUNDED
 
 import dctload
 from dctload import DataLoader, Files
 from dctload import transforms as T
+from dctload._ops import Op
 from dctload.data import device as device_module
 from dctload.models import create_model
 from dctload.training import Settings, Trainer
 from dctload.transforms import batched
+from dctload.transforms.auto import PRESETS
 
 pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
@@ -389,6 +393,46 @@ def test_mixing_batches_works_there(make):
         mixed, label = mix(x, target)
         assert all(part.is_cuda for part in mixed)
         torch.testing.assert_close(label.sum(1), torch.ones(BATCH, device="cuda"))
+
+
+# ---- operations ----
+
+
+def share_off(a, b):
+    """Of the samples of all blocks, which rounding may turn into others."""
+    return ((a.cpu() - b).abs() > 2e-3).float().mean()
+
+
+@pytest.mark.parametrize("layout", ["planes", "concat"])
+@pytest.mark.parametrize("kind", list(Op)[1:])
+def test_operations_equal_those_on_the_cpu(kind, layout):
+    tests = test_batched.TestOperations()
+    images, rng = tests.sources(kind), np.random.default_rng(kind)
+    p = np.concatenate([drawn_params(kind, rng, 64, 48) for _ in images])
+    seeds = rng.integers(0, 2**32, len(images)).astype(np.uint32)
+    geometry = tests.geometry(images)
+    geometry = geometry.with_op(kind, p, np.arange(len(images)) != 1, seeds)
+    packed = tests.pack(images, geometry, layout)
+    want = packed.emit()
+    for kernels in ("torch", "triton"):
+        for ours, theirs in zip(packed.to("cuda").emit(kernels), want, strict=True):
+            if kind in ROUNDED:  # one sample changes the 64 amplitudes of a block
+                assert share_off(ours, theirs) < 0.1
+            else:
+                torch.testing.assert_close(ours.cpu(), theirs, rtol=0, atol=2e-3)
+
+
+@pytest.mark.parametrize("layout", ["planes", "concat"])
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_automatic_augmentation_equals_that_of_the_cpu(images, preset, layout):
+    augment = T.RandAugment(operations=preset)
+    plan = T.Compose([T.RandomResizedCrop(64), augment, T.RandomErasing()])
+    plan = plan.plan(layout)
+    uniforms = np.random.default_rng(5).random((len(images), plan.num_draws))
+    packed = batched.pack(images, plan, uniforms)
+    for ours, theirs in zip(packed.to("cuda").emit(), packed.emit(), strict=True):
+        far = [share_off(a, b) > 0.1 for a, b in zip(ours, theirs, strict=True)]
+        assert sum(far) <= 1
 
 
 # ---- networks ----

@@ -97,7 +97,13 @@ def make(name, num_classes=5, **options):
         pytest.skip(f"{name} needs torchvision")
 
 
-def tame(name):
+# Where a window of SwinV2 is wider than the grid, it is filled up with zeros, and keys
+# of zeros are divided by their norm or 1e-12: beyond float16, and the gradient is not a
+# number, whatever the loss is scaled by. At the size it is made for none is filled up.
+FLOAT16_SIZES = {"jpeg_swin_v2_tiny": 256}
+
+
+def tame(name, size=None):
     """The network ``name`` and an input for it, within what half precision can say.
 
     Where normalisation has not seen anything (mean 0, variance 1), amplitudes grow
@@ -106,7 +112,7 @@ def tame(name):
     """
     torch.manual_seed(0)
     model = make(name)
-    x = inputs_of(model.input_spec, size=SIZES[name])
+    x = inputs_of(model.input_spec, size=size or SIZES[name])
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     if "mobilenet" in name:
         for norm in norms:
@@ -150,7 +156,7 @@ def _step(model, x, scale, device, dtype):
 
 def half_errors(name, device, dtype):
     """Compare a step under autocast and in channels-last with float32 on the CPU."""
-    model, x = tame(name)
+    model, x = tame(name, FLOAT16_SIZES.get(name) if dtype == torch.float16 else None)
     other = copy.deepcopy(model).to(device).to(memory_format=torch.channels_last)
     want, want_grad = _step(model, x, 1.0, "cpu", torch.float32)
     # Gradients below 6e-8 are zero in float16: scaled, as training does.

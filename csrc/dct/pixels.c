@@ -141,7 +141,9 @@ pixels_run(struct pixels *px, const struct dctload_op *ops, u32 num_ops)
 		} else if (form == ON_SAMPLES) {
 			status = pixels_do_samples(px, &ops[k]);
 		} else if (form == ON_RGB) {
-			while (end < num_ops && op_form(&ops[end]) == ON_RGB)
+			/* Chroma of less resolution is averaged after each. */
+			while (px->shift == 0 && end < num_ops &&
+			       op_form(&ops[end]) == ON_RGB)
 				end++;
 			status = pixels_do_rgb(px, &ops[k], end - k);
 		}

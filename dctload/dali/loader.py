@@ -45,8 +45,8 @@ class DALILoader(DataLoader):
         *args: As for ``DataLoader``.
         **options: Likewise. ``num_workers`` is the number of DALI's threads, at least
             1; ``prefetch_factor`` the depth of its queue, 2 by default; ``timeout``
-            changes nothing. ``fit`` cannot be had, and ``dtype`` cannot be bfloat16,
-            which DALI lacks.
+            changes nothing. ``fit`` and ``transform_on="device"`` cannot be had, and
+            ``dtype`` cannot be bfloat16, which DALI lacks.
 
     Transforms may be ``RandomResizedCrop``; or ``Resize`` to a height and a width; or
     ``Resize`` to one number and a ``CenterCrop`` that is not larger; then
@@ -62,6 +62,11 @@ class DALILoader(DataLoader):
         _plugin.load()
         if options.get("fit") is not None:
             raise TypeError("DALILoader has no fit: all samples have one size")
+        if options.get("transform_on", "host") == "device":
+            raise TypeError(
+                "DALILoader has no transform_on='device': its operator transforms on "
+                "the host; use DataLoader"
+            )
         if isinstance(dataset, (str, bytes)) or hasattr(dataset, "__fspath__"):
             dataset = ImageFolder(dataset)
         super().__init__(dataset, *args, **options)

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._geometry import Geometry
+from .._ops import Op
 from . import _targets
 
 if TYPE_CHECKING:
@@ -84,11 +85,11 @@ class GeometryTransform(Transform):
 
     Attributes:
         resamples: It changes the resolution, which operations cannot.
-        uses_ops: It may leave an image with operations.
+        op_kinds: Of the operations that it may leave an image with.
     """
 
     resamples: bool = False
-    uses_ops: bool = False
+    op_kinds: frozenset[Op] = frozenset()
 
     def apply(self, geometry: Geometry, u: Array) -> Geometry:
         """What becomes of N images, with u (N, num_draws)."""

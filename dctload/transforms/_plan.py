@@ -33,7 +33,7 @@ def why_not(
         if isinstance(part, GeometryTransform):
             if part.resamples and after is not None:
                 reason = f"resampling after {after!r} is carried out in Python"
-            if part.uses_ops:
+            if part.op_kinds:
                 after = part
         elif not isinstance(part, (SelectFrequencies, Normalize)):
             reason = "carried out in Python, one image at a time"

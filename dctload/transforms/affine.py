@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .._geometry import Entry, Geometry
-from .._ops import params
+from .._ops import Op, params
 from ._base import Array, GeometryTransform, Size
 from .geometry import fill_levels, mask_level
 
@@ -193,7 +193,7 @@ class RandomAffine(GeometryTransform):
     """
 
     num_draws = 6
-    uses_ops = True
+    op_kinds = frozenset({Op.WARP})
 
     def __init__(
         self,
@@ -287,7 +287,7 @@ class RandomRotation(GeometryTransform):
     """
 
     num_draws = 1
-    uses_ops = True
+    op_kinds = frozenset({Op.WARP})
 
     def __init__(
         self,

@@ -235,7 +235,6 @@ class _Auto(GeometryTransform):
     Draws for each: which, the sign, the magnitude, one for the operation itself.
     """
 
-    uses_ops = True
     num_ops: int
 
     def __init__(
@@ -253,6 +252,13 @@ class _Auto(GeometryTransform):
     def num_draws(self) -> int:  # type: ignore[override]
         """Uniform numbers that one sample takes."""
         return 4 * self.num_ops
+
+    @property
+    def op_kinds(self) -> frozenset[Op]:  # type: ignore[override]
+        """Of the operations that it may leave an image with."""
+        named = [op.apply for op in self._operations if isinstance(op.apply, Op)]
+        # Motions, and changes of colour after another operation.
+        return frozenset([*named, Op.WARP, Op.ERASE, Op.COLOR, Op.GAIN])
 
     def _level(self, u: Array) -> Array:
         """Of N images, 0 to 1."""

@@ -67,12 +67,25 @@ class Compose(Transform):
         """
         return _plan.Plan(self.transforms, layout, dtype, memory_format)
 
-    def explain(self) -> str:
-        """A line for each transform: native, or why it is carried out in Python."""
-        lines = []
-        for part, reason in _plan.why_not(self.transforms):
-            lines.append(f"{part!r}: {'native' if reason is None else reason}")
-        return "\n".join(lines)
+    def explain(self, transform_on: str = "host") -> str:
+        """A line for each transform: what carries it out.
+
+        Args:
+            transform_on: As for ``DataLoader``. "host": native, or why it is carried
+                out in Python; "device": on the device, or why not, which the loader
+                refuses.
+        """
+        if transform_on not in ("host", "device"):
+            raise ValueError(
+                f"transform_on must be 'host' or 'device', got {transform_on!r}"
+            )
+        if transform_on == "device":
+            from . import batched
+
+            good, parts = "on the device", batched.explain(self.transforms)
+        else:
+            good, parts = "native", _plan.why_not(self.transforms)
+        return "\n".join(f"{part!r}: {reason or good}" for part, reason in parts)
 
     def __repr__(self) -> str:
         inner = "".join(f"    {part!r}\n" for part in self.transforms)

@@ -30,13 +30,17 @@ class OpTransform(GeometryTransform):
     """
 
     num_draws = 1
-    uses_ops = True
     kind: Op
 
     def __init__(self, p: float = 0.5):
         if not 0 <= p <= 1:
             raise ValueError(f"p must be 0 to 1, got {p}")
         self.p = p
+
+    @property
+    def op_kinds(self) -> frozenset[Op]:  # type: ignore[override]
+        """Of the operations that it may leave an image with."""
+        return frozenset({self.kind})
 
     def parameters(self, geometry: Geometry, u: Array) -> tuple[Array, Array]:
         """The operation's (N, ...), and where there are any."""

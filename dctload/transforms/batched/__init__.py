@@ -10,7 +10,7 @@ path, within float32's rounding.
 ``DataLoader(transform_on="device")`` does all of this.
 """
 
-from ._pack import check, pack, why_not
+from ._pack import check, explain, pack, why_not
 from ._packed import PackedBatch
 
-__all__ = ["PackedBatch", "check", "pack", "why_not"]
+__all__ = ["PackedBatch", "check", "explain", "pack", "why_not"]

@@ -19,9 +19,10 @@ import torch
 from torch import Tensor
 
 from ...frequencies import Frequencies
-from . import _operators
+from . import _operations, _operators
 from ._layout import AxisRun, Group, Layout
 from ._packed import PackedBatch
+from ._program import Program
 
 log = logging.getLogger("dctload")
 
@@ -34,14 +35,17 @@ def execute(packed: PackedBatch, kernels: Kernels | None) -> list[Tensor]:
     """See :meth:`PackedBatch.emit`."""
     if kernels not in (None, *get_args(Kernels)):
         raise ValueError(f"kernels must be one of {get_args(Kernels)}, got {kernels!r}")
-    own = _own_kernels(kernels, packed.buffer.device)
-    grids = range(len(packed.layout.form.shapes))
-    device = packed.buffer.device
+    layout, device = packed.layout, packed.buffer.device
+    own = _own_kernels(kernels, device)
+    # The kernels neither fill what lies outside nor multiply steps, and know one size.
+    if layout.fills or layout.max_steps != 1:
+        own = None
+    if layout.program is not None and not layout.program.is_uniform:
+        own = None
     with _full_precision(device), torch.no_grad(), _current(device):
-        # The kernels neither fill what lies outside nor multiply steps.
-        if own is not None and not packed.layout.fills and packed.layout.max_steps == 1:
+        if own is not None:
             try:
-                return [_emit_by(own, packed, grid) for grid in grids]
+                return _all_grids(packed, own)
             except torch.cuda.OutOfMemoryError:
                 raise
             except Exception as error:
@@ -50,7 +54,18 @@ def execute(packed: PackedBatch, kernels: Kernels | None) -> list[Tensor]:
                 # It needs a C compiler at run time, which not every host has.
                 log.warning("Triton does not work here, torch does its part: %s", error)
                 _triton_errors.append(error)
-        return [_emit(packed, _resampled(packed, grid), grid) for grid in grids]
+        return _all_grids(packed, None)
+
+
+def _all_grids(packed: PackedBatch, own: Any) -> list[Tensor]:
+    """The tensors of a batch, by Triton's kernels if they are given."""
+    grids = range(len(packed.layout.form.shapes))
+    if packed.layout.program is not None:
+        made = _operated(packed, packed.layout.program, own)
+        return [_emit(packed, made[grid], grid) for grid in grids]
+    if own is not None:
+        return [_emit_by(own, packed, grid) for grid in grids]
+    return [_emit(packed, _amplitudes(packed, grid), grid) for grid in grids]
 
 
 def _own_kernels(kernels: Kernels | None, device: torch.device) -> Any:
@@ -113,6 +128,8 @@ def _full_precision(device: torch.device) -> Iterator[None]:
 
 def _wanted(layout: Layout, grid: int) -> tuple[Frequencies, Frequencies]:
     """Vertical and horizontal frequencies that a grid needs, ascending."""
+    if layout.program is not None:
+        return tuple(range(8)), tuple(range(8))
     if len(layout.form.shapes) == 1:
         parts = list(layout.form.subset)
     elif grid == 0:
@@ -149,6 +166,10 @@ def _operator(packed: PackedBatch, runs: tuple[AxisRun, ...], in_size: int) -> T
             )
             matrix = step if matrix is None else torch.bmm(step, matrix)
         assert matrix is not None
+        missing = -matrix.shape[1] % 8
+        if missing:  # operations see sizes that are not whole blocks: edges repeated
+            edge = matrix[:, -1:].expand(-1, missing, -1)
+            matrix = torch.cat([matrix, edge], 1)
         parts.append(matrix)
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
@@ -236,46 +257,144 @@ def _resampled(packed: PackedBatch, grid: int) -> Tensor:
     return out
 
 
+def _resampled_cohort(packed: PackedBatch, grid: int, number: int) -> Tensor:
+    """The same of one cohort of the program, at its own size."""
+    layout = packed.layout
+    assert layout.program is not None
+    cohort = layout.program.cohorts[number]
+    start, end = cohort.images
+    columns, rows = (-(-n // (16 if grid else 8)) for n in cohort.size)
+    shape = end - start, 3, rows, 8, columns, 8
+    out = torch.zeros(shape, device=packed.buffer.device)
+    job, place = packed.array("jobs"), packed.array("op_place")
+    for group in layout.groups:
+        if (group.grid, group.cohort) == (grid, number):
+            here = slice(*group.jobs)
+            amplitudes = _group_amplitudes(packed, group, _wanted(layout, grid))
+            images = place.index_select(0, job[4, here])
+            out[images, job[5, here]] = amplitudes
+    return out
+
+
+def _amplitudes(packed: PackedBatch, grid: int) -> Tensor:
+    """Y, Cb and Cr, without operations."""
+    wanted = _wanted(packed.layout, grid)
+    return _colored(packed, _resampled(packed, grid), wanted)
+
+
+# ---- operations -------------------------------------------------------------------
+
+
+def _operated(packed: PackedBatch, program: Program, own: Any) -> list[Tensor]:
+    """Amplitudes of each grid, ``(N, 3, P, 8, Q, 8)``, all operations carried out."""
+    layout, device = packed.layout, packed.buffer.device
+    grids = range(len(layout.form.shapes))
+    whole = [_amplitudes_by(own, packed, grid) for grid in grids] if own else None
+    rows, p = packed.array("op_rows"), packed.array("op_p")
+    out = []
+    for _, down, across in layout.form.shapes:
+        shape = layout.num_images, 3, down, 8, across, 8
+        out.append(torch.zeros(shape, device=device))
+    for number, cohort in enumerate(program.cohorts):
+        images = packed.array("op_images")[slice(*cohort.images)].long()
+        if whole is None:
+            parts = [_resampled_cohort(packed, grid, number) for grid in grids]
+        else:
+            parts = [part.index_select(0, images) for part in whole]
+        wanted = _wanted(layout, 0)
+        parts = [_colored(packed, part, wanted, images) for part in parts]
+        # Y of the first grid, chroma of the last.
+        planes = [parts[0][:, :1]]
+        if not cohort.is_gray:
+            planes.append(parts[-1][:, 1:])
+        planes = [part.flatten(4, 5).flatten(2, 3).contiguous() for part in planes]
+        done = _operations.Images(planes, cohort.size, len(grids)).run(cohort, rows, p)
+        out[0][images, :1] = _operations.blocks(done[0])
+        for chroma in done[1:]:
+            out[-1][images, 1:] = _operations.blocks(chroma)
+    return out
+
+
 # ---- emission ---------------------------------------------------------------------
 
 
 def _emit(packed: PackedBatch, amplitudes: Tensor, grid: int) -> Tensor:
     """The batch's tensor of one grid, from the amplitudes of all components."""
+    layout = packed.layout
+    channels = _Channels.of(layout, grid, amplitudes.device)
+    return _finish(_selected(amplitudes, channels), layout.form)
+
+
+def _colored(
+    packed: PackedBatch,
+    amplitudes: Tensor,
+    wanted: tuple[Frequencies, Frequencies],
+    images: Tensor | None = None,
+) -> Tensor:
+    """Y, Cb and Cr with their changes of colour; of ``images``, by default all."""
+
+    def array(name: str) -> Tensor:
+        whole = packed.array(name)
+        return whole if images is None else whole.index_select(0, images)
+
     if packed.layout.mixes:
-        mix = packed.array("mix")
-        amplitudes = torch.einsum("ncd,ndpvqu->ncpvqu", mix, amplitudes)
-    channels = _Channels.of(packed.layout, grid, amplitudes.device)
-    return _finish(_selected(packed, amplitudes, channels), packed.layout.form)
+        amplitudes = torch.einsum("ncd,ndpvqu->ncpvqu", array("mix"), amplitudes)
+    if not packed.layout.has_color or 0 in amplitudes.shape:
+        return amplitudes
+    v, u = (_operators.indices(amplitudes.device, part).long() for part in wanted)
+    gain = array("gain").view(-1, 2, 8, 8).index_select(2, v).index_select(3, u)
+    gain = torch.cat([gain, gain[:, 1:]], 1)
+    out = amplitudes * gain[:, :, None, :, None, :]
+    if wanted[0][0] == wanted[1][0] == 0:
+        add = array("add").clone()
+        add[:, 0] += array("mean") * amplitudes[:, 0, :, 0, :, 0].mean((1, 2))
+        out[:, :, :, 0, :, 0] += add[..., None, None]
+    return out
 
 
 def _emit_by(own: Any, packed: PackedBatch, grid: int) -> Tensor:
     """The same by Triton's kernels, at once where nothing comes between."""
     layout, device = packed.layout, packed.buffer.device
-    form, wanted = layout.form, _wanted(layout, grid)
-    num_channels, rows, columns = form.shapes[grid]
-    v, u = map(len, wanted)
-    at_once = not layout.mixes and getattr(torch, form.dtype).is_floating_point
+    form = layout.form
+    if layout.mixes or not getattr(torch, form.dtype).is_floating_point:
+        wanted = _wanted(layout, grid)
+        amplitudes = _colored(packed, _amplitudes_by(own, packed, grid), wanted)
+        return _emit(packed, amplitudes, grid)
     channels = _Channels.of(layout, grid, device)
-    if at_once:
-        shape = layout.num_images, num_channels, rows, columns
-        order = torch.channels_last if form.channels_last else torch.contiguous_format
-        dtype = getattr(torch, form.dtype)
-        out = torch.empty(shape, dtype=dtype, device=device, memory_format=order)
-        if layout.lacks_components:
-            out.copy_(channels.offset[None, :, None, None].expand(shape))
-        places = channels.places, channels.scale, channels.offset
-    else:
-        shape = layout.num_images, 3 * v * u, rows, columns
-        out = torch.zeros(shape, device=device)
-        places = _all_places(device, v, u)
-    for span in layout.spans if v and u else ():
+    shape = layout.num_images, *form.shapes[grid]
+    order = torch.channels_last if form.channels_last else torch.contiguous_format
+    dtype = getattr(torch, form.dtype)
+    out = torch.empty(shape, dtype=dtype, device=device, memory_format=order)
+    if layout.lacks_components:
+        out.copy_(channels.offset[None, :, None, None].expand(shape))
+    _run_kernels(
+        own, packed, grid, out, (channels.places, channels.scale, channels.offset)
+    )
+    return out
+
+
+def _amplitudes_by(own: Any, packed: PackedBatch, grid: int) -> Tensor:
+    """What _resampled() gives, by Triton's kernels."""
+    layout, device = packed.layout, packed.buffer.device
+    v, u = map(len, _wanted(layout, grid))
+    _, rows, columns = layout.form.shapes[grid]
+    out = torch.zeros(layout.num_images, 3 * v * u, rows, columns, device=device)
+    _run_kernels(own, packed, grid, out, _all_places(device, v, u))
+    return out.view(-1, 3, v, u, rows, columns).permute(0, 1, 4, 2, 5, 3)
+
+
+def _run_kernels(
+    own: Any,
+    packed: PackedBatch,
+    grid: int,
+    out: Tensor,
+    places: tuple[Tensor, Tensor, Tensor],
+) -> None:
+    wanted = _wanted(packed.layout, grid)
+    for span in packed.layout.spans if all(wanted) else ():
         if span.grid == grid:
             stored = wanted[::-1] if span.transposed else wanted
             own.resample(packed, span, stored, out, places)
-    if at_once:
-        return out
-    amplitudes = out.view(-1, 3, v, u, rows, columns).permute(0, 1, 4, 2, 5, 3)
-    return _emit(packed, amplitudes, grid)
 
 
 @functools.cache
@@ -303,15 +422,12 @@ class _Channels:
             components = [0] if grid == 0 else [1, 2]
         index = [(c, f) for c in components for f in tuple(form.subset)[c]]
         self.component = _tensor([c for c, _ in index], device)
-        self.freq = _tensor([f for _, f in index], device)
         self.v = _tensor([v.index(f // 8) for _, f in index], device)
         self.u = _tensor([u.index(f % 8) for _, f in index], device)
         places = torch.full((3, 8, 8), -1, dtype=torch.int32)
         for channel, (c, f) in enumerate(index):
             places[c, v.index(f // 8), u.index(f % 8)] = channel
         self.places = places.to(device)  # of frequencies among those wanted
-        self.is_dc = _tensor([f == 0 for _, f in index], device)
-        self.is_luma = _tensor([c == 0 for c, _ in index], device)
         scale = [float(form.scale[c, f]) for c, f in index]
         offset = [float(form.offset[c, f]) for c, f in index]
         self.scale = torch.tensor(scale, dtype=torch.float32).to(device)
@@ -322,7 +438,7 @@ class _Channels:
         """The same for all batches of a format."""
         kept = _channels.setdefault(layout.form, {})
         mean = layout.has_color and bool(layout.arrays["mean"].any())
-        key = grid, device, mean
+        key = grid, device, mean, layout.program is None
         if key not in kept:
             kept[key] = _Channels(layout, grid, device)
         channels: _Channels = kept[key]
@@ -333,25 +449,13 @@ def _tensor(values: list[Any], device: Any) -> Tensor:
     return torch.tensor(values, dtype=torch.int64).to(device)
 
 
-def _selected(packed: PackedBatch, amplitudes: Tensor, channels: _Channels) -> Tensor:
+def _selected(amplitudes: Tensor, channels: _Channels) -> Tensor:
     """Channels, scaled: ``(N, C, P, Q)``."""
-    scale, offset = channels.scale[None], channels.offset[None]
-    if packed.layout.has_color:
-        gain = packed.array("gain")
-        chroma = 1 - channels.is_luma
-        gain = gain[:, chroma, channels.freq]
-        add = packed.array("add")[:, channels.component]
-        mean = packed.array("mean")
-        if bool(packed.layout.arrays["mean"].any()):
-            # DC is the first frequency of both axes.
-            of_luma = mean * amplitudes[:, 0, :, 0, :, 0].mean((1, 2))
-            add = add + of_luma[:, None] * channels.is_luma
-        offset = offset + scale * add * channels.is_dc
-        scale = scale * gain
+    scale, offset = (x[:, None, None] for x in (channels.scale, channels.offset))
     values = amplitudes.permute(0, 1, 3, 5, 2, 4)[
         :, channels.component, channels.v, channels.u
     ]
-    return torch.addcmul(offset[..., None, None], values, scale[..., None, None])
+    return torch.addcmul(offset, values, scale)
 
 
 def _finish(values: Tensor, form: Any) -> Tensor:

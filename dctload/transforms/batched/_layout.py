@@ -21,9 +21,12 @@ import numpy as np
 
 from ... import _native
 from ..._geometry import Array, Geometry, _swap
+from ..._ops import Op
 from ..._resample import YCC_FROM_RGB
 from .._plan import Format
 from ._axes import Axes, component_axes
+from ._operations import HANDLED
+from ._program import Program
 
 GRAY, YCBCR, RGB = 1, 2, 3  # enum dctload_color
 BLOCK_NBYTES = 128
@@ -66,6 +69,7 @@ class Group:
         jobs: Their numbers, from and to.
         grid: Index of the output that they are resampled to: 0, or 1 for chroma of
             "planes".
+        cohort: Of the program, 0 without one.
         transposed: The stored rows become columns.
         blocks: Rows and columns of the largest window.
         down: The axes along stored columns of samples.
@@ -74,6 +78,7 @@ class Group:
 
     jobs: tuple[int, int]
     grid: int
+    cohort: int
     transposed: bool
     blocks: tuple[int, int]
     down: tuple[AxisRun, ...]
@@ -147,16 +152,20 @@ class Layout:
         mixes: Components are mixed: RGB, or colour changes of chroma.
         fills: Some position lies outside its image.
         lacks_components: Some image has no chroma.
+        program: Operations that follow, None without any.
     """
 
     def __init__(self, infos: Array, geometry: Geometry, form: Format):
         self.form, self.num_images = form, len(infos)
         self.arrays: dict[str, Array] = {}
         self._check_colors(infos["color"], infos["num_components"])
-        # What axes and colour maps cannot express.
-        operations = getattr(geometry, "ops", None)
-        if operations is not None and operations.num.any():
-            raise ValueError("operations on pixels are not carried out on a device")
+        self.program: Program | None = None
+        if geometry.ops is not None and geometry.ops.num.any():
+            unknown = set(geometry.ops.kind.flat) - HANDLED - {Op.NONE}
+            if unknown:
+                raise ValueError(f"operation {min(unknown)} is not known on a device")
+            self.program = Program(geometry, infos["color"] == GRAY, form.size)
+            self.arrays.update(self.program.arrays)
         self._set_color(infos, geometry)
         jobs = self._list_jobs(infos)
         self._plan_jobs(infos, geometry, jobs)
@@ -214,7 +223,9 @@ class Layout:
         """Image, component and grid of each job."""
         subset, half = self.form.subset, self.form.layout == "planes"
         wanted = np.array([len(freqs) > 0 for freqs in subset])
-        if self.has_color:  # chroma may mix
+        if self.program is not None:  # they see everything
+            wanted[:] = True
+        elif self.has_color:  # chroma may mix
             wanted[1:] = wanted[1:].any()
         grids = np.array([0, half, half])
         here = np.arange(4) < infos["num_components"][:, None]
@@ -246,9 +257,13 @@ class Layout:
         size = np.maximum(down.end - down.first, across.end - across.first)
         # Sizes that differ by less than two go together.
         size_class = np.ceil(np.log2(np.maximum(size, 8))).astype(np.int64)
-        order = np.lexsort((size_class, transposed, grid))
+        cohort = np.zeros_like(image)
+        if self.program is not None:
+            cohort = self.program.cohort_of[image]
+        order = np.lexsort((size_class, transposed, cohort, grid))
         image, component, grid = image[order], component[order], grid[order]
         transposed, size_class = transposed[order], size_class[order]
+        cohort = cohort[order]
         parts, down, across = parts[order], down[order], across[order]
         self._place_windows(image, component, down, across)
         covered = down.covered & across.covered
@@ -263,7 +278,8 @@ class Layout:
         self.arrays["fill"] = level.astype(np.float32)
         kinds = np.union1d(_kinds(down), _kinds(across))
         self.filters = tuple(int(kind) for kind in kinds)
-        self._make_groups(np.stack([grid, transposed, size_class]), parts, down, across)
+        keys = np.stack([grid, cohort, transposed, size_class])
+        self._make_groups(keys, parts, down, across)
 
     def _place_windows(
         self, image: Array, component: Array, down: Axes, across: Axes
@@ -316,16 +332,18 @@ class Layout:
                 steps.append(axes.steps[:, :, which])
                 firsts.append(8.0 * origin[which])
                 sizes.append(8 * job[1 + k, which])
-            grid, transposed, _ = keys[:, start].tolist()
+            grid, cohort, transposed, _ = keys[:, start].tolist()
             largest = int(job[1, here].max()), int(job[2, here].max())
             self.groups.append(
-                Group((start, end), grid, bool(transposed), largest, *runs)
+                Group((start, end), grid, cohort, bool(transposed), largest, *runs)
             )
         both = [run for group in self.groups for run in group.down + group.across]
         self.max_steps = max((run.num_steps for run in both), default=0)
         self.spans: list[Span] = []
         if steps:
-            self.arrays["steps"] = np.concatenate(steps, axis=2)[: self.max_steps]
+            # One axis may have room for more steps than the other.
+            deep = [_with_steps(part, self.max_steps) for part in steps]
+            self.arrays["steps"] = np.concatenate(deep, axis=2)
             self.arrays["first"] = np.concatenate(firsts)
             self.arrays["sizes"] = np.concatenate(sizes).astype(np.int32)
             self._make_spans()
@@ -387,6 +405,13 @@ def _shared(image: Array, factor: Array, num: Array) -> tuple[Array, Array]:
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     return which[order], place[inverse]
+
+
+def _with_steps(steps: Array, num: int) -> Array:
+    """Steps ``(K, rows, A)`` of axes, cut or filled up to ``num`` of them."""
+    out = np.zeros((num, *steps.shape[1:]))
+    out[: len(steps)] = steps[:num]
+    return out
 
 
 def _kinds(axes: Axes) -> Array:

@@ -1,28 +1,46 @@
 """Images and a plan to a packed batch; what can be carried out on a device."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from ..._geometry import Array
+from ..._ops import Op
+from .. import _plan
 from .._base import GeometryTransform, Transform, draw
-from .._plan import Plan
 from ..emission import Normalize, SelectFrequencies
 from ._layout import Layout
+from ._operations import HANDLED
 from ._packed import PackedBatch
 
 
 def why_not(part: Transform) -> str | None:
     """Why a transform is not carried out on a device; None if it is."""
-    is_known = isinstance(part, (GeometryTransform, SelectFrequencies, Normalize))
-    if is_known and not getattr(part, "uses_ops", False):
+    if isinstance(part, (SelectFrequencies, Normalize)):
         return None
-    return "not carried out on a device"
+    if not isinstance(part, GeometryTransform):
+        return "not carried out on a device"
+    missing = sorted(part.op_kinds - HANDLED)
+    if missing:
+        names = ", ".join(Op(kind).name for kind in missing)
+        return f"{names} not carried out on a device"
+    return None
 
 
-def check(plan: Plan) -> None:
+def explain(
+    transforms: Sequence[Transform],
+) -> Iterator[tuple[Transform, str | None]]:
+    """Each transform of a sequence, and why it is not carried out; None if it is."""
+    for part, not_native in _plan.why_not(transforms):
+        reason = why_not(part)
+        if reason is None and not_native is not None:
+            reason = f"{not_native}, not on a device"
+        yield part, reason
+
+
+def check(plan: _plan.Plan) -> None:
     """Refuse a plan with parts that have no meaning on a device.
 
     Raises:
@@ -30,8 +48,8 @@ def check(plan: Plan) -> None:
     """
     missing = [
         f"{part!r}: {reason}"
-        for part in plan.transforms
-        if (reason := why_not(part)) is not None
+        for part, reason in explain(plan.transforms)
+        if reason is not None
     ]
     if missing:
         raise ValueError("; ".join(missing))
@@ -39,7 +57,7 @@ def check(plan: Plan) -> None:
 
 def pack(
     images: Sequence[Any],
-    plan: Plan,
+    plan: _plan.Plan,
     uniforms: Array | None = None,
     *,
     apply_orientation: bool = True,
