@@ -231,7 +231,7 @@ def test_a_device_is_needed(paths):
 
 def test_transforms_that_a_device_lacks_are_named_when_the_loader_is_made(paths):
     data = Files(paths, transform=[T.RandomEqualize(), T.Resize((32, 32))])
-    with pytest.raises(ValueError, match=r"RandomEqualize.*not carried out"):
+    with pytest.raises(ValueError, match=r"resampling after RandomEqualize.*in Python"):
         DataLoader(data, device="cpu", transform_on="device")
 
 
