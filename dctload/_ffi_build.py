@@ -22,6 +22,7 @@ CSRC = ROOT / "csrc"
 
 def _flags() -> tuple[list[str], list[str]]:
     compile_args = ["-std=gnu11", "-O3", "-fvisibility=hidden", "-DNDEBUG"]
+    compile_args += ["-Wno-psabi"]  # vectors are passed within a file only
     link_args = ["-pthread"]
     if os.environ.get("DCTLOAD_DEBUG"):
         compile_args = ["-std=gnu11", "-O0", "-g", "-fvisibility=hidden"]

@@ -262,24 +262,44 @@ matches(const struct huff_table *table, const struct huff_ref *ref,
 	       memcmp(table->symbols, ref->symbols, num_symbols) == 0;
 }
 
-/* An unused slot, else the one not used for longest; NULL if out of memory. */
-static struct huff_table *
+static u32
+hash_table(const struct huff_ref *ref, u32 num_symbols, bool is_dc)
+{
+	u64 hash = is_dc, words[2];
+
+	memcpy(words, ref->counts, sizeof(words));
+	hash = (hash ^ words[0]) * 0x9E3779B97F4A7C15;
+	hash = (hash ^ hash >> 32 ^ words[1]) * 0x9E3779B97F4A7C15;
+	/* Tables of one data set differ in their first symbols, if at all. */
+	for (u32 i = 0; i + 8 <= num_symbols; i += 8) {
+		memcpy(words, ref->symbols + i, 8);
+		hash = (hash ^ hash >> 32 ^ words[0]) * 0x9E3779B97F4A7C15;
+	}
+	return (u32)(hash >> 32);
+}
+
+/*
+ * The place of an unused slot, else of the one not used for longest;
+ * HUFF_CACHE_LEN if out of memory.
+ */
+static u32
 evict(struct huff_cache *cache)
 {
-	struct huff_table **oldest = NULL;
+	u32 oldest = HUFF_CACHE_LEN;
 
 	for (u32 i = 0; i < HUFF_CACHE_LEN; i++) {
 		struct huff_table **const slot = &cache->tables[i];
 
 		if (*slot == NULL) {
 			*slot = malloc(sizeof(**slot));
-			return *slot;
+			return *slot != NULL ? i : HUFF_CACHE_LEN;
 		}
 		if ((*slot)->num_users == 0 &&
-		    (oldest == NULL || (*slot)->last_use < (*oldest)->last_use))
-			oldest = slot;
+		    (oldest == HUFF_CACHE_LEN ||
+		     (*slot)->last_use < cache->tables[oldest]->last_use))
+			oldest = i;
 	}
-	return oldest != NULL ? *oldest : NULL;
+	return oldest;
 }
 
 enum dctload_status
@@ -287,20 +307,25 @@ huff_acquire(struct huff_cache *cache, const struct huff_ref *ref, bool is_dc,
 	     struct huff_table **table_ret)
 {
 	struct huff_table *table = NULL;
-	u32 num_symbols;
+	u32 num_symbols, hash, slot;
 
 	*table_ret = NULL;
 	if (ref->counts == NULL)
 		return DCTLOAD_BAD_HUFFMAN_TABLE;
 	num_symbols = count_symbols(ref->counts);
+	hash = hash_table(ref, num_symbols, is_dc);
 	for (u32 i = 0; i < HUFF_CACHE_LEN; i++) {
+		if (cache->hashes[i] != hash)
+			continue;
 		table = cache->tables[i];
 		if (matches(table, ref, num_symbols, is_dc))
 			goto found;
 	}
-	table = evict(cache);
-	if (table == NULL)
+	slot = evict(cache);
+	if (slot == HUFF_CACHE_LEN)
 		return DCTLOAD_NO_MEMORY;
+	cache->hashes[slot] = hash;
+	table = cache->tables[slot];
 	memcpy(table->counts, ref->counts, MAX_CODE_BITS);
 	memset(table->symbols, 0, sizeof(table->symbols));
 	memcpy(table->symbols, ref->symbols, num_symbols);

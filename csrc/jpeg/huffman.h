@@ -117,6 +117,7 @@ struct huff_table {
 #define HUFF_CACHE_LEN 160
 struct huff_cache {
 	struct huff_table *tables[HUFF_CACHE_LEN];
+	u32 hashes[HUFF_CACHE_LEN]; /* side by side: tables are far apart */
 	u64 clock;
 };
 
