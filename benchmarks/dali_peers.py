@@ -151,7 +151,7 @@ def decoder(files: list[bytes], paths: list[str]) -> Pass:
         engine.submit_read(batch, BATCH)
         engine.wait(batch)
         items = batch.items
-        plan.fill(items["info"], np.empty((BATCH, 0)), items["geometry"], True)
+        plan.fill(items["info"], np.empty((BATCH, 0)), [items["geometry"]], True)
         for i, array in enumerate(out[k % len(out)]):
             rows = np.arange(BATCH, dtype=np.uintp) * np.uintp(array.shape[1])
             items["out"][:, i] = np.uintp(array.ctypes.data) + rows
