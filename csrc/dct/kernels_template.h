@@ -261,6 +261,21 @@ dct8(vec r[8])
 
 /* ---- emission ---------------------------------------------------------- */
 
+/*
+ * Fetch the place of the tile to come that corresponds to elements [at, at + n) of
+ * this one.  Nobody has read the output for long: stores would wait for each of its
+ * lines, as the strides are more than a CPU can foresee.  That is a sixth of the
+ * time of a sample of all frequencies in float32.
+ */
+static KERNEL ALWAYS_INLINE void
+prefetch_out(const struct emission *e, u32 dtype, size_t at, u32 n)
+{
+	const size_t size = dtype == DCTLOAD_F32 ? 4 : 2;
+
+	__builtin_prefetch(e->out + (at + CHUNK * e->row_stride + n) * size - 1,
+			   1);
+}
+
 /* 'n' neighbours along a row of output blocks, of channel 'k'. */
 static KERNEL ALWAYS_INLINE void
 emit_channel(const struct emission *e, u32 dtype, u32 p, u32 q, u32 n, u32 k,
@@ -272,6 +287,7 @@ emit_channel(const struct emission *e, u32 dtype, u32 p, u32 q, u32 n, u32 k,
 	float values[LANES];
 
 	if (dtype <= DCTLOAD_BF16) {
+		prefetch_out(e, dtype, at, n);
 		store_cast(e->out + at * (dtype == DCTLOAD_F32 ? 4 : 2), dtype,
 			   x, n);
 		return;
@@ -340,6 +356,7 @@ emit_block(const struct emission *e, u32 p, u32 q, const float amplitudes[64])
 			      load(e->offset + k);
 
 		if (e->dtype <= DCTLOAD_BF16) {
+			prefetch_out(e, e->dtype, at + k, n);
 			store_cast(e->out + (at + k) * dtype_nbytes(e->dtype),
 				   e->dtype, x, n);
 			continue;

@@ -7,7 +7,7 @@
 
 #include <immintrin.h>
 
-#define KERNEL TARGET("avx2,fma,f16c,bmi,lzcnt")
+#define KERNEL TARGET("avx2,fma,f16c,bmi,lzcnt,prfchw")
 #define LANES 8
 
 typedef __m256 vec;

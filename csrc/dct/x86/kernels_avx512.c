@@ -7,8 +7,9 @@
 
 #include <immintrin.h>
 
-#define KERNEL \
-	TARGET("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,bmi,lzcnt")
+#define KERNEL                                                               \
+	TARGET("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,bmi,lzcnt," \
+	       "prfchw")
 #define LANES 16
 
 typedef __m512 vec;
