@@ -24,14 +24,14 @@ struct blocks_row {
 };
 
 /*
- * The sum of rows of blocks [first, end), multiplied by one column of the
- * operator across them: row k of the result goes to 'out[k]', which has 8 floats
- * for each block, and room for a whole number of vectors.
+ * The sum of rows of blocks, multiplied by one column of the operator across them:
+ * row k of the result goes to 'out[k]', which has 8 floats for each block, and room
+ * for a whole number of vectors.
  */
 struct across_job {
 	u32 num_parts;
 	const struct blocks_row *parts;
-	u32 first, end;
+	u32 num_blocks;
 	u32 num_begun, num; /* the first are added to, the rest are set */
 	float *const *out;
 	const float (*coefs)[8];

@@ -70,8 +70,9 @@ chunk_blocks(const s16 *blocks[CHUNK], const struct blocks_row *part, u32 first,
 static KERNEL ALWAYS_INLINE void
 sort_chunks(const struct across_job *job, u32 base, u32 num_parts, u64 masks[9])
 {
-	const u32 num = min_u32(64, (job->end - base + CHUNK - 1) / CHUNK);
-	u8 *const extents = job->extents + (base - job->first) / CHUNK;
+	const u32 num =
+		min_u32(64, (job->num_blocks - base + CHUNK - 1) / CHUNK);
+	u8 *const extents = job->extents + base / CHUNK;
 
 	memset(masks, 0, 9 * sizeof(masks[0]));
 	for (u32 k = 0; k < num; k++) {
@@ -82,7 +83,7 @@ sort_chunks(const struct across_job *job, u32 base, u32 num_parts, u64 masks[9])
 			u32 v, u;
 
 			chunk_blocks(blocks, &job->parts[n], base + CHUNK * k,
-				     job->end);
+				     job->num_blocks);
 			chunk_extents(blocks, &v, &u);
 			rows = max_u32(rows, v);
 			cols = max_u32(cols, u);
@@ -140,13 +141,14 @@ across_chunks(const struct across_job *job, u32 base, u64 mask, u32 rows,
 	for (; mask != 0; mask &= mask - 1) {
 		const u32 k = (u32)__builtin_ctzll(mask);
 		const u32 first = base + CHUNK * k;
-		const size_t at = (size_t)(first - job->first) * 8;
+		const size_t at = (size_t)first * 8;
 		vec x[8];
 
-		load_chunk(x, &job->parts[0], first, job->end, rows, false);
+		load_chunk(x, &job->parts[0], first, job->num_blocks, rows,
+			   false);
 		for (u32 n = 1; n < num_parts; n++)
-			load_chunk(x, &job->parts[n], first, job->end, rows,
-				   true);
+			load_chunk(x, &job->parts[n], first, job->num_blocks,
+				   rows, true);
 		for (u32 r = 0; r < num_begun; r++)
 			multiply(out[r] + at, x, coefs[r], rows, true);
 		for (u32 r = num_begun; r < num; r++)
@@ -161,7 +163,7 @@ across_zeros(const struct across_job *job, u32 base, u64 mask)
 
 	for (; mask != 0; mask &= mask - 1) {
 		const u32 k = (u32)__builtin_ctzll(mask);
-		const size_t at = (size_t)(base + CHUNK * k - job->first) * 8;
+		const size_t at = (size_t)(base + CHUNK * k) * 8;
 
 		for (u32 r = job->num_begun; r < job->num; r++)
 			store(job->out[r] + at, zero);
@@ -171,7 +173,7 @@ across_zeros(const struct across_job *job, u32 base, u64 mask)
 static KERNEL ALWAYS_INLINE void
 across_parts(const struct across_job *job, u32 num_parts)
 {
-	for (u32 base = job->first; base < job->end; base += 64 * CHUNK) {
+	for (u32 base = 0; base < job->num_blocks; base += 64 * CHUNK) {
 		u64 masks[9];
 
 		sort_chunks(job, base, num_parts, masks);

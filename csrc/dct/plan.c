@@ -21,9 +21,23 @@
 #include "plan_impl.h"
 
 struct plan *
-plan_alloc(void)
+plan_take(struct plan_pool *pool)
 {
-	return calloc(1, sizeof(struct plan));
+	struct plan *const plan = pool->spare;
+
+	if (plan == NULL)
+		return calloc(1, sizeof(struct plan));
+	pool->spare = plan->next_spare;
+	return plan;
+}
+
+void
+plan_give(struct plan_pool *pool, struct plan *plan)
+{
+	if (plan == NULL)
+		return;
+	plan->next_spare = pool->spare;
+	pool->spare = plan;
 }
 
 static void
@@ -33,11 +47,9 @@ source_free(struct source *src)
 	free(src->extents);
 }
 
-void
+static void
 plan_free(struct plan *plan)
 {
-	if (plan == NULL)
-		return;
 	for (u32 k = 0; k < NUM_AXES; k++)
 		axis_free(&plan->axes[k]);
 	for (u32 k = 0; k < MAX_TARGETS; k++)
@@ -53,41 +65,11 @@ plan_free(struct plan *plan)
 	free(plan);
 }
 
-/* Extend MCUs [*first, *end) by those that hold the blocks that 'op' reads. */
-static void
-add_needed(const struct axis_op *op, u32 blocks_per_mcu, u32 *first, u32 *end)
-{
-	if (op->first_in >= op->end_in)
-		return;
-	*first = min_u32(*first, op->first_in / blocks_per_mcu);
-	*end = max_u32(*end, ceil_div_u32(op->end_in, blocks_per_mcu));
-}
-
 void
-plan_window_needed(const struct plan *plan, struct mcu_window *window_ret)
+plan_free_pool(struct plan_pool *pool)
 {
-	struct mcu_window w = { .first_row = UINT32_MAX,
-				.first_col = UINT32_MAX };
-
-	for (u32 k = 0; k < plan->num_targets; k++) {
-		const struct target *const t = &plan->targets[k];
-
-		for (u32 s = 0; s < t->num_sources; s++) {
-			const struct source *const src = &t->sources[s];
-			const struct dctload_component *const comp =
-				&plan->info.components[src->parts[0].component];
-
-			add_needed(src->across, comp->v, &w.first_row,
-				   &w.end_row);
-			add_needed(src->along, comp->h, &w.first_col,
-				   &w.end_col);
-		}
-	}
-	if (w.end_row == 0)
-		w.first_row = 0, w.end_row = 1;
-	if (w.end_col == 0)
-		w.first_col = 0, w.end_col = 1;
-	*window_ret = w;
+	while (pool->spare != NULL)
+		plan_free(plan_take(pool));
 }
 
 /* Row 't' of the output across, where tiles are in the making. */
@@ -142,8 +124,7 @@ source_take_row(struct plan *plan, struct source *src,
 	const struct across_job job = {
 		.num_parts = src->num_parts,
 		.parts = parts,
-		.first = src->along->first_in,
-		.end = src->along->end_in,
+		.num_blocks = src->along->end_in - src->along->first_in,
 		.num_begun = col->num_begun,
 		.num = col->num,
 		.out = plan->out,
@@ -322,33 +303,49 @@ target_release(struct plan *plan, struct target *t)
 		target_emit(plan, t, tile, t->held + tile * size);
 }
 
+/* Row 'r' of what 'src' takes of 'rows'; false if that lacks columns. */
+static bool
+source_parts(const struct plan *plan, const struct source *src,
+	     const struct block_grid *rows, u32 r, bool more,
+	     struct blocks_row parts[MAX_PARTS])
+{
+	const struct axis_op *const along = src->along;
+
+	for (u32 n = 0; n < src->num_parts; n++) {
+		const u32 c = src->parts[n].component;
+		const size_t stride = rows->stride[c];
+		const u32 first = rows->first_col[c];
+
+		if (along->first_in < first || along->end_in > first + stride)
+			return false;
+		parts[n].blocks =
+			rows->blocks[c] +
+			(r * stride + along->first_in - first) * BLOCK_COEFS;
+		parts[n].next = plan->prefetch && more ?
+					parts[n].blocks + stride * BLOCK_COEFS :
+					NULL;
+		parts[n].dequant = src->parts[n].dequant;
+	}
+	return true;
+}
+
 /* Take the block rows of one MCU row that 'src' needs. */
 static enum dctload_status
 source_take(struct plan *plan, struct target *t, struct source *src,
-	    u32 mcu_row, const s16 *const rows[DCTLOAD_MAX_COMPONENTS],
-	    const size_t stride_blocks[DCTLOAD_MAX_COMPONENTS])
+	    u32 mcu_row, const struct block_grid *rows)
 {
 	const u32 v = plan->info.components[src->parts[0].component].v;
 
 	for (u32 r = 0; r < v; r++) {
 		const u32 row = mcu_row * v + r;
+		const bool more = row + 1 < src->across->end_in;
 		struct blocks_row parts[MAX_PARTS];
 
 		if (row < src->across->first_in || row >= src->across->end_in)
 			continue;
-		if (row != src->next_row)
+		if (row != src->next_row ||
+		    !source_parts(plan, src, rows, r, more, parts))
 			return DCTLOAD_BAD_ARGUMENT;
-		for (u32 n = 0; n < src->num_parts; n++) {
-			const u32 c = src->parts[n].component;
-
-			const size_t size = stride_blocks[c] * BLOCK_COEFS;
-			const bool more = plan->whole_planes &&
-					  row + 1 < src->across->end_in;
-
-			parts[n].blocks = rows[c] + r * size;
-			parts[n].next = more ? parts[n].blocks + size : NULL;
-			parts[n].dequant = src->parts[n].dequant;
-		}
 		source_take_row(plan, src, parts);
 		if (t->num_sources == 1)
 			target_advance(plan, t);
@@ -357,9 +354,7 @@ source_take(struct plan *plan, struct target *t, struct source *src,
 }
 
 enum dctload_status
-plan_rows(struct plan *plan, u32 mcu_row,
-	  const s16 *const rows[DCTLOAD_MAX_COMPONENTS],
-	  const size_t stride_blocks[DCTLOAD_MAX_COMPONENTS])
+plan_rows(struct plan *plan, u32 mcu_row, const struct block_grid *rows)
 {
 	for (u32 k = 0; k < plan->num_targets; k++) {
 		struct target *const t = &plan->targets[k];
@@ -367,9 +362,8 @@ plan_rows(struct plan *plan, u32 mcu_row,
 		/* Tiles without input must not wait in the ring. */
 		target_advance(plan, t);
 		for (u32 s = 0; s < t->num_sources; s++) {
-			const enum dctload_status status =
-				source_take(plan, t, &t->sources[s], mcu_row,
-					    rows, stride_blocks);
+			const enum dctload_status status = source_take(
+				plan, t, &t->sources[s], mcu_row, rows);
 
 			if (status != DCTLOAD_OK)
 				return status;
@@ -401,26 +395,21 @@ plan_finish(struct plan *plan)
 }
 
 enum dctload_status
-plan_run(struct plan *plan, const struct dctload_info *info,
-	 const s16 *const planes[DCTLOAD_MAX_COMPONENTS])
+plan_run(struct plan *plan, const struct mcu_window *window,
+	 const struct block_grid *grid)
 {
-	size_t stride[DCTLOAD_MAX_COMPONENTS] = { 0 };
-	struct mcu_window needed;
+	const struct dctload_info *const info = &plan->info;
+	struct block_grid rows = *grid;
 
-	for (u32 c = 0; c < info->num_components; c++)
-		stride[c] = info->components[c].blocks_w;
-	plan_window_needed(plan, &needed);
-	plan->whole_planes = true;
-	for (u32 r = needed.first_row; r < needed.end_row; r++) {
-		const s16 *rows[DCTLOAD_MAX_COMPONENTS] = { NULL };
-		enum dctload_status status;
+	plan->prefetch = true;
+	for (u32 r = window->first_row; r < window->end_row; r++) {
+		const enum dctload_status status = plan_rows(plan, r, &rows);
 
-		for (u32 c = 0; c < info->num_components; c++)
-			rows[c] = planes[c] + r * info->components[c].v *
-						      stride[c] * BLOCK_COEFS;
-		status = plan_rows(plan, r, rows, stride);
 		if (status != DCTLOAD_OK)
 			return status;
+		for (u32 c = 0; c < info->num_components; c++)
+			rows.blocks[c] += info->components[c].v *
+					  rows.stride[c] * BLOCK_COEFS;
 	}
 	return plan_finish(plan);
 }

@@ -5,12 +5,14 @@
  * Blocks come a row of MCUs at a time, so that they are read while they are in
  * cache:
  *
+ *	plan_window()  the MCUs that will be needed
  *	plan_begin()   find or build the operators of this geometry
- *	plan_rows()    for each MCU row that plan_window_needed() names, in order
+ *	plan_rows()    for each MCU row of the window, in order
  *	plan_finish()  check that the output is whole
  *
  * A plan belongs to one thread.  It keeps its memory and its operators from
- * image to image.
+ * image to image.  That is more than a few of them have room for in a cache: a
+ * thread takes one when it has rows, and gives it back when they are all done.
  */
 #ifndef DCTLOAD_PLAN_H
 #define DCTLOAD_PLAN_H
@@ -20,8 +22,35 @@
 struct mcu_window;
 struct plan;
 
-struct plan *plan_alloc(void); /* NULL if there is no memory */
-void plan_free(struct plan *plan);
+/* The plans of a thread that nobody has; begins as zeros. */
+struct plan_pool {
+	struct plan *spare;
+};
+
+struct plan *plan_take(struct plan_pool *pool); /* NULL: there is no memory */
+void plan_give(struct plan_pool *pool, struct plan *plan); /* or NULL */
+void plan_free_pool(struct plan_pool *pool);
+
+/*
+ * A window of an image.  Component c has its first block, in block row 0 of the
+ * window and column first_col[c] of its grid, at blocks[c]; rows are stride[c] blocks
+ * long.
+ */
+struct block_grid {
+	const s16 *blocks[DCTLOAD_MAX_COMPONENTS];
+	size_t stride[DCTLOAD_MAX_COMPONENTS];
+	u32 first_col[DCTLOAD_MAX_COMPONENTS];
+};
+
+/*
+ * The MCUs that the output depends on, and perhaps some next to them.  Where there
+ * are none, as when all of it is filling, the first row or column.  Fails if
+ * plan_begin() would, but for want of memory.
+ */
+enum dctload_status
+plan_window(const struct dctload_info *info,
+	    const struct dctload_geometry *geometry,
+	    const struct dctload_output *output, struct mcu_window *window_ret);
 
 /* 'out' as for dctload_transform(). */
 enum dctload_status
@@ -36,30 +65,20 @@ plan_begin_resample(struct plan *plan, const struct dctload_info *info,
 		    float *const out[DCTLOAD_MAX_COMPONENTS]);
 
 /*
- * The MCUs that are needed.  Where there are none, as when all of the output is
- * filling, the first row or column.
- */
-void plan_window_needed(const struct plan *plan, struct mcu_window *window_ret);
-
-/*
- * Take MCU row 'mcu_row' of the interleaved image: rows[c] points to v rows of
- * blocks of component c, each 'stride_blocks[c]' blocks after the one before.
- * Rows and columns past the component's grid, and columns out of the window that
- * is needed, are not read.
+ * Take MCU row 'mcu_row' of the interleaved image, which is all that 'rows' has.
+ * Rows past the component's grid are not read.
  */
 enum dctload_status
-plan_rows(struct plan *plan, u32 mcu_row,
-	  const s16 *const rows[DCTLOAD_MAX_COMPONENTS],
-	  const size_t stride_blocks[DCTLOAD_MAX_COMPONENTS]);
+plan_rows(struct plan *plan, u32 mcu_row, const struct block_grid *rows);
 
 /* BAD_ARGUMENT if a row that was needed has not come. */
 enum dctload_status plan_finish(struct plan *plan);
 
-/* The rows that are needed of whole planes, then plan_finish(). */
-enum dctload_status plan_run(struct plan *plan, const struct dctload_info *info,
-			     const s16 *const planes[DCTLOAD_MAX_COMPONENTS]);
+/* All rows of a window that is in memory, then plan_finish(). */
+enum dctload_status plan_run(struct plan *plan, const struct mcu_window *window,
+			     const struct block_grid *grid);
 
-/* The plan that 'd' has for the public calls; defined with the decoder. */
-struct plan *decoder_plan(struct dctload_decoder *d);
+/* Those of 'd'; defined with the decoder. */
+struct plan_pool *decoder_plans(struct dctload_decoder *d);
 
 #endif /* DCTLOAD_PLAN_H */

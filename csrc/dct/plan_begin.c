@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* plan_begin.c - from geometry and output to operators, sources and memory */
 
+#include "../jpeg/window.h"
 #include "plan_impl.h"
 
 /* The operator of 'key', kept from before or built in the oldest place. */
@@ -79,6 +80,23 @@ axis_key_set(struct axis_key *key, const struct dctload_step *steps,
 	key->out_size = out_size;
 }
 
+/* Both axes of component 'c'. */
+static void
+axis_keys_set(struct axis_key *along, struct axis_key *across,
+	      const struct dctload_info *info, const struct dctload_geometry *g,
+	      const struct target_spec *spec, u32 c)
+{
+	const struct dctload_component *const comp = &info->components[c];
+	const bool tr = spec->transpose;
+
+	axis_key_set(along, tr ? g->y : g->x, tr ? g->num_y : g->num_x,
+		     info->width, (struct ratio){ comp->h, info->h_max },
+		     spec->along, spec->out_along);
+	axis_key_set(across, tr ? g->x : g->y, tr ? g->num_x : g->num_y,
+		     info->height, (struct ratio){ comp->v, info->v_max },
+		     spec->across, spec->out_across);
+}
+
 /* Have 'src' take component 'c' with 'weight' too. */
 static void
 source_add_part(const struct dctload_info *info, struct source *src, u32 c,
@@ -100,18 +118,10 @@ source_set_axes(struct plan *plan, struct source *src, struct target *t,
 		const struct dctload_geometry *g,
 		const struct target_spec *spec, u32 c)
 {
-	const struct dctload_info *const info = &plan->info;
-	const struct dctload_component *const comp = &info->components[c];
-	const bool tr = spec->transpose;
 	bool may_copy = spec->one_source;
 	struct axis_key along, across;
 
-	axis_key_set(&along, tr ? g->y : g->x, tr ? g->num_y : g->num_x,
-		     info->width, (struct ratio){ comp->h, info->h_max },
-		     spec->along, spec->out_along);
-	axis_key_set(&across, tr ? g->x : g->y, tr ? g->num_x : g->num_y,
-		     info->height, (struct ratio){ comp->v, info->v_max },
-		     spec->across, spec->out_across);
+	axis_keys_set(&along, &across, &plan->info, g, spec, c);
 	for (;; may_copy = false) {
 		enum dctload_status status;
 
@@ -349,10 +359,10 @@ static const float ycc_from_rgb[3][3] = {
 
 /* What output component 'c' takes of those of the file; its fill likewise. */
 static void
-color_weights(const struct plan *plan, const struct dctload_geometry *g, u32 c,
-	      float weights[DCTLOAD_MAX_COMPONENTS], float *fill_ret)
+color_weights(const struct dctload_info *info, const struct dctload_geometry *g,
+	      u32 c, float weights[DCTLOAD_MAX_COMPONENTS], float *fill_ret)
 {
-	const bool rgb = plan->info.color == DCTLOAD_RGB;
+	const bool rgb = info->color == DCTLOAD_RGB;
 	float map[3] = { 0 }; /* of Y, Cb, Cr */
 
 	map[c] = 1;
@@ -423,7 +433,7 @@ plan_add_target(struct plan *plan, const struct dctload_geometry *g,
 		target_set_pixels(plan, t, &spec);
 	else if (g->use_color != 0)
 		target_set_color(t, o, &g->color, c);
-	color_weights(plan, g, c, weights, &t->fill);
+	color_weights(&plan->info, g, c, weights, &t->fill);
 	spec.one_source = equal_sampling(&plan->info, weights);
 	if (spec.num_freqs != 0 || plan->num_ops != 0) {
 		status = target_set_sources(plan, t, g, &spec, weights);
@@ -433,15 +443,12 @@ plan_add_target(struct plan *plan, const struct dctload_geometry *g,
 	return target_finish(plan, t);
 }
 
-enum dctload_status
-plan_begin(struct plan *plan, const struct dctload_info *info,
-	   const struct dctload_geometry *g,
-	   const struct dctload_output *output, void *const out[2])
+static enum dctload_status
+sample_check(const struct dctload_info *info, const struct dctload_geometry *g,
+	     const struct dctload_output *output)
 {
 	enum dctload_status status = plan_check(info, g);
 
-	plan->num_targets = 0;
-	plan->num_ops = 0;
 	if (status == DCTLOAD_OK)
 		status = output_check(info, g, output);
 	if (status != DCTLOAD_OK)
@@ -450,9 +457,94 @@ plan_begin(struct plan *plan, const struct dctload_info *info,
 	    ((info->color != DCTLOAD_YCBCR && info->color != DCTLOAD_RGB) ||
 	     info->num_components != 3))
 		return DCTLOAD_COLOR;
+	return DCTLOAD_OK;
+}
+
+/* Extend MCUs [*first, *end) by those that hold the blocks that 'key' reads. */
+static void
+add_reach(const struct axis_key *key, u32 blocks_per_mcu, u32 *first, u32 *end)
+{
+	u32 a, b;
+
+	axis_reach(key, &a, &b);
+	if (a >= b)
+		return;
+	*first = min_u32(*first, a / blocks_per_mcu);
+	*end = max_u32(*end, ceil_div_u32(b, blocks_per_mcu));
+}
+
+/* Extend 'w' by what output component 'c' needs. */
+static void
+add_target(struct mcu_window *w, const struct dctload_info *info,
+	   const struct dctload_geometry *g, const struct dctload_output *o,
+	   u32 c)
+{
+	const u32 den = o->layout == DCTLOAD_PLANES && c > 0 ? 2 : 1;
+	const bool tr = g->transpose != 0;
+	struct target_spec spec = {
+		.along = { 1, den },
+		.across = { 1, den },
+		.transpose = tr,
+	};
+	float weights[DCTLOAD_MAX_COMPONENTS], fill;
+
+	spec.out_along = ratio_size(steps_out_size(tr ? g->y : g->x,
+						   tr ? g->num_y : g->num_x,
+						   info->width),
+				    spec.along);
+	spec.out_across = ratio_size(steps_out_size(tr ? g->x : g->y,
+						    tr ? g->num_x : g->num_y,
+						    info->height),
+				     spec.across);
+	color_weights(info, g, c, weights, &fill);
+	for (u32 k = 0; k < info->num_components; k++) {
+		struct axis_key along, across;
+
+		if (weights[k] == 0)
+			continue;
+		axis_keys_set(&along, &across, info, g, &spec, k);
+		add_reach(&along, info->components[k].h, &w->first_col,
+			  &w->end_col);
+		add_reach(&across, info->components[k].v, &w->first_row,
+			  &w->end_row);
+	}
+}
+
+enum dctload_status
+plan_window(const struct dctload_info *info, const struct dctload_geometry *g,
+	    const struct dctload_output *output, struct mcu_window *window_ret)
+{
+	const enum dctload_status status = sample_check(info, g, output);
+	struct mcu_window w = { .first_row = UINT32_MAX,
+				.first_col = UINT32_MAX };
+
+	if (status != DCTLOAD_OK)
+		return status;
+	for (u32 c = 0; c < 3; c++)
+		if (output->num_freqs[c] != 0 || g->num_ops != 0)
+			add_target(&w, info, g, output, c);
+	if (w.end_row == 0)
+		w.first_row = 0, w.end_row = 1;
+	if (w.end_col == 0)
+		w.first_col = 0, w.end_col = 1;
+	*window_ret = w;
+	return DCTLOAD_OK;
+}
+
+enum dctload_status
+plan_begin(struct plan *plan, const struct dctload_info *info,
+	   const struct dctload_geometry *g,
+	   const struct dctload_output *output, void *const out[2])
+{
+	enum dctload_status status = sample_check(info, g, output);
+
+	plan->num_targets = 0;
+	plan->num_ops = 0;
+	if (status != DCTLOAD_OK)
+		return status;
 	plan->info = *info;
 	plan->num_begun++;
-	plan->whole_planes = false;
+	plan->prefetch = false;
 	plan->kernels = dct_kernels();
 	status = plan_set_ops(plan, g, output);
 	if (status != DCTLOAD_OK)

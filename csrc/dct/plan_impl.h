@@ -69,11 +69,12 @@ struct plan {
 	struct axis_op axes[NUM_AXES];
 	struct taps_scratch taps;
 	const struct dct_kernels *kernels;
-	bool whole_planes; /* the rows to come are in memory */
-	u64 num_begun;     /* images, the clock of 'axes' */
-	float **out;       /* where the rows that a block row reaches are */
-	u8 *row_extents;   /* of one row of blocks */
-	float *samples;    /* one tile of output: [row along][lane] */
+	struct plan *next_spare;
+	bool prefetch;   /* the rows to come are in memory, but not in cache */
+	u64 num_begun;   /* images, the clock of 'axes' */
+	float **out;     /* where the rows that a block row reaches are */
+	u8 *row_extents; /* of one row of blocks */
+	float *samples;  /* one tile of output: [row along][lane] */
 	size_t out_capacity, row_extents_capacity, samples_capacity;
 
 	/* Operations that come before emission, see plan_pixels.c. */

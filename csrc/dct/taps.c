@@ -233,25 +233,62 @@ taps_multiply(struct taps *product, const struct taps *outer,
 	return true;
 }
 
+/* Step 'k' of 'key', whose input has 'in_size' samples. */
+static void
+axis_step(struct comp_step *cs, const struct axis_key *key, u32 k, u32 in_size)
+{
+	const bool last = k + 1 == key->num_steps;
+	const struct ratio out = last ? key->out : key->in;
+	const u32 out_size =
+		last ? key->out_size : ratio_size(key->steps[k].out_size, out);
+
+	step_to_component(cs, &key->steps[k], key->in, out, in_size, out_size);
+}
+
+/*
+ * The windows of rows are in order, so those of the first and last row bound what
+ * all see.  A sample more on each side covers what variants round differently.
+ */
+void
+axis_reach(const struct axis_key *key, u32 *first_ret, u32 *end_ret)
+{
+	struct comp_step cs[DCTLOAD_MAX_STEPS];
+	s64 lo = 0, hi = key->in_size;
+	u32 in_size = key->in_size;
+
+	for (u32 k = 0; k < key->num_steps; k++) {
+		axis_step(&cs[k], key, k, in_size);
+		in_size = cs[k].out_size;
+		hi = in_size;
+	}
+	for (u32 k = key->num_steps; k-- != 0 && lo < hi;) {
+		s64 a[2], b[2];
+		double centre;
+
+		step_window(&cs[k], (u32)lo, &centre, &a[0], &b[0]);
+		step_window(&cs[k], (u32)(hi - 1), &centre, &a[1], &b[1]);
+		lo = (a[0] < a[1] ? a[0] : a[1]) - 1;
+		hi = (b[0] > b[1] ? b[0] : b[1]) + 1;
+		lo = lo < cs[k].lo ? cs[k].lo : lo;
+		hi = hi > cs[k].hi ? cs[k].hi : hi;
+	}
+	*first_ret = lo < hi ? (u32)lo / 8 : 0;
+	*end_ret = lo < hi ? (u32)(hi + 7) / 8 : 0;
+}
+
 const struct taps *
 axis_taps(struct taps_scratch *scratch, const struct axis_key *key)
 {
 	u32 in_size = key->in_size;
 
 	for (u32 k = 0; k < key->num_steps; k++) {
-		const bool last = k + 1 == key->num_steps;
-		const struct ratio out = last ? key->out : key->in;
-		const u32 out_size =
-			last ? key->out_size :
-			       ratio_size(key->steps[k].out_size, out);
 		struct taps *const to =
 			k == 0 ? &scratch->result : &scratch->next;
 		struct taps old;
 		struct comp_step cs;
 
-		step_to_component(&cs, &key->steps[k], key->in, out, in_size,
-				  out_size);
-		in_size = out_size;
+		axis_step(&cs, key, k, in_size);
+		in_size = cs.out_size;
 		if (!step_taps(to, &cs))
 			return NULL;
 		if (k == 0)

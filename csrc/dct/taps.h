@@ -76,6 +76,12 @@ step_window(const struct comp_step *cs, u32 j, double *centre_ret, s64 *a_ret,
 	*b_ret = b > cs->hi ? cs->hi : b < *a_ret ? *a_ret : b;
 }
 
+/*
+ * Input blocks [*first_ret, *end_ret) that the operator of 'key' may read; none if
+ * they are equal.
+ */
+void axis_reach(const struct axis_key *key, u32 *first_ret, u32 *end_ret);
+
 /* All steps multiplied; NULL if there is no memory. */
 const struct taps *
 axis_taps(struct taps_scratch *scratch, const struct axis_key *key);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* transform.c - the public calls from whole planes to tensors */
 
+#include "../jpeg/window.h"
 #include "emit.h"
 #include "plan.h"
 
@@ -26,17 +27,36 @@ dctload_output_nbytes(const struct dctload_output *output, size_t nbytes_ret[2])
 	}
 }
 
+/* All rows of whole planes. */
+static enum dctload_status
+run_planes(struct plan *plan, const struct dctload_info *info,
+	   const s16 *const planes[DCTLOAD_MAX_COMPONENTS])
+{
+	const struct mcu_window all = window_of_all(info);
+	struct block_grid grid = { .first_col = { 0 } };
+
+	for (u32 c = 0; c < info->num_components; c++) {
+		grid.blocks[c] = planes[c];
+		grid.stride[c] = info->components[c].blocks_w;
+	}
+	return plan_run(plan, &all, &grid);
+}
+
 enum dctload_status
 dctload_transform(struct dctload_decoder *d, const struct dctload_info *info,
 		  const int16_t *const planes[DCTLOAD_MAX_COMPONENTS],
 		  const struct dctload_geometry *geometry,
 		  const struct dctload_output *output, void *const out[2])
 {
-	struct plan *const plan = decoder_plan(d);
-	const enum dctload_status status =
-		plan_begin(plan, info, geometry, output, out);
+	struct plan *const plan = plan_take(decoder_plans(d));
+	enum dctload_status status = DCTLOAD_NO_MEMORY;
 
-	return status != DCTLOAD_OK ? status : plan_run(plan, info, planes);
+	if (plan != NULL)
+		status = plan_begin(plan, info, geometry, output, out);
+	if (status == DCTLOAD_OK)
+		status = run_planes(plan, info, planes);
+	plan_give(decoder_plans(d), plan);
+	return status;
 }
 
 enum dctload_status
@@ -45,9 +65,13 @@ dctload_resample(struct dctload_decoder *d, const struct dctload_info *info,
 		 const struct dctload_geometry *geometry,
 		 float *const out[DCTLOAD_MAX_COMPONENTS])
 {
-	struct plan *const plan = decoder_plan(d);
-	const enum dctload_status status =
-		plan_begin_resample(plan, info, geometry, out);
+	struct plan *const plan = plan_take(decoder_plans(d));
+	enum dctload_status status = DCTLOAD_NO_MEMORY;
 
-	return status != DCTLOAD_OK ? status : plan_run(plan, info, planes);
+	if (plan != NULL)
+		status = plan_begin_resample(plan, info, geometry, out);
+	if (status == DCTLOAD_OK)
+		status = run_planes(plan, info, planes);
+	plan_give(decoder_plans(d), plan);
+	return status;
 }

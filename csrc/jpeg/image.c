@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 
+#include "../dct/plan.h"
 #include "output.h"
 #include "segment.h"
 
@@ -479,6 +480,8 @@ finish_job(struct image *im, enum dctload_status status)
 	job->error_offset = im->header.error_offset;
 	release_tables(im);
 	reorder_finish(&im->reorder);
+	plan_give(im->plans, im->plan);
+	im->plan = NULL;
 	im->job = NULL;
 	return IMAGE_FINISHED;
 }

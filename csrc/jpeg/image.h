@@ -15,6 +15,7 @@
 #include "window.h"
 
 struct plan;
+struct plan_pool;
 
 /*
  * An open image holds one lane.  Between two calls of image_advance() the lane
@@ -27,7 +28,9 @@ struct image {
 	struct header header;
 	struct huff_cache *cache;
 	struct header_cache *headers;
-	struct plan *plan; /* for jobs with an output */
+	struct plan_pool *plans; /* for jobs with an output */
+	struct plan *plan;       /* while it has one */
+	bool many_open;          /* a plan for each would be too many */
 
 	u8 *segment; /* bytes without stuffing, then zeros */
 	size_t segment_capacity;
@@ -39,7 +42,7 @@ struct image {
 	/*
 	 * Where component c's blocks go: 'grid' is whole planes, those of the
 	 * window, or, when rows are handed to a plan as they come, one row of
-	 * MCUs.  It begins with MCU 'grid_row', 'grid_col'.
+	 * MCUs of it.  It begins with MCU 'grid_row', 'grid_col'.
 	 */
 	s16 *grid[DCTLOAD_MAX_COMPONENTS];
 	u32 grid_width[DCTLOAD_MAX_COMPONENTS]; /* in blocks */

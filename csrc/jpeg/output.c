@@ -8,6 +8,12 @@
 #include "../dct/plan.h"
 #include "segment.h"
 
+/*
+ * Of one image, of those that are decoded side by side: 2 MB.  With more, a thread
+ * would need a lot of memory for large files, and gain little.
+ */
+#define MAX_GATHERED_BLOCKS ((2u << 20) / BLOCK_NBYTES)
+
 /* Memory for 'num_blocks' blocks in 'blocks'. */
 static bool
 reserve_blocks(struct image *im, size_t num_blocks)
@@ -26,44 +32,63 @@ reserve_blocks(struct image *im, size_t num_blocks)
 	return true;
 }
 
-/* Grids of our own: whole planes, or one row of MCUs. */
-static bool
-allocate_grids(struct image *im)
+/*
+ * The extent of the grids: whole planes for progressive scans, which must decode all
+ * of them, else the window, or of that one row of MCUs.  Returns their blocks.
+ */
+static size_t
+size_grids(struct image *im)
 {
-	const struct dctload_info *const info = &im->header.info;
-	size_t first[DCTLOAD_MAX_COMPONENTS], num_blocks = 0;
+	struct dctload_info window = im->header.info;
+	size_t num_blocks = 0;
 
-	for (u32 c = 0; c < info->num_components; c++) {
+	im->grid_row = im->grid_col = 0;
+	if (!window.progressive) {
+		im->grid_row = im->wanted.first_row;
+		im->grid_col = im->wanted.first_col;
+		window_cut_info(&im->wanted, &window);
+	}
+	for (u32 c = 0; c < window.num_components; c++) {
 		const struct dctload_component *const comp =
-			&info->components[c];
+			&window.components[c];
 
 		im->grid_width[c] = comp->blocks_w;
 		im->grid_height[c] = im->streaming ? comp->v : comp->blocks_h;
-		first[c] = num_blocks;
 		num_blocks += (size_t)im->grid_width[c] * im->grid_height[c];
 	}
+	return num_blocks;
+}
+
+/* Memory of our own for the grids, 'num_blocks' in all. */
+static bool
+allocate_grids(struct image *im, size_t num_blocks)
+{
+	s16 *p;
+
 	if (!reserve_blocks(im, num_blocks))
 		return false;
-	for (u32 c = 0; c < info->num_components; c++)
-		im->grid[c] = im->blocks + first[c] * BLOCK_COEFS;
+	p = im->blocks;
+	for (u32 c = 0; c < im->header.info.num_components; c++) {
+		im->grid[c] = p;
+		p += (size_t)im->grid_width[c] * im->grid_height[c] *
+		     BLOCK_COEFS;
+	}
 	return true;
 }
 
-/* The grids of the window are the job's planes. */
-static void
-use_planes(struct image *im)
+/* The grids, as a plan takes them. */
+static struct block_grid
+rows_for_plan(const struct image *im)
 {
-	struct dctload_info window = im->header.info;
+	const struct dctload_info *const info = &im->header.info;
+	struct block_grid rows = { .first_col = { 0 } };
 
-	if (job_has_region(im->job))
-		window_cut_info(&im->wanted, &window);
-	im->grid_row = im->wanted.first_row;
-	im->grid_col = im->wanted.first_col;
-	for (u32 c = 0; c < window.num_components; c++) {
-		im->grid[c] = im->job->planes[c];
-		im->grid_width[c] = window.components[c].blocks_w;
-		im->grid_height[c] = window.components[c].blocks_h;
+	for (u32 c = 0; c < info->num_components; c++) {
+		rows.blocks[c] = im->grid[c];
+		rows.stride[c] = im->grid_width[c];
+		rows.first_col[c] = im->grid_col * info->components[c].h;
 	}
+	return rows;
 }
 
 /* The window of grids of our own to the job's planes. */
@@ -120,7 +145,8 @@ reserve_nonzero(struct image *im)
 static bool
 can_bypass_cache(const struct image *im)
 {
-	bool aligned = im->job->bypass_cache;
+	const bool gathered = im->job->planes == NULL && !im->streaming;
+	bool aligned = im->job->bypass_cache || gathered;
 
 	for (u32 c = 0; c < im->header.info.num_components; c++)
 		aligned &= (uintptr_t)im->grid[c] % 64 == 0;
@@ -128,34 +154,48 @@ can_bypass_cache(const struct image *im)
 }
 
 /*
- * Decide at the first scan.  Rows can be passed on as they come if this scan has
- * all components and is the only one.
+ * Decide at the first scan.  A sample's rows can be passed on as they come if this
+ * scan has all components and is the only one; but then the image needs a plan for
+ * as long as it is open.  Where many are, one that is not too large is gathered in
+ * memory, and a plan sees all of it at once.
  */
 static enum dctload_status
 choose_grids(struct image *im)
 {
 	const struct dctload_info *const info = &im->header.info;
+	const bool sample = im->job->planes == NULL;
 	const bool single_scan =
 		!info->progressive &&
 		im->header.scan.num_components == info->num_components;
+	enum dctload_status status = DCTLOAD_OK;
+	size_t num_blocks;
 
 	im->reorder.bypass_cache = false;
 	im->wanted = window_of_all(info);
-	im->grid_row = im->grid_col = 0;
 	if (job_has_region(im->job) &&
 	    !window_of_region(info, im->job->region, &im->wanted))
 		return DCTLOAD_BAD_REGION;
+	if (sample)
+		status = plan_window(info, im->job->geometry, im->job->output,
+				     &im->wanted);
+	if (status != DCTLOAD_OK)
+		return status;
 	im->copies_window = job_has_region(im->job) && info->progressive;
-	im->streaming = im->job->planes == NULL && single_scan;
-	if (im->job->planes == NULL)
-		plan_window_needed(im->plan, &im->wanted);
-	if (im->job->planes == NULL || im->copies_window) {
-		if (!allocate_grids(im))
+	im->streaming = false;
+	num_blocks = size_grids(im);
+	if (sample && single_scan &&
+	    (!im->many_open || num_blocks > MAX_GATHERED_BLOCKS)) {
+		im->streaming = true;
+		num_blocks = size_grids(im);
+	}
+	if (sample || im->copies_window) {
+		if (!allocate_grids(im, num_blocks))
 			return DCTLOAD_NO_MEMORY;
 	} else {
-		use_planes(im);
-		im->reorder.bypass_cache = can_bypass_cache(im);
+		memcpy(im->grid, im->job->planes, sizeof(im->grid));
 	}
+	if (!info->progressive)
+		im->reorder.bypass_cache = can_bypass_cache(im);
 	if (single_scan)
 		return DCTLOAD_OK;
 	if (info->progressive && !reserve_nonzero(im))
@@ -184,48 +224,59 @@ is_too_short(const struct image *im)
 	       (im->job->flags & DCTLOAD_ALLOW_TRUNCATED) == 0;
 }
 
+static enum dctload_status
+begin_plan(struct image *im)
+{
+	im->plan = plan_take(im->plans);
+	if (im->plan == NULL)
+		return DCTLOAD_NO_MEMORY;
+	return plan_begin(im->plan, &im->header.info, im->job->geometry,
+			  im->job->output, im->job->out);
+}
+
 enum dctload_status
 output_begin(struct image *im)
 {
-	enum dctload_status status = DCTLOAD_OK;
+	enum dctload_status status;
 
 	if (is_too_short(im))
 		return image_fail_at(im, im->header.in + im->header.in_nbytes,
 				     DCTLOAD_TRUNCATED);
-	if (im->job->planes == NULL)
-		status = plan_begin(im->plan, &im->header.info,
-				    im->job->geometry, im->job->output,
-				    im->job->out);
-	if (status == DCTLOAD_OK)
-		status = choose_grids(im);
+	status = choose_grids(im);
+	if (status == DCTLOAD_OK && im->streaming)
+		status = begin_plan(im);
 	if (status == DCTLOAD_OK && !segment_reserve(im))
 		status = DCTLOAD_NO_MEMORY;
 	return status;
 }
 
 /*
- * Whole planes are there; a plan still has to see them, and the quantisation
- * tables that a component's first scan brought after the plan was begun.
+ * A plan sees what was gathered, with the quantisation tables that a component's
+ * first scan may have brought.
  */
+static enum dctload_status
+run_plan(struct image *im)
+{
+	const struct block_grid grid = rows_for_plan(im);
+	struct mcu_window window = im->wanted;
+	enum dctload_status status = begin_plan(im);
+
+	window.first_row = im->grid_row;
+	if (status == DCTLOAD_OK)
+		status = plan_run(im->plan, &window, &grid);
+	return status;
+}
+
 enum dctload_status
 output_finish(struct image *im)
 {
-	enum dctload_status status;
-
 	if (im->header.info.progressive)
 		progressive_finish(&im->progressive);
 	if (im->copies_window)
 		copy_window(im);
 	if (im->job->planes != NULL)
 		return DCTLOAD_OK;
-	if (im->streaming)
-		return plan_finish(im->plan);
-	status = plan_begin(im->plan, &im->header.info, im->job->geometry,
-			    im->job->output, im->job->out);
-	if (status != DCTLOAD_OK)
-		return status;
-	return plan_run(im->plan, &im->header.info,
-			(const s16 *const *)im->grid);
+	return im->streaming ? plan_finish(im->plan) : run_plan(im);
 }
 
 /* Rows of the scan's MCUs to a row of the image's: 1 if it is interleaved. */
@@ -241,19 +292,14 @@ scan_rows_per_row(const struct image *im)
 enum dctload_status
 output_row(struct image *im)
 {
-	const struct dctload_info *const info = &im->header.info;
 	const u32 v = scan_rows_per_row(im);
 	const bool last = im->mcu_y + 1 == im->mcus_h;
-	const s16 *rows[DCTLOAD_MAX_COMPONENTS] = { NULL };
-	size_t stride[DCTLOAD_MAX_COMPONENTS] = { 0 };
+	struct block_grid rows;
 
 	if (!im->streaming || ((im->mcu_y + 1) % v != 0 && !last) ||
 	    im->mcu_y / v < im->wanted.first_row ||
 	    im->mcu_y / v >= im->wanted.end_row)
 		return DCTLOAD_OK;
-	for (u32 c = 0; c < info->num_components; c++) {
-		rows[c] = im->grid[c];
-		stride[c] = im->grid_width[c];
-	}
-	return plan_rows(im->plan, im->mcu_y / v, rows, stride);
+	rows = rows_for_plan(im);
+	return plan_rows(im->plan, im->mcu_y / v, &rows);
 }
