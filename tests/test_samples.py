@@ -1,0 +1,108 @@
+"""A sample is the same, bit for bit, however the decoder hands its blocks on.
+
+Side by side with many others its window is gathered and transformed at once; a large
+image, and every image where a CPU has no vectors for many, is transformed row by row
+as it is decoded. The reference here is the transform of whole planes.
+"""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import dctload
+from dctload import _native as native
+from dctload import transforms as T
+from dctload._engine import Batch, Engine
+
+TAIL = [T.SelectFrequencies("192"), T.Normalize("imagenet")]
+RECIPES = {
+    "a crop at random": [T.RandomResizedCrop(96), T.RandomHorizontalFlip()],
+    "a tiny crop": [T.RandomResizedCrop(64, scale=(0.001, 0.02), interpolation="box")],
+    "a wide filter": [T.RandomResizedCrop(32, interpolation="lanczos")],
+    "two steps": [T.Resize(150, interpolation="bicubic"), T.CenterCrop(112)],
+    "beyond the edges": [T.RandomCrop(64, padding=70, pad_if_needed=True)],
+    "a quarter turn": [
+        T.RandomRotation90(),
+        T.RandomVerticalFlip(),
+        T.RandomResizedCrop(80, scale=(0.05, 0.5)),
+    ],
+    "only luma": [T.RandomResizedCrop(64), T.SelectFrequencies(([0, 9], [], []))],
+}
+
+
+def _photo(rng, width, height, **options):
+    mode = options.pop("mode", "RGB")
+    pixels = rng.normal(128, 40, (height // 5 + 1, width // 5 + 1, 3))
+    image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).resize(
+        (width, height)
+    )
+    file = io.BytesIO()
+    image.convert(mode).save(file, "JPEG", **options)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def photos():
+    rng = np.random.default_rng(5)
+    files = []
+    for k in range(40):
+        width, height = (int(n) for n in rng.integers(1, 400, 2))
+        ways = [
+            {"subsampling": k % 3},
+            {"subsampling": 2, "restart_marker_blocks": 7},
+            {"mode": "L"},
+            {"progressive": True},
+        ]
+        files.append(_photo(rng, width, height, **ways[k // 3 % 4]))
+    # Past what is gathered, among others that are not.
+    files.insert(7, _photo(rng, 1101, 903, subsampling=0))
+    files.insert(8, _photo(rng, 1500, 1203, subsampling=2))
+    return files
+
+
+def _from_planes(plan, data, view):
+    """The sample of one file, from its decoded planes."""
+    image = dctload.decode(data)
+    tensors = plan.format.empty()
+    ffi, decoder = native.ffi, native.lib.dctload_alloc_decoder()
+    planes = image._source.planes(image._i)
+    pointers = native._planes(planes)
+    status = native.lib.dctload_transform(
+        decoder,
+        ffi.cast("struct dctload_info *", image._header().ctypes.data),
+        ffi.cast("int16_t const *const *", pointers),
+        ffi.cast("struct dctload_geometry *", view.ctypes.data),
+        plan.output,
+        ffi.new("void *[2]", [ffi.cast("void *", t.data_ptr()) for t in tensors]),
+    )
+    native.lib.dctload_free_decoder(decoder)
+    assert status == native.OK
+    return [tensor.numpy() for tensor in tensors]
+
+
+@pytest.mark.parametrize("layout", ["planes", "concat"])
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_sample_is_that_of_whole_planes(photos, recipe, layout):
+    parts = RECIPES[recipe]
+    if len(parts) < 2 or not isinstance(parts[-1], T.SelectFrequencies):
+        parts = parts + TAIL
+    plan = T.Compose(parts).plan(layout, "float32", None)
+    u = np.random.default_rng(1).random((len(photos), plan.num_draws))
+    batch, engine = Batch(len(photos)), Engine(2)
+    batch.set_data(photos)
+    engine.submit_read(batch, len(photos))
+    engine.wait(batch, 60)
+    plan.fill(batch.items["info"], u, [batch.items["geometry"]], True)
+    made = [np.full((len(photos), *shape), np.nan, np.float32) for shape in plan.shapes]
+    for k, tensor in enumerate(made):
+        batch.set_out(len(photos), k, tensor.ctypes.data, tensor[0].nbytes)
+    engine.submit_sample(batch, len(photos), output=plan.output)
+    engine.wait(batch, 60)
+    assert set(batch.items["status"]) == {native.OK}
+    for i, data in enumerate(photos):
+        expected = _from_planes(plan, data, batch.items["geometry"][i : i + 1])
+        for tensor, want in zip(made, expected, strict=True):
+            assert np.array_equal(tensor[i], want), i
+    engine.close()
