@@ -18,7 +18,8 @@ from dctload._engine import Batch, Engine
 
 TAIL = [T.SelectFrequencies("192"), T.Normalize("imagenet")]
 RECIPES = {
-    "a crop at random": [T.RandomResizedCrop(96), T.RandomHorizontalFlip()],
+    # So many bytes a batch that they are stored past the cache.
+    "a crop at random": [T.RandomResizedCrop(224), T.RandomHorizontalFlip()],
     "a tiny crop": [T.RandomResizedCrop(64, scale=(0.001, 0.02), interpolation="box")],
     "a wide filter": [T.RandomResizedCrop(32, interpolation="lanczos")],
     "two steps": [T.Resize(150, interpolation="bicubic"), T.CenterCrop(112)],

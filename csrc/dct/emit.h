@@ -16,6 +16,7 @@ struct emission {
 	u32 num_cols; /* output blocks q */
 	u32 num_channels;
 	size_t channel_stride, row_stride, col_stride;
+	size_t nbytes; /* from 'out' on, if nothing else is there, else 0 */
 	u8 row_freq[64], col_freq[64];
 	float scale[64], offset[64];
 

@@ -61,6 +61,7 @@ plan_free(struct plan *plan)
 	free(plan->out);
 	free(plan->row_extents);
 	free(plan->samples);
+	free(plan->staging.memory);
 	pixels_free(&plan->pixels);
 	free(plan);
 }
@@ -353,24 +354,32 @@ source_take(struct plan *plan, struct target *t, struct source *src,
 	return DCTLOAD_OK;
 }
 
+static enum dctload_status
+target_take_rows(struct plan *plan, struct target *t, u32 mcu_row,
+		 const struct block_grid *rows)
+{
+	/* Tiles without input must not wait in the ring. */
+	target_advance(plan, t);
+	for (u32 s = 0; s < t->num_sources; s++) {
+		const enum dctload_status status =
+			source_take(plan, t, &t->sources[s], mcu_row, rows);
+
+		if (status != DCTLOAD_OK)
+			return status;
+	}
+	target_advance(plan, t);
+	return DCTLOAD_OK;
+}
+
 enum dctload_status
 plan_rows(struct plan *plan, u32 mcu_row, const struct block_grid *rows)
 {
-	for (u32 k = 0; k < plan->num_targets; k++) {
-		struct target *const t = &plan->targets[k];
+	enum dctload_status status = DCTLOAD_OK;
 
-		/* Tiles without input must not wait in the ring. */
-		target_advance(plan, t);
-		for (u32 s = 0; s < t->num_sources; s++) {
-			const enum dctload_status status = source_take(
-				plan, t, &t->sources[s], mcu_row, rows);
-
-			if (status != DCTLOAD_OK)
-				return status;
-		}
-		target_advance(plan, t);
-	}
-	return DCTLOAD_OK;
+	for (u32 k = 0; k < plan->num_targets && status == DCTLOAD_OK; k++)
+		status = target_take_rows(plan, &plan->targets[k], mcu_row,
+					  rows);
+	return status;
 }
 
 enum dctload_status
@@ -384,8 +393,11 @@ plan_finish(struct plan *plan)
 		target_advance(plan, t);
 		if (t->num_done < t->num_tiles)
 			status = DCTLOAD_BAD_ARGUMENT;
-		else if (t->mean_weight != 0)
-			target_release(plan, t);
+		if (t->num_done < t->num_tiles || t->mean_weight == 0)
+			continue;
+		plan_stage(plan, t);
+		target_release(plan, t);
+		plan_unstage(plan, t);
 	}
 	if (status == DCTLOAD_OK && plan->num_ops != 0)
 		status = plan_run_pixels(plan);
@@ -394,22 +406,43 @@ plan_finish(struct plan *plan)
 	return status;
 }
 
-enum dctload_status
-plan_run(struct plan *plan, const struct mcu_window *window,
-	 const struct block_grid *grid)
+static enum dctload_status
+target_run(struct plan *plan, struct target *t, const struct mcu_window *window,
+	   const struct block_grid *grid)
 {
 	const struct dctload_info *const info = &plan->info;
+	enum dctload_status status = DCTLOAD_OK;
 	struct block_grid rows = *grid;
 
-	plan->prefetch = true;
-	for (u32 r = window->first_row; r < window->end_row; r++) {
-		const enum dctload_status status = plan_rows(plan, r, &rows);
-
-		if (status != DCTLOAD_OK)
-			return status;
+	for (u32 r = window->first_row;
+	     r < window->end_row && status == DCTLOAD_OK; r++) {
+		status = target_take_rows(plan, t, r, &rows);
 		for (u32 c = 0; c < info->num_components; c++)
 			rows.blocks[c] += info->components[c].v *
 					  rows.stride[c] * BLOCK_COEFS;
+	}
+	return status;
+}
+
+/* One output component after the other: so their rings are in cache. */
+enum dctload_status
+plan_run(struct plan *plan, const struct mcu_window *window,
+	 const struct block_grid *grid, bool bypass_cache)
+{
+	plan->prefetch = true;
+	plan->bypass_cache = bypass_cache;
+	for (u32 k = 0; k < plan->num_targets; k++) {
+		struct target *const t = &plan->targets[k];
+		const bool emits = plan->num_ops == 0 && t->mean_weight == 0;
+		enum dctload_status status;
+
+		if (emits)
+			plan_stage(plan, t);
+		status = target_run(plan, t, window, grid);
+		if (emits)
+			plan_unstage(plan, t);
+		if (status != DCTLOAD_OK)
+			return status;
 	}
 	return plan_finish(plan);
 }

@@ -74,9 +74,12 @@ plan_rows(struct plan *plan, u32 mcu_row, const struct block_grid *rows);
 /* BAD_ARGUMENT if a row that was needed has not come. */
 enum dctload_status plan_finish(struct plan *plan);
 
-/* All rows of a window that is in memory, then plan_finish(). */
+/*
+ * All rows of a window that is in memory, then plan_finish().  With 'bypass_cache'
+ * nobody reads the output soon.
+ */
 enum dctload_status plan_run(struct plan *plan, const struct mcu_window *window,
-			     const struct block_grid *grid);
+			     const struct block_grid *grid, bool bypass_cache);
 
 /* Those of 'd'; defined with the decoder. */
 struct plan_pool *decoder_plans(struct dctload_decoder *d);

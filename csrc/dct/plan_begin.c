@@ -344,6 +344,9 @@ target_set_layout(struct target *t, const struct dctload_output *o, u32 c,
 	e->col_stride = transpose ? row_stride : col_stride;
 	e->out = (u8 *)out[half ? 1 : 0] +
 		 before * e->channel_stride * dtype_nbytes(o->dtype);
+	e->nbytes = last ? 0 :
+			   o->num_freqs[c] * e->channel_stride *
+				    dtype_nbytes(o->dtype);
 	memcpy(e->scale, o->scale[c], sizeof(e->scale));
 	memcpy(e->offset, o->offset[c], sizeof(e->offset));
 	e->num_cols = t->num_along = (u32)(transpose ? rows : cols);
@@ -544,7 +547,7 @@ plan_begin(struct plan *plan, const struct dctload_info *info,
 		return status;
 	plan->info = *info;
 	plan->num_begun++;
-	plan->prefetch = false;
+	plan->prefetch = plan->bypass_cache = false;
 	plan->kernels = dct_kernels();
 	status = plan_set_ops(plan, g, output);
 	if (status != DCTLOAD_OK)

@@ -8,6 +8,7 @@
 #include "pixels.h"
 #include "plan.h"
 #include "resample.h"
+#include "staging.h"
 #include "taps.h"
 
 #define MAX_TARGETS DCTLOAD_MAX_COMPONENTS
@@ -70,6 +71,8 @@ struct plan {
 	struct taps_scratch taps;
 	const struct dct_kernels *kernels;
 	struct plan *next_spare;
+	struct staging staging;
+	bool bypass_cache; /* stage the output */
 	bool prefetch;   /* the rows to come are in memory, but not in cache */
 	u64 num_begun;   /* images, the clock of 'axes' */
 	float **out;     /* where the rows that a block row reaches are */
@@ -95,6 +98,21 @@ struct target_spec {
 	bool transpose;
 	bool one_source; /* all components have one sampling */
 };
+
+/* Have the output of 't' staged until plan_unstage(), if it is to be. */
+static inline void
+plan_stage(struct plan *plan, struct target *t)
+{
+	plan->staging.out = NULL;
+	if (plan->bypass_cache)
+		staging_begin(&plan->staging, &t->emit);
+}
+
+static inline void
+plan_unstage(struct plan *plan, struct target *t)
+{
+	staging_end(&plan->staging, &t->emit);
+}
 
 /* Steps of beginning, for both kinds of plan; see plan_begin.c. */
 enum dctload_status

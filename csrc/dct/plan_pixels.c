@@ -160,7 +160,10 @@ plan_run_pixels(struct plan *plan)
 	for (u32 c = 0; c < px->num_planes && plan->use_color; c++)
 		plane_color(&px->planes[c], &plan->color, c);
 	status = pixels_run(px, plan->ops, plan->num_ops);
-	for (u32 c = 0; c < 3 && status == DCTLOAD_OK; c++)
+	for (u32 c = 0; c < 3 && status == DCTLOAD_OK; c++) {
+		plan_stage(plan, &plan->targets[c]);
 		plane_emit(plan, c);
+		plan_unstage(plan, &plan->targets[c]);
+	}
 	return status;
 }

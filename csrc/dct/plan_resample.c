@@ -40,7 +40,7 @@ plan_begin_resample(struct plan *plan, const struct dctload_info *info,
 		return status;
 	plan->info = *info;
 	plan->num_begun++;
-	plan->prefetch = false;
+	plan->prefetch = plan->bypass_cache = false;
 	plan->kernels = dct_kernels();
 	for (u8 k = 0; k < BLOCK_COEFS; k++)
 		all[k] = k;

@@ -39,7 +39,7 @@ run_planes(struct plan *plan, const struct dctload_info *info,
 		grid.blocks[c] = planes[c];
 		grid.stride[c] = info->components[c].blocks_w;
 	}
-	return plan_run(plan, &all, &grid);
+	return plan_run(plan, &all, &grid, false);
 }
 
 enum dctload_status

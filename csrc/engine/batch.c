@@ -51,6 +51,15 @@ batch_coefs_nbytes(const struct dctload_batch *b, u32 num_items)
 	return nbytes;
 }
 
+size_t
+batch_samples_nbytes(const struct dctload_batch *b, u32 num_items)
+{
+	size_t nbytes[2];
+
+	dctload_output_nbytes(&b->output, nbytes);
+	return num_items * (nbytes[0] + nbytes[1]);
+}
+
 uint32_t
 dctload_place_planes(struct dctload_batch *b, uint32_t first,
 		     uint32_t num_items, void *memory, size_t capacity,

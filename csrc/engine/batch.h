@@ -21,8 +21,8 @@ struct dctload_batch {
 	struct dctload_limits limits;
 	u32 flags;
 	struct dctload_output output; /* of WORK_SAMPLE */
-	bool bypass_cache; /* WORK_DECODE: planes leave the caches anyway */
-	bool forget_files; /* nobody wants them after this work */
+	bool bypass_cache;            /* the results leave the caches anyway */
+	bool forget_files;            /* nobody wants them after this work */
 
 	/*
 	 * Whose work this is, from the submission until the last item is done;
@@ -41,6 +41,19 @@ struct dctload_batch {
 
 /* Bytes of the coefficients of all items that are well. */
 size_t batch_coefs_nbytes(const struct dctload_batch *b, u32 num_items);
+
+/* Bytes of the samples of all items. */
+size_t batch_samples_nbytes(const struct dctload_batch *b, u32 num_items);
+
+/*
+ * Results beyond this much are out of the cache by the time the batch is done.
+ * Storing them past it saves reading each line before it is overwritten.
+ */
+static inline bool
+batch_leaves_cache(size_t nbytes)
+{
+	return nbytes > (size_t)8 << 20;
+}
 
 /* Give back what was read from paths. */
 void batch_forget_files(struct dctload_batch *b, struct chunk_pool *pool);

@@ -56,9 +56,12 @@ dctload_begin_sample(struct dctload_batch *b, uint32_t num_items,
 	const enum dctload_status status =
 		begin(b, WORK_SAMPLE, num_items, limits, flags);
 
-	if (status == DCTLOAD_OK)
-		b->output = *output;
-	return status;
+	if (status != DCTLOAD_OK)
+		return status;
+	b->output = *output;
+	b->bypass_cache =
+		batch_leaves_cache(batch_samples_nbytes(b, num_items));
+	return DCTLOAD_OK;
 }
 
 /*

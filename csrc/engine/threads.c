@@ -423,12 +423,6 @@ dctload_submit_read(struct dctload_engine *e, struct dctload_batch *b,
 	return submit(e, b, WORK_READ, num_items);
 }
 
-/*
- * Planes beyond this much are out of the cache by the time the batch is done.
- * Storing them past it saves reading each line before it is overwritten.
- */
-#define CACHE_NBYTES ((size_t)8 << 20)
-
 enum dctload_status
 dctload_submit_decode(struct dctload_engine *e, struct dctload_batch *b,
 		      uint32_t num_items, const struct dctload_limits *limits,
@@ -439,7 +433,7 @@ dctload_submit_decode(struct dctload_engine *e, struct dctload_batch *b,
 	if (status != DCTLOAD_OK)
 		return status;
 	b->flags = flags;
-	b->bypass_cache = batch_coefs_nbytes(b, num_items) > CACHE_NBYTES;
+	b->bypass_cache = batch_leaves_cache(batch_coefs_nbytes(b, num_items));
 	return submit(e, b, WORK_DECODE, num_items);
 }
 
@@ -464,6 +458,8 @@ dctload_submit_sample(struct dctload_engine *e, struct dctload_batch *b,
 		return status;
 	b->flags = flags;
 	b->output = *output;
+	b->bypass_cache =
+		batch_leaves_cache(batch_samples_nbytes(b, num_items));
 	b->forget_files = skips_none(b, num_items);
 	return submit(e, b, WORK_SAMPLE, num_items);
 }
@@ -478,6 +474,7 @@ dctload_submit_excerpt(struct dctload_engine *e, struct dctload_batch *b,
 	if (status != DCTLOAD_OK)
 		return status;
 	b->flags = flags;
+	b->bypass_cache = false;
 	b->forget_files = skips_none(b, num_items);
 	return submit(e, b, WORK_EXCERPT, num_items);
 }

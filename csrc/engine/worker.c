@@ -122,7 +122,7 @@ fill_jpeg_job(struct open_job *o, const struct job *job)
 			  excerpt ? o->excerpt.planes :
 				    item->planes,
 		.region = excerpt ? &o->excerpt.region : &item->region,
-		.bypass_cache = b->work == WORK_DECODE && b->bypass_cache,
+		.bypass_cache = b->bypass_cache,
 		.geometry = sample ? &item->geometry : NULL,
 		.output = sample ? &b->output : NULL,
 		.out = sample ? item->out : NULL,

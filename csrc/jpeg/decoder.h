@@ -18,7 +18,7 @@ struct jpeg_job {
 	u32 flags;
 	s16 *const *planes; /* as in dctload_decode(), or NULL */
 	const struct dctload_region *region; /* of the planes, or NULL: all */
-	bool bypass_cache; /* the planes are not read soon: many jobs follow */
+	bool bypass_cache; /* the results are not read soon: many jobs follow */
 	const struct dctload_geometry *geometry;
 	const struct dctload_output *output;
 	void *const *out;

@@ -145,8 +145,8 @@ reserve_nonzero(struct image *im)
 static bool
 can_bypass_cache(const struct image *im)
 {
-	const bool gathered = im->job->planes == NULL && !im->streaming;
-	bool aligned = im->job->bypass_cache || gathered;
+	const bool sample = im->job->planes == NULL;
+	bool aligned = sample ? !im->streaming : im->job->bypass_cache;
 
 	for (u32 c = 0; c < im->header.info.num_components; c++)
 		aligned &= (uintptr_t)im->grid[c] % 64 == 0;
@@ -263,7 +263,8 @@ run_plan(struct image *im)
 
 	window.first_row = im->grid_row;
 	if (status == DCTLOAD_OK)
-		status = plan_run(im->plan, &window, &grid);
+		status = plan_run(im->plan, &window, &grid,
+				  im->job->bypass_cache);
 	return status;
 }
 
