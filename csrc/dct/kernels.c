@@ -44,27 +44,24 @@ load_steps(const s16 *const blocks[1], u32 v)
 	return x;
 }
 
-/* How many rows, and leading columns, of a block are not all zero. */
-static ALWAYS_INLINE void
-chunk_extents(const s16 *const blocks[1], u32 *rows_ret, u32 *cols_ret)
+static ALWAYS_INLINE u32
+chunk_rows(const s16 *const blocks[1], bool *wide_ret)
 {
 	const s16 *const block = blocks[0];
-	s16 any[8] = { 0 };
+	u32 rows = 0;
+	s16 right = 0;
 
-	*rows_ret = 0;
 	for (u32 v = 0; v < 8; v++) {
 		s16 row = 0;
 
-		for (u32 u = 0; u < 8; u++) {
+		for (u32 u = 0; u < 8; u++)
 			row |= block[8 * v + u];
-			any[u] |= block[8 * v + u];
-		}
-		if (row != 0)
-			*rows_ret = v + 1;
+		for (u32 u = 4; u < 8; u++)
+			right |= block[8 * v + u];
+		rows = row != 0 ? v + 1 : rows;
 	}
-	*cols_ret = 8;
-	while (*cols_ret > 0 && any[*cols_ret - 1] == 0)
-		--*cols_ret;
+	*wide_ret = right != 0;
+	return rows;
 }
 
 static ALWAYS_INLINE void

@@ -16,6 +16,9 @@
 /* The rows of a tile are a multiple of a block's 8, and at most these. */
 #define MAX_LANES 16
 
+/* The coefficients of columns 4 to 7 of a block, as bits. */
+#define WIDE_COLUMNS 0xF0F0F0F0F0F0F0F0u
+
 /* A row of blocks with what makes amplitudes of its coefficients. */
 struct blocks_row {
 	const s16 *blocks;
@@ -35,7 +38,7 @@ struct across_job {
 	u32 num_begun, num; /* the first are added to, the rest are set */
 	float *const *out;
 	const float (*coefs)[8];
-	u8 *extents; /* of each vector of blocks */
+	u64 *wide; /* a bit for each vector of blocks, see across() */
 };
 
 struct dct_kernels {
@@ -57,19 +60,19 @@ struct dct_kernels {
 			  size_t *next);
 
 	/*
-	 * Do the job, and set extents[k] to the number of leading frequencies u
-	 * beyond which the k-th lanes / 8 blocks are zero.
+	 * Do the job, and set bit k of 'wide' if the k-th lanes / 8 blocks have
+	 * horizontal frequencies above 3.
 	 */
 	void (*across)(const struct across_job *job);
 
 	/*
 	 * The operator along the rows of a tile, given block by block from
 	 * op->first_in on as 'lanes' rows of floats 'stride' apart, with their
-	 * extents.  samples[r * lanes + t] is output row r of tile row t: it is
+	 * 'wide'.  samples[r * lanes + t] is output row r of tile row t: it is
 	 * added to or, without 'add', set.
 	 */
 	void (*along)(float *samples, const float *tile, size_t stride,
-		      const u8 *extents, const struct axis_op *op, bool add);
+		      const u64 *wide, const struct axis_op *op, bool add);
 
 	/*
 	 * Emit rows p.. of output blocks, 'num_rows' of them, from what along()

@@ -13,7 +13,8 @@
  *	load(p), store(p, x)     unaligned
  *	load8(p)                 8 floats, in each 8 lanes
  *	load_steps(blocks, v)    row v of LANES / 8 blocks as floats
- *	chunk_extents()          see there
+ *	chunk_rows()             of CHUNK blocks, the rows up to the last that is
+ *	                         not all zero; wide: a column of 4 to 7 is not
  *	load_transposed()        LANES rows of 8 floats become 8 vectors
  *	transpose()              LANES vectors of LANES floats
  *	store_cast()             see there
@@ -70,27 +71,28 @@ chunk_blocks(const s16 *blocks[CHUNK], const struct blocks_row *part, u32 first,
 static KERNEL ALWAYS_INLINE void
 sort_chunks(const struct across_job *job, u32 base, u32 num_parts, u64 masks[9])
 {
+	u64 all_wide = 0;
 	const u32 num =
 		min_u32(64, (job->num_blocks - base + CHUNK - 1) / CHUNK);
-	u8 *const extents = job->extents + base / CHUNK;
 
 	memset(masks, 0, 9 * sizeof(masks[0]));
 	for (u32 k = 0; k < num; k++) {
 		const s16 *blocks[CHUNK];
-		u32 rows = 0, cols = 0;
+		u32 rows = 0;
+		u64 wide = 0;
 
 		for (u32 n = 0; n < num_parts; n++) {
-			u32 v, u;
+			bool w;
 
 			chunk_blocks(blocks, &job->parts[n], base + CHUNK * k,
 				     job->num_blocks);
-			chunk_extents(blocks, &v, &u);
-			rows = max_u32(rows, v);
-			cols = max_u32(cols, u);
+			rows = max_u32(rows, chunk_rows(blocks, &w));
+			wide |= w;
 		}
-		extents[k] = (u8)cols;
+		all_wide |= wide << k;
 		masks[rows] |= (u64)1 << k;
 	}
+	job->wide[base / (64 * CHUNK)] = all_wide;
 }
 
 /*
@@ -217,7 +219,7 @@ along_column(float *samples, const vec x[8], const struct axis_op *op,
 }
 
 static KERNEL void
-along(float *samples, const float *tile, size_t stride, const u8 *extents,
+along(float *samples, const float *tile, size_t stride, const u64 *wide,
       const struct axis_op *op, bool add)
 {
 	const vec zero = { 0 };
@@ -231,10 +233,10 @@ along(float *samples, const float *tile, size_t stride, const u8 *extents,
 		vec x[8];
 
 		load_transposed(x, tile + (size_t)k * 8, stride);
-		if (extents[k / CHUNK] <= 4)
-			along_column(samples, x, op, col, num_begun, 4);
-		else
+		if ((wide[k / (64 * CHUNK)] >> k / CHUNK % 64 & 1) != 0)
 			along_column(samples, x, op, col, num_begun, 8);
+		else
+			along_column(samples, x, op, col, num_begun, 4);
 	}
 }
 
@@ -264,40 +266,63 @@ dct8(vec r[8])
 /* ---- emission ---------------------------------------------------------- */
 
 /*
- * Fetch the place of the tile to come that corresponds to elements [at, at + n) of
- * this one.  Nobody has read the output for long: stores would wait for each of its
- * lines, as the strides are more than a CPU can foresee.  That is a sixth of the
- * time of a sample of all frequencies in float32.
+ * Where blocks (p, q) .. (p, q + n - 1) go: channel 0 at element 'at', which is
+ * at 'out' if elements of a channel are neighbours.  All that channels need of an
+ * emission, in locals: a store may change '*e', for all that a compiler knows.
  */
+struct emit_place {
+	u8 *out;
+	size_t at, channel_nbytes;
+	size_t ahead; /* bytes to the end of the same in the tile to come */
+	u32 n;
+};
+
 static KERNEL ALWAYS_INLINE void
-prefetch_out(const struct emission *e, u32 dtype, size_t at, u32 n)
+emit_place(struct emit_place *place, const struct emission *e, u32 dtype, u32 p,
+	   u32 q, u32 n)
 {
 	const size_t size = dtype == DCTLOAD_F32 ? 4 : 2;
 
-	__builtin_prefetch(e->out + (at + CHUNK * e->row_stride + n) * size - 1,
-			   1);
+	place->at = p * e->row_stride + q * e->col_stride;
+	place->out = e->out + place->at * size;
+	place->channel_nbytes = e->channel_stride * size;
+	place->ahead = (CHUNK * e->row_stride + n) * size - 1;
+	place->n = n;
 }
 
-/* 'n' neighbours along a row of output blocks, of channel 'k'. */
+/*
+ * Fetch the place of the tile to come.  Nobody has read the output for long: stores
+ * would wait for each of its lines, as the strides are more than a CPU can foresee.
+ * That is a sixth of the time of a sample of all frequencies in float32.
+ */
 static KERNEL ALWAYS_INLINE void
-emit_channel(const struct emission *e, u32 dtype, u32 p, u32 q, u32 n, u32 k,
-	     vec amplitudes)
+prefetch_out(const u8 *out, size_t ahead)
+{
+	__builtin_prefetch(out + ahead, 1);
+}
+
+/* Channel 'k' there. */
+static KERNEL ALWAYS_INLINE void
+emit_channel(const struct emit_place *place, const struct emission *e,
+	     u32 dtype, u32 k, vec amplitudes)
 {
 	const vec x = amplitudes * e->scale[k] + e->offset[k];
-	const size_t at =
-		k * e->channel_stride + p * e->row_stride + q * e->col_stride;
 	float values[LANES];
 
 	if (dtype <= DCTLOAD_BF16) {
-		prefetch_out(e, dtype, at, n);
-		store_cast(e->out + at * (dtype == DCTLOAD_F32 ? 4 : 2), dtype,
-			   x, n);
+		u8 *const out = place->out + k * place->channel_nbytes;
+
+		prefetch_out(out, place->ahead);
+		store_cast(out, dtype, x, place->n);
 		return;
 	}
 	/* Any stride, any type. */
 	store(values, x);
-	for (u32 i = 0; i < n; i++)
-		emission_put(e, at + i * e->col_stride, values[i]);
+	for (u32 i = 0; i < place->n; i++)
+		emission_put(e,
+			     place->at + k * e->channel_stride +
+				     i * e->col_stride,
+			     values[i]);
 }
 
 /* Column frequency 'c' of LANES blocks from 'q' on. */
@@ -307,27 +332,24 @@ emit_col_freq(const struct emission *e, u32 dtype, u32 p, u32 num_rows, u32 q,
 {
 	const u8 *const channels = e->by_col + e->col_begin[c];
 	const u32 num = (u32)e->col_begin[c + 1] - e->col_begin[c];
-	const u32 last = e->num_cols - 1, n = min_u32(LANES, e->num_cols - q);
-	vec x[LANES];
+	const u32 n = min_u32(LANES, e->num_cols - q);
+	const bool all = e->all;
+	const size_t block = 8 * LANES;
+	struct emit_place place;
 
-	for (u32 i = 0; i < LANES; i++)
-		x[i] = load(samples +
-			    (size_t)(min_u32(q + i, last) * 8 + c) * LANES);
-	transpose(x);
-	for (u32 b = 0; b < CHUNK; b++) {
-		if (b == num_rows)
-			return;
+	for (u32 b = 0; b < num_rows; b++) {
+		vec x[8];
+
+		load_transposed(x, samples + q * block + c * LANES + 8 * b,
+				block);
 		if (e->dct_across)
-			dct8(x + 8 * b);
-		if (e->all) {
-			for (u32 r = 0; r < 8; r++)
-				emit_channel(e, dtype, p + b, q, n, channels[r],
-					     x[8 * b + r]);
-			continue;
-		}
-		for (u32 k = 0; k < num; k++)
-			emit_channel(e, dtype, p + b, q, n, channels[k],
-				     x[8 * b + e->row_freq[channels[k]]]);
+			dct8(x);
+		emit_place(&place, e, dtype, p + b, q, n);
+		for (u32 r = 0; r < 8 && all; r++)
+			emit_channel(&place, e, dtype, channels[r], x[r]);
+		for (u32 k = 0; k < num && !all; k++)
+			emit_channel(&place, e, dtype, channels[k],
+				     x[e->row_freq[channels[k]]]);
 	}
 }
 
@@ -347,6 +369,7 @@ static KERNEL ALWAYS_INLINE void
 emit_block(const struct emission *e, u32 p, u32 q, const float amplitudes[64])
 {
 	const size_t at = p * e->row_stride + q * e->col_stride;
+	const size_t size = dtype_nbytes(e->dtype);
 	float chosen[64] = { 0 }, values[LANES];
 
 	for (u32 k = 0; k < e->num_channels && !e->natural; k++)
@@ -358,9 +381,10 @@ emit_block(const struct emission *e, u32 p, u32 q, const float amplitudes[64])
 			      load(e->offset + k);
 
 		if (e->dtype <= DCTLOAD_BF16) {
-			prefetch_out(e, e->dtype, at + k, n);
-			store_cast(e->out + (at + k) * dtype_nbytes(e->dtype),
-				   e->dtype, x, n);
+			u8 *const out = e->out + (at + k) * size;
+
+			prefetch_out(out, CHUNK * e->row_stride * size);
+			store_cast(out, e->dtype, x, n);
 			continue;
 		}
 		store(values, x);

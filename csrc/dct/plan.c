@@ -44,7 +44,7 @@ static void
 source_free(struct source *src)
 {
 	free(src->ring);
-	free(src->extents);
+	free(src->wide);
 }
 
 static void
@@ -59,7 +59,7 @@ plan_free(struct plan *plan)
 		free(plan->targets[k].held);
 	taps_scratch_free(&plan->taps);
 	free(plan->out);
-	free(plan->row_extents);
+	free(plan->row_wide);
 	free(plan->samples);
 	free(plan->staging.memory);
 	pixels_free(&plan->pixels);
@@ -82,36 +82,37 @@ source_row(const struct source *src, u32 lanes, u32 t)
 	return src->ring + (place * lanes + t % lanes) * src->stride;
 }
 
-/* Where the rows that 'col' reaches are; returns the last of their tiles. */
-static u32
+/* Where the rows that 'col' reaches are, and the first and last of their tiles. */
+static void
 source_place_rows(const struct source *src, u32 lanes,
-		  const struct axis_column *col, float **out, u32 *first_ret)
+		  const struct axis_column *col, float **out, u32 *first_ret,
+		  u32 *last_ret)
 {
 	const u32 *const rows = src->across->rows + col->at;
-	u32 first = UINT32_MAX, last = 0;
+	const u32 num_rows = src->ring_tiles * lanes;
+	float *const ring = src->ring;
+	const size_t stride = src->stride;
+	u32 lo = UINT32_MAX, hi = 0;
 
-	for (u32 r = 0; r < col->num;) {
-		const u32 tile = rows[r] / lanes;
-		float *const base = source_row(src, lanes, tile * lanes);
-
-		first = min_u32(first, tile);
-		last = max_u32(last, tile);
-		for (; r < col->num && rows[r] - tile * lanes < lanes; r++)
-			out[r] = base + (rows[r] - tile * lanes) * src->stride;
+	for (u32 r = 0; r < col->num; r++) {
+		out[r] = ring + rows[r] % num_rows * stride;
+		lo = min_u32(lo, rows[r]);
+		hi = max_u32(hi, rows[r]);
 	}
-	*first_ret = first;
-	return last;
+	*first_ret = lo / lanes;
+	*last_ret = hi / lanes;
 }
 
-/* The extents of a tile are those of all rows of blocks that reach it. */
+/* A tile is as wide as any row of blocks that reaches it. */
 static void
-source_widen(struct source *src, u32 tile, const u8 *row_extents)
+source_widen(struct source *src, u32 tile, const u64 *row_wide)
 {
-	u8 *const extents =
-		src->extents + (size_t)tile % src->ring_tiles * src->num_vecs;
+	const u32 num_words = src->num_words;
+	u64 *const wide =
+		src->wide + (size_t)tile % src->ring_tiles * num_words;
 
-	for (u32 k = 0; k < src->num_vecs; k++)
-		extents[k] = (u8)max_u32(extents[k], row_extents[k]);
+	for (u32 k = 0; k < num_words; k++)
+		wide[k] |= row_wide[k];
 }
 
 /* Add the row of blocks to come to the tiles that it reaches. */
@@ -130,15 +131,14 @@ source_take_row(struct plan *plan, struct source *src,
 		.num = col->num,
 		.out = plan->out,
 		.coefs = (const float (*)[8])op->coefs + col->at,
-		.extents = plan->row_extents,
+		.wide = plan->row_wide,
 	};
-	u32 tile;
-	const u32 last =
-		source_place_rows(src, kernels->lanes, col, plan->out, &tile);
+	u32 tile, last;
 
+	source_place_rows(src, kernels->lanes, col, plan->out, &tile, &last);
 	kernels->across(&job);
-	for (; tile <= last; tile++)
-		source_widen(src, tile, plan->row_extents);
+	for (; col->num != 0 && tile <= last; tile++)
+		source_widen(src, tile, plan->row_wide);
 	src->next_row++;
 }
 
@@ -164,13 +164,13 @@ source_along(const struct plan *plan, const struct source *src, u32 tile,
 	     float *samples, bool add)
 {
 	const u32 lanes = plan->kernels->lanes;
-	u8 *const extents =
-		src->extents + (size_t)tile % src->ring_tiles * src->num_vecs;
+	u64 *const wide =
+		src->wide + (size_t)tile % src->ring_tiles * src->num_words;
 
 	source_clear_empty(plan, src, tile);
 	plan->kernels->along(samples, source_row(src, lanes, tile * lanes),
-			     src->stride, extents, src->along, add);
-	memset(extents, 0, src->num_vecs);
+			     src->stride, wide, src->along, add);
+	memset(wide, 0, src->num_words * sizeof(*wide));
 }
 
 /* Output row 'r' of an input of ones, if the operator saw all of it. */

@@ -32,14 +32,14 @@ struct source {
 
 	/*
 	 * Tiles that rows are being added to, [ring_tiles][lanes][stride], and
-	 * how many horizontal frequencies each vector of blocks has there,
-	 * [ring_tiles][num_vecs].
+	 * what across() has set for all rows of blocks that reached them,
+	 * [ring_tiles][num_words].
 	 */
 	float *ring;
-	u8 *extents;
-	size_t ring_capacity, extents_capacity;
+	u64 *wide;
+	size_t ring_capacity, wide_capacity;
+	u32 num_words;
 	u32 ring_tiles;
-	u32 num_vecs;  /* of a row, as far as it matters */
 	size_t stride; /* floats of these */
 	u32 next_row;  /* the block row to come */
 };
@@ -73,12 +73,12 @@ struct plan {
 	struct plan *next_spare;
 	struct staging staging;
 	bool bypass_cache; /* stage the output */
-	bool prefetch;   /* the rows to come are in memory, but not in cache */
-	u64 num_begun;   /* images, the clock of 'axes' */
-	float **out;     /* where the rows that a block row reaches are */
-	u8 *row_extents; /* of one row of blocks */
-	float *samples;  /* one tile of output: [row along][lane] */
-	size_t out_capacity, row_extents_capacity, samples_capacity;
+	bool prefetch;  /* the rows to come are in memory, but not in cache */
+	u64 num_begun;  /* images, the clock of 'axes' */
+	float **out;    /* where the rows that a block row reaches are */
+	u64 *row_wide;  /* of one row of blocks */
+	float *samples; /* one tile of output: [row along][lane] */
+	size_t out_capacity, row_wide_capacity, samples_capacity;
 
 	/* Operations that come before emission, see plan_pixels.c. */
 	u32 num_ops;
@@ -166,11 +166,20 @@ tile_end(const struct plan *plan, const struct target *t, u32 tile)
 	return min_u32(tile_first(plan, tile + 1), t->num_across);
 }
 
+/* Floats of 'num' blocks of a tile; emission reads, but does not use, some more. */
+static inline size_t
+tile_floats(const struct plan *plan, u32 num)
+{
+	const u32 lanes = plan->kernels->lanes;
+
+	return (size_t)ceil_div_u32(num, lanes) * lanes * 8 * lanes;
+}
+
 /* Floats of a tile of output. */
 static inline size_t
 tile_samples(const struct plan *plan, const struct target *t)
 {
-	return (size_t)t->num_along * 8 * plan->kernels->lanes;
+	return tile_floats(plan, t->num_along);
 }
 
 /* Input block rows [*first_ret, return) that 'tile' depends on. */

@@ -16,8 +16,6 @@ plan_set_ops(struct plan *plan, const struct dctload_geometry *g,
 {
 	const struct dctload_info *const info = &plan->info;
 	const bool tr = g->transpose != 0;
-	const size_t tile_size =
-		(size_t)o->width * plan->kernels->lanes; /* of the output */
 	u32 width, height;
 
 	plan->num_ops = g->num_ops;
@@ -33,8 +31,8 @@ plan_set_ops(struct plan *plan, const struct dctload_geometry *g,
 		steps_out_size(g->y, g->num_y, tr ? info->width : info->height);
 	if (!pixels_begin(&plan->pixels, info->num_components == 1 ? 1 : 3,
 			  width, height, o->layout == DCTLOAD_PLANES ? 1 : 0) ||
-	    !grow((void **)&plan->samples, &plan->samples_capacity, tile_size,
-		  sizeof(*plan->samples)))
+	    !grow((void **)&plan->samples, &plan->samples_capacity,
+		  tile_floats(plan, o->width / 8), sizeof(*plan->samples)))
 		return DCTLOAD_NO_MEMORY;
 	return DCTLOAD_OK;
 }

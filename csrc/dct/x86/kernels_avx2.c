@@ -37,9 +37,8 @@ load_steps(const s16 *const blocks[1], u32 v)
 		_mm_loadu_si128((const void *)(blocks[0] + 8 * v))));
 }
 
-/* How many rows, and leading columns, of a block are not all zero. */
-static KERNEL ALWAYS_INLINE void
-chunk_extents(const s16 *const blocks[1], u32 *rows_ret, u32 *cols_ret)
+static KERNEL ALWAYS_INLINE u32
+chunk_rows(const s16 *const blocks[1], bool *wide_ret)
 {
 	const s16 *const block = blocks[0];
 	const __m256i zero = _mm256_setzero_si256();
@@ -57,11 +56,8 @@ chunk_extents(const s16 *const blocks[1], u32 *rows_ret, u32 *cols_ret)
 				_mm256_cmpeq_epi8(bytes, zero)))
 			<< 32 * k;
 	}
-	*rows_ret = (71 - (u32)_lzcnt_u64(mask)) / 8;
-	mask |= mask >> 32;
-	mask |= mask >> 16;
-	mask = (mask | mask >> 8) & 0xFF;
-	*cols_ret = 32 - _lzcnt_u32((u32)mask);
+	*wide_ret = (mask & WIDE_COLUMNS) != 0;
+	return (71 - (u32)_lzcnt_u64(mask)) / 8;
 }
 
 static KERNEL ALWAYS_INLINE void

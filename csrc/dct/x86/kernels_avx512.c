@@ -43,9 +43,8 @@ load_steps(const s16 *const blocks[2], u32 v)
 	return _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(both));
 }
 
-/* How many rows, and leading columns, of two blocks are not all zero. */
-static KERNEL ALWAYS_INLINE void
-chunk_extents(const s16 *const blocks[2], u32 *rows_ret, u32 *cols_ret)
+static KERNEL ALWAYS_INLINE u32
+chunk_rows(const s16 *const blocks[2], bool *wide_ret)
 {
 	const __m512i upper = _mm512_or_si512(_mm512_loadu_si512(blocks[0]),
 					      _mm512_loadu_si512(blocks[1]));
@@ -54,12 +53,9 @@ chunk_extents(const s16 *const blocks[2], u32 *rows_ret, u32 *cols_ret)
 				_mm512_loadu_si512(blocks[1] + 32));
 	const u64 mask = _mm512_test_epi16_mask(upper, upper) |
 			 (u64)_mm512_test_epi16_mask(lower, lower) << 32;
-	u32 cols = (u32)(mask | mask >> 32);
 
-	cols |= cols >> 16;
-	cols = (cols | cols >> 8) & 0xFF;
-	*rows_ret = (71 - (u32)_lzcnt_u64(mask)) / 8;
-	*cols_ret = 32 - _lzcnt_u32(cols);
+	*wide_ret = (mask & WIDE_COLUMNS) != 0;
+	return (71 - (u32)_lzcnt_u64(mask)) / 8;
 }
 
 /* Rows k, k + 4, k + 8 and k + 12 of four floats each. */
