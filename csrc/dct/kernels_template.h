@@ -522,21 +522,10 @@ floor8(vec8d *x)
 	*x = CHOOSE8(*x, whole, less, whole);
 }
 
-/* The filters of eight rows: sample k of row r is at x[r] + k dx. */
+/* Of eight rows: where the first sample lies in the filter, and how many there are. */
 struct triangles {
-	vec8d x, dx, num; /* samples that are seen */
+	vec8d x, num;
 };
-
-/* The weights of sample 'k': max(0, 1 - |x|) where it is seen. */
-static KERNEL ALWAYS_INLINE void
-triangle8(vec8d *w, const struct triangles *t, u32 k)
-{
-	const vec8d at = t->x + t->dx * (double)k;
-	const vec8d down = 1 - at, up = 1 + at;
-
-	*w = CHOOSE8(down, up, down, up);
-	*w = (vec8d)((vec8l)*w & (*w > 0) & ((double)k < t->num));
-}
 
 /* Rows from 'j' on: the samples that their filters see; returns the first. */
 static KERNEL ALWAYS_INLINE void
@@ -558,44 +547,80 @@ triangles_begin(struct triangles *t, vec8d *first, const struct comp_step *cs,
 	b += 1;
 	clamp8(&b, lo, hi);
 	t->x = (a + 0.5 - centre) * cs->inv;
-	t->dx = cs->inv - (vec8d){ 0 };
 	t->num = b - a;
 	*first = a;
 }
 
+/* The weights of 'num' samples, at x + k dx: max(0, 1 - |x|), and their sum. */
+static KERNEL ALWAYS_INLINE float
+triangle_weights(float *w, float x, float dx, u32 num, u32 room)
+{
+	const vec8 iota = { 0, 1, 2, 3, 4, 5, 6, 7 };
+	vec8 sum = { 0 };
+
+	for (u32 k = 0; k < room; k += 8) {
+		const vec8 index = iota + (float)k;
+		const vec8 at = x + dx * index;
+		const vec8 up = 1 + at, down = 1 - at;
+		const vec8i falling = at > 0;
+		vec8 weights = (vec8)(((vec8i)down & falling) |
+				      ((vec8i)up & ~falling));
+
+		weights = (vec8)((vec8i)weights & (weights > 0) &
+				 (index < (float)num));
+		memcpy(w + k, &weights, sizeof(weights));
+		sum += weights;
+	}
+	sum += __builtin_shuffle(sum, (vec8i){ 4, 5, 6, 7, 0, 1, 2, 3 });
+	sum += __builtin_shuffle(sum, (vec8i){ 2, 3, 0, 1, 6, 7, 4, 5 });
+	return sum[0] + sum[1];
+}
+
+/* Row 'j', whose filter is at 'x' where it sees 'num' samples from 'first' on. */
+static KERNEL ALWAYS_INLINE void
+triangle_row(struct taps *t, const struct comp_step *cs, u32 j, u32 first,
+	     float x, u32 num, u32 room)
+{
+	float *const w = t->weights + t->at[j];
+	const float sum = triangle_weights(w, x, (float)cs->inv, num, room);
+	const float scale = 1 / sum;
+	u32 skip;
+
+	t->num[j] = 0;
+	if (!(sum >= (float)(MIN_WEIGHT * cs->stretch)))
+		return;
+	/* At the ends of its window a filter may be zero. */
+	skip = w[0] == 0;
+	t->num[j] = num - skip - (w[num - 1] == 0);
+	t->first[j] = first + skip;
+	t->at[j] += skip;
+	for (u32 k = 0; k < room; k += 8) {
+		vec8 weights;
+
+		memcpy(&weights, w + k, sizeof(weights));
+		weights *= scale;
+		memcpy(w + k, &weights, sizeof(weights));
+	}
+}
+
+/* Lanes are rows, to find where each filter is; then they are its samples. */
 static KERNEL void
 triangle_rows(struct taps *t, const struct comp_step *cs, u32 room)
 {
 	for (u32 j = 0; j < cs->out_size; j += 8) {
 		const u32 num_rows = min_u32(8, cs->out_size - j);
 		struct triangles tri;
-		vec8d first, w, sum = { 0 };
+		vec8i first, num;
+		vec8d a;
+		vec8 x;
 
-		triangles_begin(&tri, &first, cs, j);
-		for (u32 k = 0; k < room; k++) {
-			triangle8(&w, &tri, k);
-			sum += w;
-		}
-		for (u32 k = 0; k < room; k++) {
-			vec8 scaled;
-
-			triangle8(&w, &tri, k);
-			scaled = __builtin_convertvector(w / sum, vec8);
-			for (u32 r = 0; r < num_rows; r++)
-				t->weights[t->at[j + r] + k] = scaled[r];
-		}
-		for (u32 r = 0; r < num_rows; r++) {
-			const float *const row = t->weights + t->at[j + r];
-			const u32 n = (u32)tri.num[r], skip = row[0] == 0;
-
-			t->num[j + r] = 0;
-			if (!(sum[r] >= MIN_WEIGHT * cs->stretch))
-				continue;
-			/* At the ends of its window a filter may be zero. */
-			t->num[j + r] = n - skip - (row[n - 1] == 0);
-			t->first[j + r] = (u32)first[r] + skip;
-			t->at[j + r] += skip;
-		}
+		triangles_begin(&tri, &a, cs, j);
+		first = __builtin_convertvector(a, vec8i);
+		num = __builtin_convertvector(tri.num, vec8i);
+		x = __builtin_convertvector(tri.x, vec8);
+		for (u32 r = 0; r < num_rows; r++)
+			triangle_row(t, cs, j + r, (u32)first[r], x[r],
+				     (u32)num[r], room);
 	}
 }
 
