@@ -30,6 +30,7 @@ struct header {
 	size_t in_nbytes;
 	size_t pos; /* the next byte to read */
 	size_t error_offset;
+	size_t junk_pos; /* the first long junk, see header_note_junk(); or 0 */
 	struct dctload_limits limits;
 
 	struct dctload_info info;
@@ -58,6 +59,17 @@ enum header_event { HEADER_SCAN, HEADER_EOI, HEADER_END_OF_DATA };
  * segments.
  */
 enum dctload_status header_next(struct header *h, enum header_event *event_ret);
+
+/*
+ * Note 'nbytes' at 'pos' that belong to no segment.  One damaged marker turns a
+ * table, or a scan's header and its data, into such junk.  If it is long enough for
+ * that, the tables of earlier scans are in force no more: new ones may be lost.
+ */
+void header_note_junk(struct header *h, size_t pos, size_t nbytes);
+
+/* A table that a scan needs is bad or missing: after long junk, it was there. */
+enum dctload_status
+header_fail_table(struct header *h, size_t offset, enum dctload_status status);
 
 /* What dctload_read_info() says of the first event. */
 enum dctload_status

@@ -215,12 +215,16 @@ segment_check_leftover(struct image *im, const struct bitreader *bits)
 	const u64 nbits = (u64)(im->lane.end - im->lane.start) * 8;
 	const u32 padding = (u32)(-position & 7);
 	const u8 last = im->lane.start[position / 8];
+	const u8 *junk;
 
 	if (nbits - position < 8)
 		return DCTLOAD_OK;
 	if (padding != 0 && (u8)(last | 0xFF << padding) != 0xFF)
 		return image_fail_at_bit(im, position, DCTLOAD_EXCESS_DATA);
-	im->header.info.warnings |= DCTLOAD_WARN_JUNK;
+	junk = unstuff_locate(im->segment_in, im->segment_in_end,
+			      (position + padding) / 8);
+	header_note_junk(&im->header, (size_t)(junk - im->header.in),
+			 (nbits - position) / 8);
 	return DCTLOAD_OK;
 }
 
