@@ -432,9 +432,9 @@ def _odd_ends() -> dict[str, bytes]:
         "trailing-file": whole + whole,
         "trailing-zeros": whole + bytes(1000),
         "junk-after-scan": whole[:-2] + b"junk" + whole[-2:],
-        "junk-after-scan-long": whole[:-2] + b"junk" * 99 + whole[-2:],
+        "junk-after-scan-long": whole[:-2] + bytes(99) + whole[-2:],
         "junk-after-a-progression": encode_image(
-            grey, done, sof=SOF2, eoi=b"junk" * 99 + b"\xff\xd9"
+            grey, done, sof=SOF2, eoi=b"    " * 99 + b"\xff\xd9"
         ),
         "junk-of-7-in-a-progression-cut-short": encode_image(
             grey, done[:1], sof=SOF2, before={0: bytes(7)}

@@ -326,6 +326,8 @@ def _ends(files: Files) -> None:
     files["excess-blocks"] = file(data=longer)
     zeros = entropy_bytes([[*odd, (None, 0, 0, 7)]], TABLES) + bytes(5)
     files["excess-zero-bits-then-bytes"] = file(data=zeros)
+    files["excess-bytes"] = file(data=data + b"excesses")
+    files["excess-padding-of-two-kinds"] = file(data=data + bytes(99) + b" ")
     image = random_image(20, 20, S420)
     scans = one_each(image)
     whole = encode_image(image, scans)

@@ -203,28 +203,34 @@ segment_pass_scan(struct image *im)
 	}
 }
 
+/* One byte over and over: padding, as careless writers leave it. */
+static bool
+is_fill(const u8 *p, u64 nbytes)
+{
+	return memcmp(p, p + 1, nbytes - 1) == 0;
+}
+
 /*
  * Bits left in a segment whose MCUs are all decoded.  A last byte is filled up
  * with anything.  Whole bytes more are junk to libjpeg; if the last byte was not
- * filled up with ones, they rather are the rest of damaged data.
+ * filled up with ones, or they are more than its bit buffer swallows without a
+ * word and no padding, they rather are the rest of damaged data.
  */
 enum dctload_status
 segment_check_leftover(struct image *im, const struct bitreader *bits)
 {
 	const u64 position = bits_position(bits, im->lane.start);
 	const u64 nbits = (u64)(im->lane.end - im->lane.start) * 8;
+	const u64 nbytes = (nbits - position) / 8;
 	const u32 padding = (u32)(-position & 7);
 	const u8 last = im->lane.start[position / 8];
-	const u8 *junk;
 
-	if (nbits - position < 8)
+	if (nbytes == 0)
 		return DCTLOAD_OK;
-	if (padding != 0 && (u8)(last | 0xFF << padding) != 0xFF)
+	if ((padding != 0 && (u8)(last | 0xFF << padding) != 0xFF) ||
+	    (nbytes > 7 && !is_fill(im->lane.end - nbytes, nbytes)))
 		return image_fail_at_bit(im, position, DCTLOAD_EXCESS_DATA);
-	junk = unstuff_locate(im->segment_in, im->segment_in_end,
-			      (position + padding) / 8);
-	header_note_junk(&im->header, (size_t)(junk - im->header.in),
-			 (nbits - position) / 8);
+	im->header.info.warnings |= DCTLOAD_WARN_JUNK;
 	return DCTLOAD_OK;
 }
 
