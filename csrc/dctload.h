@@ -62,6 +62,7 @@ enum dctload_status {
 	DCTLOAD_BAD_RESTART = 111, /* a restart marker missing or out of turn */
 	DCTLOAD_EXCESS_DATA = 112, /* entropy-coded, after the last MCU */
 	DCTLOAD_NO_SCAN = 113,     /* no scan, or a component without one */
+	DCTLOAD_LOST_SEGMENT = 114, /* junk, and a scan or a table is missing */
 	DCTLOAD_ARITHMETIC = 200,
 	DCTLOAD_LOSSLESS = 201,
 	DCTLOAD_HIERARCHICAL = 202,

@@ -22,6 +22,7 @@ static const struct {
 	{ DCTLOAD_BAD_RESTART, "restart marker missing or out of turn" },
 	{ DCTLOAD_EXCESS_DATA, "data left over after the last MCU" },
 	{ DCTLOAD_NO_SCAN, "a component without a scan" },
+	{ DCTLOAD_LOST_SEGMENT, "junk where a scan or a table is missing" },
 	{ DCTLOAD_ARITHMETIC, "arithmetic coding is not supported" },
 	{ DCTLOAD_LOSSLESS, "lossless JPEG is not supported" },
 	{ DCTLOAD_HIERARCHICAL, "hierarchical JPEG is not supported" },

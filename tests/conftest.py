@@ -11,6 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+# The tests' tensors are small: torch's threads would mostly wait for each other, and
+# on a busy machine that takes five times the CPU. Before anything imports torch, and
+# for the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

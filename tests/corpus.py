@@ -432,6 +432,17 @@ def _odd_ends() -> dict[str, bytes]:
         "trailing-file": whole + whole,
         "trailing-zeros": whole + bytes(1000),
         "junk-after-scan": whole[:-2] + b"junk" + whole[-2:],
+        "junk-after-scan-long": whole[:-2] + bytes(99) + whole[-2:],
+        "junk-after-a-progression": encode_image(
+            grey, done, sof=SOF2, eoi=b"    " * 99 + b"\xff\xd9"
+        ),
+        "junk-of-7-in-a-progression-cut-short": encode_image(
+            grey, done[:1], sof=SOF2, before={0: bytes(7)}
+        ),
+        "junk-in-a-progression": encode_image(
+            grey, done, sof=SOF2, before={1: bytes(99)}
+        ),
+        "trailing-a-progression": encode_image(grey, done, sof=SOF2, tail=bytes(99)),
     }
 
 
@@ -441,6 +452,7 @@ def _odd_middles() -> dict[str, bytes]:
     empty = segment(COM, b"", length=0)
     return {
         "junk-at-head": encode_image(image, scans, head=b"junk"),
+        "junk-at-head-long": encode_image(image, scans, head=b"junk" * 99),
         "junk-stuffed": encode_image(image, scans, head=b"\xff\0j"),
         "junk-before-tables": encode_image(image, scans, before={0: b"\0\1"}),
         "junk-between-scans": encode_image(image, plan, before={2: b"\0\1\2"}),

@@ -16,10 +16,12 @@ from jpegimage import (
     encode_image,
     interleaved,
     one_each,
+    progression,
     random_image,
 )
 from jpegwriter import (
     COM,
+    DAC,
     DHT,
     DNL,
     DQT,
@@ -324,6 +326,8 @@ def _ends(files: Files) -> None:
     files["excess-blocks"] = file(data=longer)
     zeros = entropy_bytes([[*odd, (None, 0, 0, 7)]], TABLES) + bytes(5)
     files["excess-zero-bits-then-bytes"] = file(data=zeros)
+    files["excess-bytes"] = file(data=data + b"excesses")
+    files["excess-padding-of-two-kinds"] = file(data=data + bytes(99) + b" ")
     image = random_image(20, 20, S420)
     scans = one_each(image)
     whole = encode_image(image, scans)
@@ -358,6 +362,37 @@ def _restarts(files: Files) -> None:
     files["progressive-restart-lost"] = data.replace(rst[0], b"", 1)
 
 
+def _lost_segments(files: Files) -> None:
+    """A marker turned into other bytes, so that a scan or a table is gone."""
+    image = random_image(30, 21, S420)
+
+    def lose(data: bytes, marker: int, became: bytes) -> bytes:
+        at = data.rindex(bytes([0xFF, marker]))
+        return data[:at] + became + data[at + 2 :]
+
+    whole = encode_image(image, progression(image), sof=SOF2)
+    for name, became in {
+        "junk": b"\x7f\xda",
+        "stuffing": b"\xff\x00",
+        "restart": b"\xff\xd2",
+        "app10": b"\xff\xea",
+        "eoi": b"\xff\xd9",
+    }.items():
+        files[f"lost-scan-became-{name}"] = lose(whole, SOS, became)
+    apart = encode_image(image, one_each(image))
+    files["lost-scan-not-interleaved"] = lose(apart, SOS, b"\x7f\xda")
+    files["lost-table-after-scan"] = lose(apart, DHT, b"\x7f\xc4")
+    files["lost-table-became-dac"] = lose(apart, DHT, b"\xff\xcc")
+    between = {2: part("segment", COM, b"between") + corpus.dqt(0, image.qtables[1])}
+    image.components = [Component(c.id, c.h, c.v, 0) for c in image.components]
+    apart = encode_image(image, one_each(image), before=between)
+    files["lost-table-after-comment"] = lose(apart, DHT, b"\x7f\xc4")
+    files["lost-quantisation-table"] = lose(apart, DQT, b"\x7f\xdb")
+    files["lost-tables-of-t81"] = file(dht=b"\x7f" + PARTS["dht"][1:])
+    files["dac-of-odd-length"] = file(dht=PARTS["dht"] + part("segment", DAC, b"\0"))
+    files["dac-of-slot-32"] = file(dht=PARTS["dht"] + part("segment", DAC, b"\x20\0"))
+
+
 _BAD: list[Callable[[Files], None]] = [
     _starts,
     _lengths,
@@ -370,6 +405,7 @@ _BAD: list[Callable[[Files], None]] = [
     _values,
     _ends,
     _restarts,
+    _lost_segments,
 ]
 
 

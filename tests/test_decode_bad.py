@@ -2,6 +2,7 @@
 
 import sys
 import time
+from itertools import combinations
 from pathlib import Path
 
 import ccore
@@ -13,7 +14,7 @@ import oracle
 import pytest
 import variants
 from conftest import jpeg_bytes, picture
-from jpegwriter import SOF0, SOF2
+from jpegwriter import APP0, COM, DNL, EOI, RST0, SOF0, SOF2
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -33,6 +34,7 @@ SILENT_IN_LIBJPEG = {
     "BAD_RUN",
     "BAD_SCAN",
     "NO_SCAN",
+    "LOST_SEGMENT",
     "EXCESS_DATA",
     "BAD_RESTART",
     "ARITHMETIC",
@@ -102,6 +104,42 @@ def test_no_truncation_goes_unnoticed(name):
         assert outcome.status == ("TRUNCATED" if n >= 2 else "NOT_JPEG"), n
     for n in (len(whole) - 2, len(whole) - 1):
         assert judge(whole[:n], decoder).warnings == ("no EOI",)
+
+
+def marker_places(data: bytes) -> list[int]:
+    """Where the markers of a file's segments are, from the first after SOI."""
+    places, at = [], 2
+    while data[at + 1] != EOI:
+        if data[at] != 0xFF or data[at + 1] == 0 or data[at + 1] & 0xF8 == RST0:
+            at += 1
+            continue
+        places.append(at)
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return places
+
+
+SKIPPED = {*range(APP0, APP0 + 16), COM, DNL}  # segments that nobody misses
+
+
+@pytest.mark.parametrize("name", [*SMALL, "huffman-std-not-interleaved"])
+def test_no_damaged_marker_changes_a_coefficient(name):
+    """One bit or two: refused, or the same; libjpeg decodes what is left."""
+    whole, decoder = corpus.good()[name], ccore.Decoder()
+    want, num_refused = decoder.decode(whole).digest(), 0
+    masks = [
+        sum(1 << i for i in bits) for n in (1, 2) for bits in combinations(range(16), n)
+    ]
+    for at in marker_places(whole):
+        for mask in masks:
+            marker = int.from_bytes(whole[at : at + 2], "big") ^ mask
+            if marker >> 8 == 0xFF and marker & 0xFF in SKIPPED:
+                continue
+            outcome = decoder.decode(
+                whole[:at] + marker.to_bytes(2, "big") + whole[at + 2 :]
+            )
+            assert not outcome.ok or outcome.digest() == want, (at, f"{marker:04x}")
+            num_refused += not outcome.ok
+    assert num_refused > 500
 
 
 def cut_inside_segment(answer: oracle.Answer) -> bool:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-# Far above what is usual here: nobody should run into these while working.
-MAX_FILE, MAX_LIBRARY_FILE = 800, 550
-MAX_C_FUNCTION, MAX_PYTHON_FUNCTION = 62, 60
+# Above what is usual here: nobody should run into these while working.
+MAX_C_FILE, MAX_LIBRARY_FILE, MAX_OTHER_FILE = 600, 525, 700
+MAX_PUBLIC_HEADER = 640  # half of it is what users have to know
+MAX_C_FUNCTION, MAX_PYTHON_FUNCTION = 55, 55
 WORDS = r"\b(TODO|FIXME|XXX|HACK)\b"
 
 
@@ -38,7 +39,8 @@ def test_c_files_have_a_licence_and_fit_in_a_head(path):
     lines = path.read_text(encoding="ascii").splitlines()
     assert lines[0] == "/* SPDX-License-Identifier: MIT */"
     if not path.name.endswith("_template.h"):
-        assert len(lines) <= MAX_FILE
+        public = path.name == "dctload.h"
+        assert len(lines) <= (MAX_PUBLIC_HEADER if public else MAX_C_FILE)
 
 
 def c_functions(text):
@@ -67,7 +69,7 @@ def test_the_function_counter_sees_functions():
 def test_python_files_and_functions_are_short(path):
     text = path.read_text()
     library = path.is_relative_to(ROOT / "dctload")
-    assert len(text.splitlines()) <= (MAX_LIBRARY_FILE if library else MAX_FILE)
+    assert len(text.splitlines()) <= (MAX_LIBRARY_FILE if library else MAX_OTHER_FILE)
     long = {}
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):

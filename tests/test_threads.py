@@ -20,12 +20,13 @@ THREADS = [0, 1, 4]
 MISSING = b"/nonexistent/a.jpg"
 
 
-@pytest.fixture
-def files(jpeg_samples, tmp_path):
+@pytest.fixture(scope="module")
+def files(jpeg_samples, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
     paths = []
-    for i in range(24):
+    for i in range(8):
         for name, data in jpeg_samples.items():
-            path = tmp_path / f"{i}-{name}.jpg"
+            path = folder / f"{i}-{name}.jpg"
             path.write_bytes(data)
             paths.append(os.fsencode(path))
     return paths
@@ -109,8 +110,7 @@ class TestWork:
             batch = Batch(len(files))
             batch.set_paths(files)
             engine.submit_read(batch, len(files))
-            del batch
-            gc.collect()
+            del batch  # no cycle holds it
 
 
 def test_a_view_of_the_items_keeps_the_batch():

@@ -138,6 +138,31 @@ read_dht(struct header *h)
 	return DCTLOAD_OK;
 }
 
+/*
+ * DAC (T.81 B.2.4.3) means nothing to Huffman codes.  It is one flipped bit away
+ * from DHT, though, so look at it as libjpeg does.
+ */
+static enum dctload_status
+read_dac(struct header *h)
+{
+	struct segment seg;
+	const size_t start = h->pos;
+	enum dctload_status status = take_segment(h, &seg);
+
+	if (status != DCTLOAD_OK)
+		return status;
+	if (seg.nbytes % 2 != 0)
+		return fail_at(h, start, DCTLOAD_BAD_LENGTH);
+	for (size_t i = 0; i < seg.nbytes; i += 2) {
+		const u32 index = seg.data[i], value = seg.data[i + 1];
+
+		if (index >= 32 || (index < 16 && (value & 15) > value >> 4))
+			return fail_at(h, offset_of(h, &seg.data[i]),
+				       DCTLOAD_BAD_MARKER);
+	}
+	return DCTLOAD_OK;
+}
+
 static enum dctload_status
 read_dri(struct header *h)
 {
@@ -151,51 +176,6 @@ read_dri(struct header *h)
 		return fail_at(h, start, DCTLOAD_BAD_LENGTH);
 	h->restart_interval = load_be16(seg.data);
 	return DCTLOAD_OK;
-}
-
-void
-info_lay_out_grids(struct dctload_info *info)
-{
-	for (u32 c = 0; c < info->num_components; c++) {
-		struct dctload_component *const comp = &info->components[c];
-
-		comp->width = ceil_div_u32(info->width * comp->h, info->h_max);
-		comp->height =
-			ceil_div_u32(info->height * comp->v, info->v_max);
-		comp->blocks_w = ceil_div_u32(comp->width, 8);
-		comp->blocks_h = ceil_div_u32(comp->height, 8);
-	}
-}
-
-static size_t
-component_nbytes(const struct dctload_component *comp)
-{
-	return (size_t)comp->blocks_w * comp->blocks_h * BLOCK_NBYTES;
-}
-
-size_t
-info_coefs_nbytes(const struct dctload_info *info)
-{
-	size_t nbytes = 0;
-
-	for (u32 c = 0; c < info->num_components; c++)
-		nbytes += component_nbytes(&info->components[c]);
-	return nbytes;
-}
-
-void
-info_place_planes(const struct dctload_info *info, void *memory,
-		  s16 *planes[DCTLOAD_MAX_COMPONENTS])
-{
-	u8 *p = memory;
-
-	for (u32 c = 0; c < DCTLOAD_MAX_COMPONENTS; c++) {
-		planes[c] = NULL;
-		if (c >= info->num_components)
-			continue;
-		planes[c] = (s16 *)(void *)p;
-		p += component_nbytes(&info->components[c]);
-	}
 }
 
 /* The size of every grid, and the limits on them. */
@@ -291,6 +271,14 @@ find_component(const struct header *h, u32 num_found, u8 id)
 	return c;
 }
 
+enum dctload_status
+header_fail_table(struct header *h, size_t offset, enum dctload_status status)
+{
+	if (h->junk_pos != 0)
+		return fail_at(h, h->junk_pos, DCTLOAD_LOST_SEGMENT);
+	return fail_at(h, offset, status);
+}
+
 /* A component's table is the one in force at its first scan, as in libjpeg. */
 static enum dctload_status
 latch_quant_table(struct header *h, u32 c)
@@ -342,7 +330,7 @@ read_sos(struct header *h)
 			(u32)h->info.components[c].h * h->info.components[c].v;
 		status = latch_quant_table(h, c);
 		if (status != DCTLOAD_OK)
-			return fail_at(h, offset_of(h, p), status);
+			return header_fail_table(h, offset_of(h, p), status);
 	}
 	if (n > 1 && num_blocks > MAX_MCU_BLOCKS)
 		return fail_at(h, start + 2, DCTLOAD_BAD_SCAN);
@@ -368,6 +356,21 @@ read_app_or_com(struct header *h, u32 marker)
 	return DCTLOAD_OK;
 }
 
+void
+header_note_junk(struct header *h, size_t pos, size_t nbytes)
+{
+	h->info.warnings |= DCTLOAD_WARN_JUNK;
+	if (nbytes < MIN_SOS_NBYTES)
+		return;
+	if (h->junk_pos == 0)
+		h->junk_pos = pos;
+	if (h->info.num_scans == 0)
+		return;
+	memset(h->dc, 0, sizeof(h->dc));
+	memset(h->ac, 0, sizeof(h->ac));
+	memset(h->has_quant, 0, sizeof(h->has_quant));
+}
+
 /*
  * Find the next marker; 0 at the end of the data.  Fill bytes (0xFF) before it
  * are legal (T.81 B.1.1.2), anything else is junk, which libjpeg skips too.
@@ -377,24 +380,21 @@ next_marker(struct header *h)
 {
 	const u8 *const in = h->in;
 	size_t pos = h->pos;
-	bool junk = false;
+	size_t junk_end = pos;
 
 	for (;;) {
-		while (pos < h->in_nbytes && in[pos] != 0xFF) {
-			junk = true;
-			pos++;
-		}
+		while (pos < h->in_nbytes && in[pos] != 0xFF)
+			junk_end = ++pos;
 		while (pos < h->in_nbytes && in[pos] == 0xFF)
 			pos++;
 		if (pos >= h->in_nbytes)
 			break;
 		if (in[pos] != 0)
 			break;
-		junk = true; /* a stuffed zero: no marker */
-		pos++;
+		junk_end = ++pos; /* a stuffed zero: no marker */
 	}
-	if (junk)
-		h->info.warnings |= DCTLOAD_WARN_JUNK;
+	if (junk_end != h->pos)
+		header_note_junk(h, h->pos, junk_end - h->pos);
 	h->pos = pos;
 	return pos < h->in_nbytes ? in[h->pos++] : 0;
 }
@@ -430,6 +430,7 @@ read_segment(struct header *h, u32 marker)
 	case MARKER_DRI:
 		return read_dri(h);
 	case MARKER_DAC:
+		return read_dac(h);
 	case MARKER_DNL:
 		return take_ignorable_segment(h, &seg);
 	case MARKER_DHP:
@@ -468,7 +469,8 @@ header_begin(struct header *h, const u8 *in, size_t in_nbytes,
 
 /*
  * Camera streams leave out the tables of T.81 K.3.  As in libjpeg they stand in
- * for slots 0 and 1 of a sequential file if nothing is there at the first scan.
+ * for slots 0 and 1 of a sequential file if nothing is there at the first scan,
+ * and nothing in it may have been tables that were not left out.
  */
 static void
 default_tables(struct header *h)
@@ -516,7 +518,8 @@ header_next(struct header *h, enum header_event *event_ret)
 		if (status != DCTLOAD_OK)
 			return status;
 		h->info.color = (u8)metadata_guess_color(&h->info);
-		if (!h->info.progressive && h->info.num_scans == 1)
+		if (!h->info.progressive && h->info.num_scans == 1 &&
+		    h->junk_pos == 0)
 			default_tables(h);
 		*event_ret = HEADER_SCAN;
 		return DCTLOAD_OK;

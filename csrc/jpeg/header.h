@@ -4,6 +4,7 @@
 #define DCTLOAD_HEADER_H
 
 #include "../common.h"
+#include "info.h"
 #include "markers.h"
 
 /* A Huffman table as DHT states it: 16 counts, then the symbols. */
@@ -30,6 +31,7 @@ struct header {
 	size_t in_nbytes;
 	size_t pos; /* the next byte to read */
 	size_t error_offset;
+	size_t junk_pos; /* the first long junk, see header_note_junk(); or 0 */
 	struct dctload_limits limits;
 
 	struct dctload_info info;
@@ -59,6 +61,17 @@ enum header_event { HEADER_SCAN, HEADER_EOI, HEADER_END_OF_DATA };
  */
 enum dctload_status header_next(struct header *h, enum header_event *event_ret);
 
+/*
+ * Note 'nbytes' at 'pos' that belong to no segment.  One damaged marker turns a
+ * table, or a scan's header and its data, into such junk.  If it is long enough for
+ * that, the tables of earlier scans are in force no more: new ones may be lost.
+ */
+void header_note_junk(struct header *h, size_t pos, size_t nbytes);
+
+/* A table that a scan needs is bad or missing: after long junk, it was there. */
+enum dctload_status
+header_fail_table(struct header *h, size_t offset, enum dctload_status status);
+
 /* What dctload_read_info() says of the first event. */
 enum dctload_status
 header_finish_info(struct header *h, enum dctload_status status,
@@ -70,28 +83,6 @@ static inline bool
 scan_is_interleaved(const struct scan_header *scan)
 {
 	return scan->num_components > 1;
-}
-
-/* Bytes of the coefficients that 'info' describes. */
-size_t info_coefs_nbytes(const struct dctload_info *info);
-
-/* Point planes[] into 'memory', component after component. */
-void info_place_planes(const struct dctload_info *info, void *memory,
-		       s16 *planes[DCTLOAD_MAX_COMPONENTS]);
-
-/* Sizes and grids of the components, from the image's size and sampling. */
-void info_lay_out_grids(struct dctload_info *info);
-
-static inline u32
-info_mcus_w(const struct dctload_info *info)
-{
-	return ceil_div_u32(info->width, 8u * info->h_max);
-}
-
-static inline u32
-info_mcus_h(const struct dctload_info *info)
-{
-	return ceil_div_u32(info->height, 8u * info->v_max);
 }
 
 #endif /* DCTLOAD_HEADER_H */

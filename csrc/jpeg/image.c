@@ -348,6 +348,9 @@ begin_scan(struct image *im)
 	release_tables(im);
 	for (u32 i = 0; i < scan->num_components; i++) {
 		status = acquire_tables(im, i);
+		if (status == DCTLOAD_BAD_HUFFMAN_TABLE)
+			return header_fail_table(&im->header, im->header.pos,
+						 status);
 		if (status != DCTLOAD_OK)
 			return image_fail_at(im, data, status);
 	}
@@ -396,6 +399,23 @@ has_every_component(const struct image *im)
 	return true;
 }
 
+/*
+ * Where a scan may have been that the image lacks, as junk or behind an EOI that
+ * comes early; 0: nowhere.
+ */
+static size_t
+find_lost_scan(const struct image *im, enum header_event event)
+{
+	const struct header *const h = &im->header;
+
+	if (is_complete(im))
+		return 0;
+	if (h->junk_pos == 0 && event == HEADER_EOI &&
+	    h->in_nbytes - h->pos >= MIN_SOS_NBYTES)
+		return h->pos;
+	return h->junk_pos;
+}
+
 /* EOI, or the data end, or what is left of them makes no sense. */
 static enum dctload_status
 finish_file(struct image *im, enum header_event event)
@@ -403,7 +423,10 @@ finish_file(struct image *im, enum header_event event)
 	struct header *const h = &im->header;
 	const bool may_lack_data =
 		(im->job->flags & DCTLOAD_ALLOW_TRUNCATED) != 0;
+	const size_t lost = find_lost_scan(im, event);
 
+	if (lost != 0)
+		return image_fail_at(im, h->in + lost, DCTLOAD_LOST_SEGMENT);
 	if (event == HEADER_EOI) {
 		if (h->pos != h->in_nbytes)
 			h->info.warnings |= DCTLOAD_WARN_TRAILING;

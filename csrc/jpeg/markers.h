@@ -40,5 +40,6 @@ enum jpeg_marker {
 #define NUM_TABLE_SLOTS 4 /* of each kind (T.81 B.2.4) */
 #define MAX_MCU_BLOCKS 10 /* in an interleaved MCU (T.81 B.2.3) */
 #define MAX_SAMPLING 4
+#define MIN_SOS_NBYTES 8 /* after the marker, for one component (T.81 B.2.3) */
 
 #endif /* DCTLOAD_MARKERS_H */

@@ -204,9 +204,21 @@ segment_pass_scan(struct image *im)
 }
 
 /*
+ * Bytes of the file behind a scan: few enough for libjpeg's bit buffer to swallow
+ * them without a word, or one over and over, as careless writers pad.
+ */
+static bool
+is_harmless(const u8 *p, const u8 *end)
+{
+	const size_t nbytes = (size_t)(end - p);
+
+	return nbytes < 8 || memcmp(p, p + 1, nbytes - 1) == 0;
+}
+
+/*
  * Bits left in a segment whose MCUs are all decoded.  A last byte is filled up
  * with anything.  Whole bytes more are junk to libjpeg; if the last byte was not
- * filled up with ones, they rather are the rest of damaged data.
+ * filled up with ones, or they are many, they rather are the rest of damaged data.
  */
 enum dctload_status
 segment_check_leftover(struct image *im, const struct bitreader *bits)
@@ -215,10 +227,14 @@ segment_check_leftover(struct image *im, const struct bitreader *bits)
 	const u64 nbits = (u64)(im->lane.end - im->lane.start) * 8;
 	const u32 padding = (u32)(-position & 7);
 	const u8 last = im->lane.start[position / 8];
+	const u8 *junk;
 
 	if (nbits - position < 8)
 		return DCTLOAD_OK;
-	if (padding != 0 && (u8)(last | 0xFF << padding) != 0xFF)
+	junk = unstuff_locate(im->segment_in, im->segment_in_end,
+			      (position + padding) / 8);
+	if ((padding != 0 && (u8)(last | 0xFF << padding) != 0xFF) ||
+	    !is_harmless(junk, im->segment_in_end))
 		return image_fail_at_bit(im, position, DCTLOAD_EXCESS_DATA);
 	im->header.info.warnings |= DCTLOAD_WARN_JUNK;
 	return DCTLOAD_OK;

@@ -130,7 +130,8 @@ def fuzz(args) -> int:
 
 def replay(args) -> int:
     """Run targets on stored files: under ASan and UBSan, or for another CPU."""
-    cc, flags = os.environ.get("CC", "cc"), ["-O1", *SANITIZE]
+    # -O0: the seeds take a second or two, optimising the core under ASan half a minute.
+    cc, flags = os.environ.get("CC", "cc"), ["-O0", *SANITIZE]
     config, emulator, targets = "replay", [], args.targets
     if args.arch:
         cc, flags, config = f"{args.arch}-linux-gnu-gcc", ["-O2"], f"replay-{args.arch}"

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* info.h - grids of blocks and MCUs, from an image's size and sampling */
+#ifndef DCTLOAD_INFO_H
+#define DCTLOAD_INFO_H
+
+#include "../common.h"
+
+/* Bytes of the coefficients that 'info' describes. */
+size_t info_coefs_nbytes(const struct dctload_info *info);
+
+/* Point planes[] into 'memory', component after component. */
+void info_place_planes(const struct dctload_info *info, void *memory,
+		       s16 *planes[DCTLOAD_MAX_COMPONENTS]);
+
+/* Sizes and grids of the components, from the image's size and sampling. */
+void info_lay_out_grids(struct dctload_info *info);
+
+static inline u32
+info_mcus_w(const struct dctload_info *info)
+{
+	return ceil_div_u32(info->width, 8u * info->h_max);
+}
+
+static inline u32
+info_mcus_h(const struct dctload_info *info)
+{
+	return ceil_div_u32(info->height, 8u * info->v_max);
+}
+
+#endif /* DCTLOAD_INFO_H */
