@@ -13,6 +13,8 @@
 
 #if ARCH_X86_64
 #include <immintrin.h>
+#elif ARCH_ARM64
+#include <arm_neon.h>
 #endif
 
 typedef void (*move_block_fn)(s16 *dst, s16 *src, s32 dc);
@@ -56,7 +58,7 @@ reorder_portable(const struct reorder *r)
 	return reorder_with(r, move_portable);
 }
 
-#if ARCH_X86_64
+#if ARCH_X86_64 || ARCH_ARM64
 /* Natural position i takes zigzag coefficient natural_to_zigzag[i]. */
 static const _Alignas(64) u16 natural_to_zigzag[BLOCK_COEFS] = {
 	0,  1,  5,  6,  14, 15, 27, 28, 2,  4,  7,  13, 16, 26, 29, 42,
@@ -64,7 +66,9 @@ static const _Alignas(64) u16 natural_to_zigzag[BLOCK_COEFS] = {
 	10, 19, 23, 32, 39, 45, 52, 54, 20, 22, 33, 38, 46, 51, 55, 60,
 	21, 34, 37, 47, 50, 56, 59, 61, 35, 36, 48, 49, 57, 58, 62, 63,
 };
+#endif
 
+#if ARCH_X86_64
 /*
  * Two rows at a time.  A shuffle picks, for both, what one eighth of the zigzag
  * has of them; these eighths have something:
@@ -204,6 +208,49 @@ reorder_avx512(const struct reorder *r)
 	return r->bypass_cache ? reorder_with(r, move_past_cache_avx512) :
 				 reorder_with(r, move_cached_avx512);
 }
+#elif ARCH_ARM64
+/* Half of a block. */
+static ALWAYS_INLINE uint8x16x4_t
+load_half_neon(const s16 *src)
+{
+	uint8x16x4_t half;
+
+	for (u32 i = 0; i < 4; i++)
+		half.val[i] = vreinterpretq_u8_s16(vld1q_s16(src + 8 * i));
+	return half;
+}
+
+/*
+ * An instruction picks bytes from half a block, and gives zero, or leaves what is
+ * there, for those of the other half.
+ */
+static ALWAYS_INLINE void
+move_neon(s16 *dst, s16 *src, s32 dc)
+{
+	uint8x16x4_t lo = load_half_neon(src);
+	const uint8x16x4_t hi = load_half_neon(src + 32);
+
+	lo.val[0] = vreinterpretq_u8_s16(
+		vsetq_lane_s16((s16)dc, vreinterpretq_s16_u8(lo.val[0]), 0));
+	for (u32 v = 0; v < 8; v++) {
+		const uint16x8_t k = vld1q_u16(natural_to_zigzag + 8 * v);
+		/* Coefficient k is bytes 2 k and 2 k + 1. */
+		const uint8x16_t pick = vreinterpretq_u8_u16(
+			vmlaq_n_u16(vdupq_n_u16(0x0100), k, 0x0202));
+		const uint8x16_t row =
+			vqtbx4q_u8(vqtbl4q_u8(lo, pick), hi,
+				   vsubq_u8(pick, vdupq_n_u8(64)));
+
+		vst1q_s16(dst + 8 * v, vreinterpretq_s16_u8(row));
+		vst1q_s16(src + 8 * v, vdupq_n_s16(0));
+	}
+}
+
+static bool
+reorder_neon(const struct reorder *r)
+{
+	return reorder_with(r, move_neon);
+}
 #endif
 
 bool
@@ -214,6 +261,9 @@ reorder_blocks(const struct reorder *r)
 		return reorder_avx512(r);
 	if (cpu_has(CPU_AVX2))
 		return reorder_avx2(r);
+#elif ARCH_ARM64
+	if (cpu_has(CPU_NEON))
+		return reorder_neon(r);
 #endif
 	return reorder_portable(r);
 }
