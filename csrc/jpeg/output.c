@@ -100,6 +100,7 @@ reserve_nonzero(struct image *im)
 	for (u32 c = 0; c < info->num_components; c++)
 		n += (size_t)info->components[c].blocks_w *
 		     info->components[c].blocks_h;
+	n += 7; /* they are looked at by eights */
 	if (n > im->nonzero_capacity) {
 		free(im->nonzero);
 		im->nonzero = malloc(n * sizeof(*im->nonzero));

@@ -37,24 +37,24 @@ is_forgiven(const struct progressive_scan *s, const struct bitreader *br)
 	return s->zero_fill && is_past_end(s, br);
 }
 
-/* The next symbol; -1 if the bits are no code. */
-static ALWAYS_INLINE s32
-next_symbol(struct progressive_scan *s, struct bitreader *br,
+/*
+ * The next symbol << 8 and its code's length; 0 if the bits are no code.  They
+ * stay, so that its extra bits can be consumed with it, in one step.
+ */
+static ALWAYS_INLINE u32
+peek_symbol(struct progressive_scan *s, struct bitreader *br,
 	    const struct huff_codes *codes)
 {
 	u32 found;
 
 	bits_refill(br);
 	found = huff_find(codes, br->buf);
-	if (unlikely(found == 0)) {
-		if (!s->zero_fill ||
-		    bits_position(br, s->start) + MAX_CODE_BITS <=
-			    (u64)(s->end - s->start) * 8)
-			return -1;
-		found = MAX_CODE_BITS; /* symbol 0, as in libjpeg */
-	}
-	bits_consume(br, found & 0xFF);
-	return (s32)(found >> 8);
+	if (likely(found != 0))
+		return found;
+	if (!s->zero_fill || bits_position(br, s->start) + MAX_CODE_BITS <=
+				     (u64)(s->end - s->start) * 8)
+		return 0;
+	return MAX_CODE_BITS; /* symbol 0, as in libjpeg */
 }
 
 /* The next 'n' bits, at most 16, as a number. */
@@ -73,13 +73,14 @@ static ALWAYS_INLINE enum dctload_status
 decode_dc_first(struct progressive_scan *s, struct bitreader *br, u32 i,
 		s32 *pred, s16 *block)
 {
-	const s32 size = next_symbol(s, br, s->dc[i]);
+	const u32 found = peek_symbol(s, br, s->dc[i]);
+	const u32 len = found & 0xFF, size = found >> 8;
 	s32 value;
 
-	if (unlikely(size < 0))
+	if (unlikely(found == 0))
 		return fail(s, br, DCTLOAD_BAD_CODE);
-	*pred += huff_extend(br->buf, (u32)size);
-	bits_consume(br, (u32)size);
+	*pred += huff_extend(br->buf << len, size);
+	bits_consume(br, len + size);
 	value = (s32)((u32)*pred << s->header->al);
 	if (unlikely(*pred != (s16)*pred || value != (s16)value))
 		return fail(s, br, DCTLOAD_BAD_COEFFICIENT);
@@ -140,11 +141,14 @@ decode_dc_mcu(struct progressive_scan *s, struct bitreader *br, u32 mcu,
 
 /* ---- AC, first scan of a band (T.81 G.1.2.2) --------------------------- */
 
-/* Blocks of an end-of-band run of category 'run', but for this one. */
+/* Consume an end-of-band symbol of category 'run': how many blocks it ends. */
 static ALWAYS_INLINE u32
-next_eob_run(struct bitreader *br, u32 run)
+take_eob_run(struct bitreader *br, u32 len, u32 run)
 {
-	return (1u << run) - 1 + next_bits(br, run);
+	const u32 extra = (u32)(br->buf << len >> 1 >> (63 - run));
+
+	bits_consume(br, len + run);
+	return (1u << run) + extra;
 }
 
 /* A block and which of its coefficients are not zero. */
@@ -160,26 +164,31 @@ decode_ac_first(struct progressive_scan *s, struct bitreader *br,
 	const u32 al = s->header->al, se = s->header->se;
 
 	for (u32 k = s->header->ss; k <= se; k++) {
-		const s32 symbol = next_symbol(s, br, s->ac);
-		const u32 run = (u32)symbol >> 4, size = (u32)symbol & 15;
+		const u32 found = peek_symbol(s, br, s->ac);
+		const u32 run = found >> 12, size = found >> 8 & 15;
+		u32 len = found & 0xFF;
 		s32 value;
 
-		if (unlikely(symbol < 0))
+		if (unlikely(found == 0))
 			return fail(s, br, DCTLOAD_BAD_CODE);
 		k += run;
 		if (size == 0) {
-			if (run == 15)
-				continue; /* sixteen zeros */
-			*eob_run = next_eob_run(br, run);
-			break;
+			if (run != 15) {
+				*eob_run = take_eob_run(br, len, run) - 1;
+				break;
+			}
+			bits_consume(br, len);
+			continue; /* sixteen zeros */
 		}
 		if (unlikely(k > se)) {
+			bits_consume(br, len);
+			len = 0;
 			if (!is_forgiven(s, br))
 				return fail(s, br, DCTLOAD_BAD_RUN);
 			k = min_u32(k, BLOCK_COEFS - 1);
 		}
-		value = (s32)((u32)huff_extend(br->buf, size) << al);
-		bits_consume(br, size);
+		value = (s32)((u32)huff_extend(br->buf << len, size) << al);
+		bits_consume(br, len + size);
 		if (unlikely(value != (s16)value))
 			return fail(s, br, DCTLOAD_BAD_COEFFICIENT);
 		block->coefs[LANE(k)] = (s16)value;
@@ -218,12 +227,12 @@ STATIC_ASSERT(REFILL_MIN_BITS >= MAX_CODE_BITS + 1 + 32);
 /* The band has no new coefficients from 'todo' on. */
 static ALWAYS_INLINE void
 refine_rest(struct bitreader *br, const struct ac_block *block, u64 todo,
-	    struct refinement *r, bool has_pdep)
+	    struct refinement *r, const struct refine_ops *ops)
 {
 	const u64 which = todo & *block->nonzero;
 
 	bits_refill(br);
-	r->grow |= next_corrections(br, which, has_pdep);
+	r->grow |= next_corrections(br, which, ops->has_pdep);
 }
 
 /*
@@ -241,29 +250,56 @@ forgiven_place(const struct progressive_scan *s, const struct ac_block *block,
 	return BIT(LANE(k));
 }
 
-/* A block that begins with a symbol: what it gets, to '*r'. */
+/*
+ * A block begins with several end-of-band symbols, and none of the blocks has
+ * anything to correct: take them for one run.  One by one, a file that has a bit
+ * for each block and nothing else would take far too long.
+ */
+static ALWAYS_INLINE bool
+pass_empty_blocks(const struct progressive_scan *s, struct bitreader *br,
+		  const struct ac_block *block, u32 max, u64 band, u32 *eob_run,
+		  const struct refine_ops *ops)
+{
+	const u32 eobs = s->ac->eobs[br->buf >> (64 - EOB_TABLE_BITS)];
+	const u32 n = EOB_NUM_BLOCKS(eobs);
+
+	if (likely((eobs & EOB_SEVERAL) == 0) || n > max ||
+	    ops->find_touched(block->nonzero, n, band) << (64 - n) != 0)
+		return false;
+	bits_consume(br, EOB_NBITS(eobs));
+	*eob_run = n;
+	return true;
+}
+
+/* A block, of 'max', that begins with a symbol: what it gets, to '*r'. */
 static ALWAYS_INLINE enum dctload_status
 decode_ac_refine(struct progressive_scan *s, struct bitreader *br,
-		 const struct ac_block *block, u64 band, u32 *eob_run,
-		 struct refinement *r, bool has_pdep)
+		 const struct ac_block *block, u32 max, u64 band, u32 *eob_run,
+		 struct refinement *r, const struct refine_ops *ops)
 {
 	const u64 nonzero = *block->nonzero;
 	u64 todo = band;
 
 	while (todo != 0) {
-		const s32 symbol = next_symbol(s, br, s->ac);
-		const u32 run = (u32)symbol >> 4, size = (u32)symbol & 15;
+		const u32 found = peek_symbol(s, br, s->ac);
+		const u32 run = found >> 12, size = found >> 8 & 15;
+		const u32 len = found & 0xFF;
 		u64 place, passed = todo;
 		u64 positive = 0; /* all ones if the new one is */
 
-		if (unlikely(symbol < 0))
+		if (unlikely(found == 0))
 			return fail(s, br, DCTLOAD_BAD_CODE);
 		if (size == 0 && run != 15) {
 			/* This block is the first of the run. */
-			*eob_run = next_eob_run(br, run) + 1;
-			refine_rest(br, block, todo, r, has_pdep);
+			if (todo == band &&
+			    pass_empty_blocks(s, br, block, max, band, eob_run,
+					      ops))
+				return DCTLOAD_OK;
+			*eob_run = take_eob_run(br, len, run);
+			refine_rest(br, block, todo, r, ops);
 			return DCTLOAD_OK;
 		}
+		bits_consume(br, len);
 		if (size != 0) {
 			/* libjpeg warns and takes it for 1. */
 			if (unlikely(size != 1 && !is_forgiven(s, br)))
@@ -271,7 +307,7 @@ decode_ac_refine(struct progressive_scan *s, struct bitreader *br,
 			/* As a mask: any branch on a sign is half wrong. */
 			positive = -(u64)next_bits(br, 1);
 		}
-		place = find_place(todo & ~nonzero, run, has_pdep);
+		place = find_place(todo & ~nonzero, run, ops->has_pdep);
 		if (likely(place != 0))
 			passed = todo & -(place << 1);
 		/*
@@ -280,7 +316,7 @@ decode_ac_refine(struct progressive_scan *s, struct bitreader *br,
 		 */
 		if ((passed & nonzero) != 0)
 			r->grow |= next_corrections(br, passed & nonzero,
-						    has_pdep);
+						    ops->has_pdep);
 		todo &= place - 1;
 		if (unlikely(place == 0)) {
 			todo = 0;
@@ -345,70 +381,80 @@ decode_first_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
 	while (i < end && status == DCTLOAD_OK) {
 		const struct ac_block block = ac_block_at(s, i);
 		u32 eob_run = 0; /* blocks to come without coefficients */
+		u32 eobs;
 
-		status = decode_ac_first(s, br, &block, &eob_run);
+		bits_refill(br);
+		eobs = s->ac->eobs[br->buf >> (64 - EOB_TABLE_BITS)];
+		if (eobs != 0 && EOB_NUM_BLOCKS(eobs) <= end - i) {
+			bits_consume(br, EOB_NBITS(eobs));
+			i += EOB_NUM_BLOCKS(eobs);
+		} else {
+			status = decode_ac_first(s, br, &block, &eob_run);
+			i += 1 + min_u32(eob_run, end - i - 1);
+		}
 		if (status == DCTLOAD_OK)
 			status = check_end(s, br);
-		i += 1 + min_u32(eob_run, end - i - 1);
 	}
 	return status;
 }
 
 /*
- * How many of 'n' blocks from 'words' on have nothing that a band refines.  A
- * scan of two bytes can pass over all blocks of an image, and a file can have
- * hundreds of such scans.
+ * Blocks [i, i + n) of an end-of-band run: corrections are all they get.  A scan of
+ * two bytes can pass over all blocks of an image, and a file can have hundreds of
+ * such scans.
  */
-static ALWAYS_INLINE u32
-count_untouched(const u64 *words, u32 n, u64 band)
+static ALWAYS_INLINE void
+refine_eob_run(struct progressive_scan *s, struct bitreader *br, u32 i, u32 n,
+	       u64 band, const struct refine_ops *ops)
 {
-	u32 i = 0;
+	const u64 *const words = s->nonzero[s->header->component[0]];
+	const s16 step = (s16)(1 << s->header->al);
 
-	for (; i + 8 <= n; i += 8) {
-		u64 any = 0;
+	while (n != 0 && !is_past_end(s, br)) {
+		const u32 num = min_u32(n, 64);
+		u64 left = ops->find_touched(words + i, num, band) &
+			   ~(u64)0 >> (64 - num);
 
-		for (u32 k = 0; k < 8; k++)
-			any |= words[i + k];
-		if ((any & band) != 0)
-			break;
+		for (; left != 0; left &= left - 1) {
+			const struct ac_block block =
+				ac_block_at(s, i + (u32)__builtin_ctzll(left));
+			struct refinement r = { 0 };
+
+			refine_rest(br, &block, band, &r, ops);
+			ops->refine(block.coefs, step, &r, band);
+		}
+		i += num;
+		n -= num;
 	}
-	while (i < n && (words[i] & band) == 0)
-		i++;
-	return i;
 }
 
 static ALWAYS_INLINE enum dctload_status
 decode_refined_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
-		      u32 end, refine_fn refine, bool has_pdep)
+		      u32 end, const struct refine_ops *ops)
 {
 	const u32 ss = s->header->ss, se = s->header->se;
 	const u64 band = ~(u64)0 >> ss & ~(u64)0 << LANE(se);
-	u32 eob_run = 0; /* blocks to come without new coefficients */
+	const s16 step = (s16)(1 << s->header->al);
 	enum dctload_status status = DCTLOAD_OK;
 
-	for (; i < end && status == DCTLOAD_OK; i++) {
-		struct ac_block block = ac_block_at(s, i);
+	while (i < end && status == DCTLOAD_OK) {
+		const struct ac_block block = ac_block_at(s, i);
 		struct refinement r = { 0 };
+		u32 eob_run = 0; /* this block and those to come */
 
-		if (eob_run != 0) {
-			const u32 n = count_untouched(
-				block.nonzero, min_u32(eob_run, end - i), band);
-
-			i += n;
-			eob_run -= n;
-			if (i == end)
-				break;
-			block = ac_block_at(s, i);
-		}
-		if (eob_run == 0)
-			status = decode_ac_refine(s, br, &block, band, &eob_run,
-						  &r, has_pdep);
-		else
-			refine_rest(br, &block, band, &r, has_pdep);
-		eob_run -= eob_run != 0;
+		status = decode_ac_refine(s, br, &block, end - i, band,
+					  &eob_run, &r, ops);
 		if ((r.grow | r.plus | r.minus) != 0)
-			refine(block.coefs, (s16)(1 << s->header->al), &r);
+			ops->refine(block.coefs, step, &r,
+				    band | r.plus | r.minus);
 		*block.nonzero |= r.plus | r.minus;
+		i++;
+		if (eob_run > 1) {
+			const u32 n = min_u32(eob_run - 1, end - i);
+
+			refine_eob_run(s, br, i, n, band, ops);
+			i += n;
+		}
 		if (status == DCTLOAD_OK)
 			status = check_end(s, br);
 	}
@@ -417,8 +463,8 @@ decode_refined_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
 
 /* The bit reader is a local, so that it stays in registers. */
 static ALWAYS_INLINE enum dctload_status
-decode_segment(struct progressive_scan *s, u32 mcu, u32 end, refine_fn refine,
-	       bool has_pdep)
+decode_segment(struct progressive_scan *s, u32 mcu, u32 end,
+	       const struct refine_ops *ops)
 {
 	struct bitreader br = s->bits;
 	enum dctload_status status;
@@ -428,8 +474,7 @@ decode_segment(struct progressive_scan *s, u32 mcu, u32 end, refine_fn refine,
 	else if (s->header->ah == 0)
 		status = decode_first_blocks(s, &br, mcu, end);
 	else
-		status = decode_refined_blocks(s, &br, mcu, end, refine,
-					       has_pdep);
+		status = decode_refined_blocks(s, &br, mcu, end, ops);
 	s->bits = br;
 	return status;
 }
@@ -437,7 +482,7 @@ decode_segment(struct progressive_scan *s, u32 mcu, u32 end, refine_fn refine,
 static enum dctload_status
 decode_segment_portable(struct progressive_scan *s, u32 mcu, u32 end)
 {
-	return decode_segment(s, mcu, end, refine_portable, false);
+	return decode_segment(s, mcu, end, &ops_portable);
 }
 
 #if ARCH_X86_64
@@ -447,19 +492,19 @@ decode_segment_portable(struct progressive_scan *s, u32 mcu, u32 end)
 static TARGET_AVX2 enum dctload_status
 decode_segment_pdep(struct progressive_scan *s, u32 mcu, u32 end)
 {
-	return decode_segment(s, mcu, end, refine_avx2, true);
+	return decode_segment(s, mcu, end, &ops_pdep);
 }
 
 static TARGET_AVX512 enum dctload_status
 decode_segment_avx512(struct progressive_scan *s, u32 mcu, u32 end)
 {
-	return decode_segment(s, mcu, end, refine_avx512, true);
+	return decode_segment(s, mcu, end, &ops_avx512);
 }
 
 static TARGET_AVX2 enum dctload_status
 decode_segment_avx2(struct progressive_scan *s, u32 mcu, u32 end)
 {
-	return decode_segment(s, mcu, end, refine_avx2, false);
+	return decode_segment(s, mcu, end, &ops_avx2);
 }
 
 #endif
