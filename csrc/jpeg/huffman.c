@@ -62,9 +62,9 @@ make_codes(struct huff_codes *codes, const struct huff_table *table)
 static u16
 count_eobs(const struct huff_codes *codes, u64 bits)
 {
-	u32 nbits = 0, num_blocks = 0, num = 0;
+	u32 nbits = 0, num_blocks = 0, num_single = 0;
 
-	for (;; num++) {
+	for (;;) {
 		const u32 found = huff_find(codes, bits << nbits);
 		const u32 run = found >> 12, size = found >> 8 & 15;
 		const u32 len = found & 0xFF;
@@ -72,11 +72,12 @@ count_eobs(const struct huff_codes *codes, u64 bits)
 		if (found == 0 || size != 0 || run == 15 ||
 		    nbits + len + run > EOB_TABLE_BITS)
 			break;
+		num_single += run == 0 && num_single == num_blocks;
 		num_blocks += 1u << run;
 		num_blocks += (u32)(bits << (nbits + len) >> 1 >> (63 - run));
 		nbits += len + run;
 	}
-	return (u16)(num_blocks << 8 | (num > 1 ? EOB_SEVERAL : 0) | nbits);
+	return (u16)(num_blocks << 8 | num_single << 4 | nbits);
 }
 
 void

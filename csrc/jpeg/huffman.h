@@ -17,12 +17,12 @@ struct huff_ref;
  *   base[len]    add to a code of 'len' bits: its place in 'symbols'
  *   eobs[x]      x: the next EOB_TABLE_BITS bits.  As many end-of-band symbols as
  *                they begin with, extra bits included: blocks << 8 that they end,
- *                a flag if they are several, and their bits.
+ *                how many symbols from the first on end one block, and all bits.
  */
 #define CODE_TABLE_BITS 9
 #define EOB_TABLE_BITS 6
-#define EOB_SEVERAL 0x80
-#define EOB_NBITS(e) ((e) & 0x7F)
+#define EOB_NBITS(e) ((e) & 15)
+#define EOB_NUM_SINGLE(e) ((u32)(e) >> 4 & 15)
 #define EOB_NUM_BLOCKS(e) ((u32)(e) >> 8) /* 63 at most */
 struct huff_codes {
 	u16 eobs[1 << EOB_TABLE_BITS]; /* see huff_need_eobs() */

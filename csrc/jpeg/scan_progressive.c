@@ -151,6 +151,13 @@ take_eob_run(struct bitreader *br, u32 len, u32 run)
 	return (1u << run) + extra;
 }
 
+/* A symbol that ends a band; 0, which is none, does not. */
+static ALWAYS_INLINE bool
+is_eob(u32 found)
+{
+	return found != 0 && (found >> 8 & 15) == 0 && found >> 12 != 15;
+}
+
 /* A block and which of its coefficients are not zero. */
 struct ac_block {
 	s16 *coefs;
@@ -251,37 +258,18 @@ forgiven_place(const struct progressive_scan *s, const struct ac_block *block,
 }
 
 /*
- * A block begins with several end-of-band symbols, and none of the blocks has
- * anything to correct: take them for one run.  One by one, a file that has a bit
- * for each block and nothing else would take far too long.
+ * A block, of 'max', that begins with 'found', which is not the end of its band:
+ * what it gets, to '*r'.
  */
-static ALWAYS_INLINE bool
-pass_empty_blocks(const struct progressive_scan *s, struct bitreader *br,
-		  const struct ac_block *block, u32 max, u64 band, u32 *eob_run,
-		  const struct refine_ops *ops)
-{
-	const u32 eobs = s->ac->eobs[br->buf >> (64 - EOB_TABLE_BITS)];
-	const u32 n = EOB_NUM_BLOCKS(eobs);
-
-	if (likely((eobs & EOB_SEVERAL) == 0) || n > max ||
-	    ops->find_touched(block->nonzero, n, band) << (64 - n) != 0)
-		return false;
-	bits_consume(br, EOB_NBITS(eobs));
-	*eob_run = n;
-	return true;
-}
-
-/* A block, of 'max', that begins with a symbol: what it gets, to '*r'. */
 static ALWAYS_INLINE enum dctload_status
-decode_ac_refine(struct progressive_scan *s, struct bitreader *br,
-		 const struct ac_block *block, u32 max, u64 band, u32 *eob_run,
+decode_ac_refine(struct progressive_scan *s, struct bitreader *br, u32 found,
+		 const struct ac_block *block, u64 band, u32 *eob_run,
 		 struct refinement *r, const struct refine_ops *ops)
 {
 	const u64 nonzero = *block->nonzero;
 	u64 todo = band;
 
-	while (todo != 0) {
-		const u32 found = peek_symbol(s, br, s->ac);
+	for (;;) {
 		const u32 run = found >> 12, size = found >> 8 & 15;
 		const u32 len = found & 0xFF;
 		u64 place, passed = todo;
@@ -289,12 +277,8 @@ decode_ac_refine(struct progressive_scan *s, struct bitreader *br,
 
 		if (unlikely(found == 0))
 			return fail(s, br, DCTLOAD_BAD_CODE);
-		if (size == 0 && run != 15) {
+		if (is_eob(found)) {
 			/* This block is the first of the run. */
-			if (todo == band &&
-			    pass_empty_blocks(s, br, block, max, band, eob_run,
-					      ops))
-				return DCTLOAD_OK;
 			*eob_run = take_eob_run(br, len, run);
 			refine_rest(br, block, todo, r, ops);
 			return DCTLOAD_OK;
@@ -330,6 +314,9 @@ decode_ac_refine(struct progressive_scan *s, struct bitreader *br,
 			r->plus |= place & positive;
 			r->minus |= place & ~positive;
 		}
+		if (todo == 0)
+			break;
+		found = peek_symbol(s, br, s->ac);
 	}
 	return DCTLOAD_OK;
 }
@@ -364,12 +351,17 @@ decode_dc_mcus(struct progressive_scan *s, struct bitreader *br, u32 mcu,
 
 /* AC scans have one component, so an MCU is a block. */
 static ALWAYS_INLINE struct ac_block
-ac_block_at(const struct progressive_scan *s, u32 i)
+ac_block_at(const struct ac_block *first, u32 i)
+{
+	return (struct ac_block){ first->coefs + (size_t)i * BLOCK_COEFS,
+				  first->nonzero + i };
+}
+static ALWAYS_INLINE struct ac_block
+first_ac_block(const struct progressive_scan *s)
 {
 	const u32 c = s->header->component[0];
 
-	return (struct ac_block){ s->grid[c] + (size_t)i * BLOCK_COEFS,
-				  &s->nonzero[c][i] };
+	return (struct ac_block){ s->grid[c], s->nonzero[c] };
 }
 
 static ALWAYS_INLINE enum dctload_status
@@ -377,9 +369,10 @@ decode_first_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
 		    u32 end)
 {
 	enum dctload_status status = DCTLOAD_OK;
+	const struct ac_block first = first_ac_block(s);
 
 	while (i < end && status == DCTLOAD_OK) {
-		const struct ac_block block = ac_block_at(s, i);
+		const struct ac_block block = ac_block_at(&first, i);
 		u32 eob_run = 0; /* blocks to come without coefficients */
 		u32 eobs;
 
@@ -405,19 +398,28 @@ decode_first_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
  */
 static ALWAYS_INLINE void
 refine_eob_run(struct progressive_scan *s, struct bitreader *br, u32 i, u32 n,
-	       u64 band, const struct refine_ops *ops)
+	       const struct ac_block first, s16 step, u64 band,
+	       const struct refine_ops *ops)
 {
-	const u64 *const words = s->nonzero[s->header->component[0]];
-	const s16 step = (s16)(1 << s->header->al);
+	const u64 *const words = first.nonzero;
 
+	/* Looking for them would be mispredicted more than it saves. */
+	if (n == 1) {
+		const struct ac_block block = ac_block_at(&first, i);
+		struct refinement r = { 0 };
+
+		refine_rest(br, &block, band, &r, ops);
+		ops->refine(block.coefs, step, &r, band);
+		return;
+	}
 	while (n != 0 && !is_past_end(s, br)) {
 		const u32 num = min_u32(n, 64);
 		u64 left = ops->find_touched(words + i, num, band) &
 			   ~(u64)0 >> (64 - num);
 
 		for (; left != 0; left &= left - 1) {
-			const struct ac_block block =
-				ac_block_at(s, i + (u32)__builtin_ctzll(left));
+			const struct ac_block block = ac_block_at(
+				&first, i + (u32)__builtin_ctzll(left));
 			struct refinement r = { 0 };
 
 			refine_rest(br, &block, band, &r, ops);
@@ -428,6 +430,24 @@ refine_eob_run(struct progressive_scan *s, struct bitreader *br, u32 i, u32 n,
 	}
 }
 
+/*
+ * A block is nothing but an EOB of its own, and so were some before it: how many of
+ * up to 'max' blocks are, as far as a look-up goes.
+ */
+static ALWAYS_INLINE u32
+count_empty_blocks(const struct huff_codes *codes, u64 bits, const u64 *words,
+		   u32 max, u64 band, const struct refine_ops *ops)
+{
+	const u32 eobs = codes->eobs[bits >> (64 - EOB_TABLE_BITS)];
+	const u64 touched = ops->find_touched(words, 8, band) | BIT(8);
+	const u32 n = min_u32(EOB_NUM_SINGLE(eobs), max);
+
+	return max_u32(1, min_u32(n, (u32)__builtin_ctzll(touched)));
+}
+
+/* So many in a row, and it pays to look for more. */
+#define EMPTY_STREAK 4
+
 static ALWAYS_INLINE enum dctload_status
 decode_refined_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
 		      u32 end, const struct refine_ops *ops)
@@ -436,25 +456,45 @@ decode_refined_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
 	const u64 band = ~(u64)0 >> ss & ~(u64)0 << LANE(se);
 	const s16 step = (s16)(1 << s->header->al);
 	enum dctload_status status = DCTLOAD_OK;
+	u32 streak = 0;
+	const struct ac_block first = first_ac_block(s);
 
 	while (i < end && status == DCTLOAD_OK) {
-		const struct ac_block block = ac_block_at(s, i);
-		struct refinement r = { 0 };
-		u32 eob_run = 0; /* this block and those to come */
+		const struct ac_block block = ac_block_at(&first, i);
+		const u32 found = peek_symbol(s, br, s->ac);
+		u32 eob_run = 0; /* from here on */
+		u32 n;
 
-		status = decode_ac_refine(s, br, &block, end - i, band,
-					  &eob_run, &r, ops);
-		if ((r.grow | r.plus | r.minus) != 0)
-			ops->refine(block.coefs, step, &r,
-				    band | r.plus | r.minus);
-		*block.nonzero |= r.plus | r.minus;
-		i++;
-		if (eob_run > 1) {
-			const u32 n = min_u32(eob_run - 1, end - i);
+		if (is_eob(found)) {
+			const u64 which = *block.nonzero & band;
 
-			refine_eob_run(s, br, i, n, band, ops);
-			i += n;
+			streak = (streak + 1) &
+				 -(u32)((which | found >> 8) == 0);
+			if (unlikely(streak >= EMPTY_STREAK)) {
+				n = count_empty_blocks(s->ac, br->buf,
+						       block.nonzero, end - i,
+						       band, ops);
+				bits_consume(br, n * (found & 0xFF));
+				i += n;
+			} else {
+				eob_run = take_eob_run(br, found & 0xFF,
+						       found >> 12);
+			}
+		} else {
+			struct refinement r = { 0 };
+
+			status = decode_ac_refine(s, br, found, &block, band,
+						  &eob_run, &r, ops);
+			if ((r.grow | r.plus | r.minus) != 0)
+				ops->refine(block.coefs, step, &r,
+					    band | r.plus | r.minus);
+			*block.nonzero |= r.plus | r.minus;
+			i++;
+			eob_run -= eob_run != 0;
 		}
+		n = min_u32(eob_run, end - i);
+		refine_eob_run(s, br, i, n, first, step, band, ops);
+		i += n;
 		if (status == DCTLOAD_OK)
 			status = check_end(s, br);
 	}
