@@ -121,11 +121,28 @@ reserve_nonzero(struct image *im)
 static bool
 can_bypass_cache(const struct image *im)
 {
-	bool aligned = im->job->bypass_cache;
+	bool aligned = im->job->planes != NULL && im->job->bypass_cache;
 
-	for (u32 c = 0; c < im->header.info.num_components; c++)
-		aligned &= (uintptr_t)im->grid[c] % 64 == 0;
+	for (u32 c = 0; aligned && c < im->header.info.num_components; c++)
+		aligned = (uintptr_t)im->job->planes[c] % 64 == 0;
 	return aligned;
+}
+
+/*
+ * The scans of a progressive file go over its blocks again and again, so better in
+ * memory of our own, that the image before has left in the cache, than in planes
+ * that have to be fetched.  Of larger images neither stays.
+ */
+#define MAX_CACHED_NBYTES (4u << 20)
+
+static bool
+can_order_past_cache(const struct image *im)
+{
+	const struct dctload_info *const info = &im->header.info;
+
+	return info->progressive && !job_has_region(im->job) &&
+	       info_coefs_nbytes(info) <= MAX_CACHED_NBYTES &&
+	       can_bypass_cache(im);
 }
 
 /*
@@ -150,17 +167,24 @@ choose_grids(struct image *im)
 	im->streaming = im->job->planes == NULL && single_scan;
 	if (im->job->planes == NULL)
 		plan_window_needed(im->plan, &im->wanted);
-	if (im->job->planes == NULL || im->copies_window) {
+	im->orders_past_cache = can_order_past_cache(im);
+	if (im->job->planes == NULL || im->copies_window ||
+	    im->orders_past_cache) {
 		if (!allocate_grids(im))
 			return DCTLOAD_NO_MEMORY;
 	} else {
 		use_planes(im);
 		im->reorder.bypass_cache = can_bypass_cache(im);
 	}
+	im->reorder.bypass_cache |= im->orders_past_cache;
 	if (single_scan)
 		return DCTLOAD_OK;
 	if (info->progressive && !reserve_nonzero(im))
 		return DCTLOAD_NO_MEMORY;
+	for (u32 c = 0; c < info->num_components; c++)
+		im->progressive.out[c] = im->orders_past_cache ?
+						 im->job->planes[c] :
+						 im->grid[c];
 	for (u32 c = 0; c < info->num_components; c++)
 		memset(im->grid[c], 0,
 		       (size_t)im->grid_width[c] * im->grid_height[c] *

@@ -568,26 +568,28 @@ progressive_decode(struct progressive_scan *s, u32 mcu, u32 num_mcus)
 
 /* Blocks from lanes to natural order; most of them have few coefficients. */
 static void
-order_blocks(s16 *block, const u64 *nonzero, size_t num_blocks)
+order_blocks(s16 *out, const s16 *in, const u64 *nonzero, size_t num_blocks)
 {
-	for (; num_blocks-- != 0; block += BLOCK_COEFS, nonzero++) {
+	for (size_t i = 0; i < num_blocks; i++) {
 		s16 lanes[BLOCK_COEFS];
 
-		memcpy(lanes, block, sizeof(lanes));
-		memset(block, 0, BLOCK_NBYTES);
-		block[0] = lanes[DC_LANE];
-		for (u64 left = *nonzero; left != 0; left &= left - 1) {
+		memcpy(lanes, in + i * BLOCK_COEFS, sizeof(lanes));
+		memset(out, 0, BLOCK_NBYTES);
+		out[0] = lanes[DC_LANE];
+		for (u64 left = nonzero[i]; left != 0; left &= left - 1) {
 			const u32 lane = (u32)__builtin_ctzll(left);
 
-			block[zigzag_to_natural[LANE(lane)]] = lanes[lane];
+			out[zigzag_to_natural[LANE(lane)]] = lanes[lane];
 		}
+		out += BLOCK_COEFS;
 	}
 }
 
 #if ARCH_X86_64
 static TARGET_AVX512 void
-order_blocks_avx512(s16 *block, size_t num_blocks)
+order_blocks_avx512(s16 *out, const s16 *in, size_t num_blocks)
 {
+	const bool bypass_cache = out != in;
 	_Alignas(64) u16 lane_of[BLOCK_COEFS];
 	__m512i pick_lo, pick_hi;
 
@@ -595,14 +597,21 @@ order_blocks_avx512(s16 *block, size_t num_blocks)
 		lane_of[zigzag_to_natural[k]] = (u16)LANE(k);
 	pick_lo = _mm512_load_si512(lane_of);
 	pick_hi = _mm512_load_si512(lane_of + 32);
-	for (; num_blocks-- != 0; block += BLOCK_COEFS) {
-		const __m512i lo = _mm512_loadu_si512(block);
-		const __m512i hi = _mm512_loadu_si512(block + 32);
+	for (; num_blocks-- != 0; in += BLOCK_COEFS, out += BLOCK_COEFS) {
+		const __m512i lo = _mm512_loadu_si512(in);
+		const __m512i hi = _mm512_loadu_si512(in + 32);
+		const __m512i upper =
+			_mm512_permutex2var_epi16(lo, pick_lo, hi);
+		const __m512i lower =
+			_mm512_permutex2var_epi16(lo, pick_hi, hi);
 
-		_mm512_storeu_si512(block,
-				    _mm512_permutex2var_epi16(lo, pick_lo, hi));
-		_mm512_storeu_si512(block + 32,
-				    _mm512_permutex2var_epi16(lo, pick_hi, hi));
+		if (bypass_cache) {
+			_mm512_stream_si512((void *)out, upper);
+			_mm512_stream_si512((void *)(out + 32), lower);
+		} else {
+			_mm512_storeu_si512(out, upper);
+			_mm512_storeu_si512(out + 32, lower);
+		}
 	}
 }
 #endif
@@ -617,10 +626,10 @@ progressive_finish(struct progressive_scan *s)
 
 #if ARCH_X86_64
 		if (cpu_has(CPU_BMI2) && cpu_has(CPU_AVX512)) {
-			order_blocks_avx512(s->grid[c], n);
+			order_blocks_avx512(s->out[c], s->grid[c], n);
 			continue;
 		}
 #endif
-		order_blocks(s->grid[c], s->nonzero[c], n);
+		order_blocks(s->out[c], s->grid[c], s->nonzero[c], n);
 	}
 }
