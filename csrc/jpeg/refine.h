@@ -53,16 +53,11 @@ highest_bit(u64 x)
 
 /* The bit of 'mask' that has 'n' above it; 0 if there are no more. */
 static ALWAYS_INLINE u64
-find_place(u64 mask, u32 n, bool has_pdep)
+find_place(u64 mask, u32 n)
 {
-	if (has_pdep) {
-		const u32 num_bits = (u32)__builtin_popcountll(mask);
+	const u32 num_bits = (u32)__builtin_popcountll(mask);
 
-		return n < num_bits ? deposit(BIT(num_bits - 1 - n), mask) : 0;
-	}
-	for (; n != 0 && mask != 0; n--)
-		mask &= ~highest_bit(mask);
-	return mask != 0 ? highest_bit(mask) : 0;
+	return n < num_bits ? deposit(BIT(num_bits - 1 - n), mask) : 0;
 }
 
 /* What differs from CPU to CPU. */

@@ -231,6 +231,43 @@ next_corrections(struct bitreader *br, u64 which, bool has_pdep)
 }
 STATIC_ASSERT(REFILL_MIN_BITS >= MAX_CODE_BITS + 1 + 32);
 
+/*
+ * From the first of 'todo' on, pass 'run' zeros and what is between them, which is
+ * corrected: the place of the zero that follows, or 0 if there is none.
+ */
+static ALWAYS_INLINE u64
+pass_zeros(struct bitreader *br, u64 todo, u64 nonzero, u32 run, u64 *grow,
+	   const struct refine_ops *ops)
+{
+	u64 place, passed = todo, left = todo & nonzero;
+	u32 n = 0;
+
+	if (ops->has_pdep) {
+		place = find_place(todo & ~nonzero, run);
+		if (likely(place != 0))
+			passed = todo & -(place << 1);
+		/*
+		 * Three times out of four there is none, and then the next
+		 * symbol need not wait for the count.
+		 */
+		if ((passed & nonzero) != 0)
+			*grow |= next_corrections(br, passed & nonzero, true);
+		return place;
+	}
+	/* As if all were zeros, and one further for each that is not. */
+	place = highest_bit(todo) >> run;
+	while (left != 0 && highest_bit(left) >= place) {
+		const u64 here = highest_bit(left);
+
+		if (unlikely(n++ == 32))
+			bits_refill(br);
+		*grow |= here & -(u64)next_bits(br, 1);
+		left &= ~here;
+		place >>= 1;
+	}
+	return place & todo;
+}
+
 /* The band has no new coefficients from 'todo' on. */
 static ALWAYS_INLINE void
 refine_rest(struct bitreader *br, const struct ac_block *block, u64 todo,
@@ -272,7 +309,7 @@ decode_ac_refine(struct progressive_scan *s, struct bitreader *br, u32 found,
 	for (;;) {
 		const u32 run = found >> 12, size = found >> 8 & 15;
 		const u32 len = found & 0xFF;
-		u64 place, passed = todo;
+		u64 place;
 		u64 positive = 0; /* all ones if the new one is */
 
 		if (unlikely(found == 0))
@@ -291,16 +328,7 @@ decode_ac_refine(struct progressive_scan *s, struct bitreader *br, u32 found,
 			/* As a mask: any branch on a sign is half wrong. */
 			positive = -(u64)next_bits(br, 1);
 		}
-		place = find_place(todo & ~nonzero, run, ops->has_pdep);
-		if (likely(place != 0))
-			passed = todo & -(place << 1);
-		/*
-		 * Three times out of four there is none, and then the next
-		 * symbol need not wait for the count.
-		 */
-		if ((passed & nonzero) != 0)
-			r->grow |= next_corrections(br, passed & nonzero,
-						    ops->has_pdep);
+		place = pass_zeros(br, todo, nonzero, run, &r->grow, ops);
 		todo &= place - 1;
 		if (unlikely(place == 0)) {
 			todo = 0;
