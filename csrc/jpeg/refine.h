@@ -73,24 +73,35 @@ struct refine_ops {
 	bool has_pdep;
 };
 
-static ALWAYS_INLINE void
-add_steps(s16 *coefs, s32 step, u64 which, bool away_from_zero)
-{
-	for (; which != 0; which &= which - 1) {
-		s16 *const coef = &coefs[__builtin_ctzll(which)];
-		const s32 sign = away_from_zero ? *coef >> 15 : 0;
+/* Eight lanes; compilers make of it what the CPU has. */
+typedef s16 lanes8 __attribute__((vector_size(16)));
 
-		*coef = (s16)(*coef + ((step ^ sign) - sign));
-	}
+static ALWAYS_INLINE lanes8
+lanes8_of(u64 word, u32 first)
+{
+	const lanes8 each = { 1, 2, 4, 8, 16, 32, 64, 128 };
+	const lanes8 bits = (s16)(word >> first & 0xFF) - (lanes8){ 0 };
+
+	return (bits & each) == each;
 }
 
 static ALWAYS_INLINE void
 refine_portable(s16 *coefs, s16 step, const struct refinement *r, u64 band)
 {
-	(void)band;
-	add_steps(coefs, step, r->grow, true);
-	add_steps(coefs, step, r->plus, false);
-	add_steps(coefs, -step, r->minus, false);
+	const lanes8 steps = step - (lanes8){ 0 };
+
+	for (u32 i = 0; i < BLOCK_COEFS; i += 8) {
+		lanes8 v, sign;
+
+		if ((u8)(band >> i) == 0)
+			continue;
+		memcpy(&v, coefs + i, sizeof(v));
+		sign = v >> 15;
+		v += (((steps ^ sign) - sign) & lanes8_of(r->grow, i)) +
+		     (steps & lanes8_of(r->plus, i)) -
+		     (steps & lanes8_of(r->minus, i));
+		memcpy(coefs + i, &v, sizeof(v));
+	}
 }
 
 static ALWAYS_INLINE u64

@@ -10,6 +10,12 @@
 #include "refine.h"
 #include "std_tables.h"
 
+#if ARCH_X86_64
+#include "x86/natural_avx2.h"
+#elif ARCH_ARM64
+#include "arm/permute_neon.h"
+#endif
+
 /* ---- symbols ----------------------------------------------------------- */
 
 /* Whether bits that are not in the file have been used. */
@@ -614,17 +620,36 @@ order_blocks(s16 *out, const s16 *in, const u64 *nonzero, size_t num_blocks)
 }
 
 #if ARCH_X86_64
+static TARGET_AVX2 void
+order_blocks_avx2(s16 *out, const s16 *in, size_t num_blocks)
+{
+	const bool bypass_cache = out != in;
+	const __m256i backwards = _mm256_broadcastsi128_si256(_mm_setr_epi8(
+		14, 15, 12, 13, 10, 11, 8, 9, 6, 7, 4, 5, 2, 3, 0, 1));
+
+	for (; num_blocks-- != 0; in += BLOCK_COEFS, out += BLOCK_COEFS) {
+		__m256i z[8], rows[4];
+
+		for (u32 i = 0; i < 8; i++)
+			z[i] = _mm256_shuffle_epi8(
+				_mm256_broadcastsi128_si256(_mm_loadu_si128(
+					(const void *)(in + 8 * (7 - i)))),
+				backwards);
+		natural_rows_avx2(rows, z);
+		store_rows_avx2(out, rows, bypass_cache);
+	}
+}
+
 static TARGET_AVX512 void
 order_blocks_avx512(s16 *out, const s16 *in, size_t num_blocks)
 {
 	const bool bypass_cache = out != in;
-	_Alignas(64) u16 lane_of[BLOCK_COEFS];
-	__m512i pick_lo, pick_hi;
+	const __m512i last = _mm512_set1_epi16(LANE(0));
+	const __m512i pick_lo =
+		_mm512_sub_epi16(last, _mm512_load_si512(natural_to_zigzag));
+	const __m512i pick_hi = _mm512_sub_epi16(
+		last, _mm512_load_si512(natural_to_zigzag + 32));
 
-	for (u32 k = 0; k < BLOCK_COEFS; k++)
-		lane_of[zigzag_to_natural[k]] = (u16)LANE(k);
-	pick_lo = _mm512_load_si512(lane_of);
-	pick_hi = _mm512_load_si512(lane_of + 32);
 	for (; num_blocks-- != 0; in += BLOCK_COEFS, out += BLOCK_COEFS) {
 		const __m512i lo = _mm512_loadu_si512(in);
 		const __m512i hi = _mm512_loadu_si512(in + 32);
@@ -642,6 +667,18 @@ order_blocks_avx512(s16 *out, const s16 *in, size_t num_blocks)
 		}
 	}
 }
+#elif ARCH_ARM64
+static void
+order_blocks_neon(s16 *out, const s16 *in, size_t num_blocks)
+{
+	u16 lane_of[BLOCK_COEFS];
+
+	for (u32 i = 0; i < BLOCK_COEFS; i++)
+		lane_of[i] = (u16)LANE(natural_to_zigzag[i]);
+	for (; num_blocks-- != 0; in += BLOCK_COEFS, out += BLOCK_COEFS)
+		permute_neon(out, load_half_neon(in), load_half_neon(in + 32),
+			     lane_of);
+}
 #endif
 
 void
@@ -655,6 +692,15 @@ progressive_finish(struct progressive_scan *s)
 #if ARCH_X86_64
 		if (cpu_has(CPU_BMI2) && cpu_has(CPU_AVX512)) {
 			order_blocks_avx512(s->out[c], s->grid[c], n);
+			continue;
+		}
+		if (cpu_has(CPU_BMI2) && cpu_has(CPU_AVX2)) {
+			order_blocks_avx2(s->out[c], s->grid[c], n);
+			continue;
+		}
+#elif ARCH_ARM64
+		if (cpu_has(CPU_NEON)) {
+			order_blocks_neon(s->out[c], s->grid[c], n);
 			continue;
 		}
 #endif
