@@ -19,6 +19,7 @@ help:
 	@echo 'make demo    a data set from real photographs, loaded, trained on, plotted'
 	@echo 'make test    the test suite (PYTEST="-m slow" for the slow part)'
 	@echo 'make test-dali    the tests of the DALI operators, which make test leaves out'
+	@echo 'make test-aarch64    the C core for AArch64, under qemu-user, which make test leaves out'
 	@echo 'make lint    formats, types, C warnings, spelling'
 	@echo 'make bench   benchmarks, against the other loaders that are installed'
 	@echo 'make clean   remove everything that was built here'
@@ -32,6 +33,10 @@ test: .venv/.dev core
 # Of the operators for NVIDIA DALI, which is a large download.
 test-dali: .venv/.dali core
 	$(BIN)/python -m pytest tests/test_dali*.py tests/test_readme.py -m '' $(PYTEST)
+
+# Needs gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user, of Debian.
+test-aarch64: .venv/.dev core
+	$(BIN)/python -m pytest tests/test_fuzz_replay.py -k aarch64 -m '' $(PYTEST)
 
 bench: .venv/.bench core
 	$(BIN)/python -m pytest benchmarks -c benchmarks/pytest.ini
@@ -89,4 +94,4 @@ core: .venv/.torch
 clean:
 	rm -rf .venv build demo-out dctload/_core.* *.egg-info .*_cache .hypothesis
 
-.PHONY: help demo test test-dali bench lint lint-c core clean
+.PHONY: help demo test test-dali test-aarch64 bench lint lint-c core clean

@@ -36,7 +36,7 @@ typedef int64_t s64;
 #else
 #define ARCH_X86_64 0
 #endif
-#if defined(__aarch64__)
+#if defined(__aarch64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define ARCH_ARM64 1
 #else
 #define ARCH_ARM64 0

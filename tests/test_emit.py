@@ -419,7 +419,9 @@ np.savez(sys.argv[1], *out)
 def test_cpu_variants_agree(tmp_path):
     tests = os.path.dirname(__file__)
     results = []
-    for k, disabled in enumerate(["", "avx512", "avx512,f16c", "avx512,f16c,fma,avx2"]):
+    for k, disabled in enumerate(
+        ["", "avx512", "avx512,f16c", "avx512,f16c,fma,avx2,neon"]
+    ):
         path = tmp_path / f"{k}.npz"
         env = {**os.environ, "DCTLOAD_DISABLE_CPU": disabled}
         code = _VARIANT.format(tests=tests)

@@ -43,9 +43,13 @@ def test_corpus_passes_under_asan_and_ubsan(target, folder):
     replay("--targets", target)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_corpus_passes_on_aarch64():
-    """Cross-compiled and emulated: every target but the comparison with libjpeg."""
+    """Cross-compiled and emulated: every target but the comparison with libjpeg.
+
+    Among them are those that compare NEON with portable code.
+    """
     missing = [tool for tool in AARCH64 if shutil.which(tool) is None]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")

@@ -38,7 +38,7 @@ def lanes(tmp_path_factory):
     return program
 
 
-@pytest.mark.parametrize("cpu", ["", "avx512", "avx512,avx2,bmi2"])
+@pytest.mark.parametrize("cpu", ["", "avx512", "avx512,avx2,bmi2,neon"])
 @pytest.mark.timeout(60)
 def test_a_file_comes_out_the_same_whatever_is_open_beside_it(cpu, lanes, tmp_path):
     """Good and bad ones, begun in bursts and trickles; flat ones end runs together."""

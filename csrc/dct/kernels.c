@@ -109,5 +109,7 @@ dct_kernels(void)
 		return dct_kernels_avx512;
 	if (dct_kernels_avx2 != NULL && avx2)
 		return dct_kernels_avx2;
+	if (dct_kernels_neon != NULL && cpu_has(CPU_NEON))
+		return dct_kernels_neon;
 	return &kernels;
 }

@@ -95,7 +95,7 @@ const struct dct_kernels *dct_kernels(void);
 
 /* NULL where the compiler does not make code for such a CPU. */
 extern const struct dct_kernels *const dct_kernels_avx2,
-	*const dct_kernels_avx512;
+	*const dct_kernels_avx512, *const dct_kernels_neon;
 
 /* D^T as floats, [sample][frequency], between as many rows of zeros. */
 extern const float dct_matrix_padded[24][8];

@@ -25,6 +25,7 @@ const float dct_basis_f32[8][8] = {
 	{ C7, -C5, C3, -C1, C1, -C3, C5, -C7 },
 };
 
+/* Of AArch64 too: its vectors need no permission, and compilers use them. */
 #define KERNEL static
 #include "pixel_template.h"
 

@@ -58,6 +58,41 @@ make_codes(struct huff_codes *codes, const struct huff_table *table)
 	return true;
 }
 
+/* The end-of-band symbols that EOB_TABLE_BITS bits begin with. */
+static u16
+count_eobs(const struct huff_codes *codes, u64 bits)
+{
+	u32 nbits = 0, num_blocks = 0, num_single = 0;
+
+	for (;;) {
+		const u32 found = huff_find(codes, bits << nbits);
+		const u32 run = found >> 12, size = found >> 8 & 15;
+		const u32 len = found & 0xFF;
+
+		if (found == 0 || size != 0 || run == 15 ||
+		    nbits + len + run > EOB_TABLE_BITS)
+			break;
+		num_single += run == 0 && num_single == num_blocks;
+		num_blocks += 1u << run;
+		num_blocks += (u32)(bits << (nbits + len) >> 1 >> (63 - run));
+		nbits += len + run;
+	}
+	return (u16)(num_blocks << 8 | num_single << 4 | nbits);
+}
+
+void
+huff_need_eobs(struct huff_table *table)
+{
+	struct huff_codes *const codes = &table->codes;
+
+	if (table->has_eobs)
+		return;
+	for (u32 x = 0; x < ARRAY_LEN(codes->eobs); x++)
+		codes->eobs[x] =
+			count_eobs(codes, (u64)x << (64 - EOB_TABLE_BITS));
+	table->has_eobs = true;
+}
+
 /* ---- runs -------------------------------------------------------------- */
 
 /*
@@ -331,7 +366,7 @@ huff_acquire(struct huff_cache *cache, const struct huff_ref *ref, bool is_dc,
 	memcpy(table->symbols, ref->symbols, num_symbols);
 	table->num_symbols = num_symbols;
 	table->is_dc = is_dc;
-	table->has_runs = false;
+	table->has_runs = table->has_eobs = false;
 	table->num_users = 0;
 	for (u32 i = 0; is_dc && i < num_symbols; i++)
 		if (table->symbols[i] > 15)

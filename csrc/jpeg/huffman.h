@@ -15,9 +15,17 @@ struct huff_ref;
  *                or 0 if the code is longer or none.
  *   limit[len]   codes of up to 'len' bits, left-aligned to 16, are below it
  *   base[len]    add to a code of 'len' bits: its place in 'symbols'
+ *   eobs[x]      x: the next EOB_TABLE_BITS bits.  As many end-of-band symbols as
+ *                they begin with, extra bits included: blocks << 8 that they end,
+ *                how many symbols from the first on end one block, and all bits.
  */
 #define CODE_TABLE_BITS 9
+#define EOB_TABLE_BITS 6
+#define EOB_NBITS(e) ((e) & 15)
+#define EOB_NUM_SINGLE(e) ((u32)(e) >> 4 & 15)
+#define EOB_NUM_BLOCKS(e) ((u32)(e) >> 8) /* 63 at most */
 struct huff_codes {
+	u16 eobs[1 << EOB_TABLE_BITS]; /* see huff_need_eobs() */
 	u16 fast[1 << CODE_TABLE_BITS];
 	u32 limit[MAX_CODE_BITS + 1];
 	s32 base[MAX_CODE_BITS + 1];
@@ -107,7 +115,7 @@ struct huff_table {
 	u32 num_symbols;
 	u64 last_use;
 	u32 num_users; /* images being decoded with it */
-	bool is_dc, has_runs;
+	bool is_dc, has_runs, has_eobs;
 	struct huff_codes codes;
 	/* See huff_need_runs(); one more, since vectors read past the last. */
 	huff_run_entry runs[(1 << RUN_TABLE_BITS) + 1];
@@ -145,5 +153,8 @@ void huff_release(struct huff_table *table);
 
 /* Make 'table->runs' if that has not been done. */
 void huff_need_runs(struct huff_table *table);
+
+/* Make 'table->codes.eobs' if that has not been done. */
+void huff_need_eobs(struct huff_table *table);
 
 #endif /* DCTLOAD_HUFFMAN_H */

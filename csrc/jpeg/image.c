@@ -299,8 +299,10 @@ decode_progressive_scan(struct image *im)
 	for (u32 i = 0; i < s->header->num_components; i++) {
 		if (im->tables[2 * i] != NULL)
 			s->dc[i] = &im->tables[2 * i]->codes;
-		if (im->tables[2 * i + 1] != NULL)
+		if (im->tables[2 * i + 1] != NULL) {
+			huff_need_eobs(im->tables[2 * i + 1]);
 			s->ac = &im->tables[2 * i + 1]->codes;
+		}
 	}
 	for (;;) {
 		const u32 mcu = im->mcu_y * im->mcus_w + im->mcu_x;

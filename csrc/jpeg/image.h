@@ -50,6 +50,7 @@ struct image {
 	u32 grid_row, grid_col;
 	bool streaming;
 	bool copies_window; /* 'grid' is our own, the planes are the job's */
+	bool orders_past_cache; /* so they are too; see output.c */
 	struct mcu_window wanted;
 
 	/* The scan. */

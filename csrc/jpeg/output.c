@@ -125,6 +125,7 @@ reserve_nonzero(struct image *im)
 	for (u32 c = 0; c < info->num_components; c++)
 		n += (size_t)info->components[c].blocks_w *
 		     info->components[c].blocks_h;
+	n += 7; /* they are looked at by eights */
 	if (n > im->nonzero_capacity) {
 		free(im->nonzero);
 		im->nonzero = malloc(n * sizeof(*im->nonzero));
@@ -146,11 +147,30 @@ static bool
 can_bypass_cache(const struct image *im)
 {
 	const bool sample = im->job->planes == NULL;
+	s16 *const *const to = sample ? im->grid : im->job->planes;
 	bool aligned = sample ? !im->streaming : im->job->bypass_cache;
 
-	for (u32 c = 0; c < im->header.info.num_components; c++)
-		aligned &= (uintptr_t)im->grid[c] % 64 == 0;
+	for (u32 c = 0; aligned && c < im->header.info.num_components; c++)
+		aligned = (uintptr_t)to[c] % 64 == 0;
 	return aligned;
+}
+
+/*
+ * The scans of a progressive file go over its blocks again and again, so better in
+ * memory of our own, that the image before has left in the cache, than in planes
+ * that have to be fetched.  Of larger images neither stays.
+ */
+#define MAX_CACHED_NBYTES (4u << 20)
+
+static bool
+can_order_past_cache(const struct image *im)
+{
+	const struct dctload_info *const info = &im->header.info;
+
+	return info->progressive && im->job->planes != NULL &&
+	       !job_has_region(im->job) &&
+	       info_coefs_nbytes(info) <= MAX_CACHED_NBYTES &&
+	       can_bypass_cache(im);
 }
 
 /*
@@ -182,24 +202,29 @@ choose_grids(struct image *im)
 		return status;
 	im->copies_window = job_has_region(im->job) && info->progressive;
 	im->streaming = false;
+	im->orders_past_cache = can_order_past_cache(im);
 	num_blocks = size_grids(im);
 	if (sample && single_scan &&
 	    (!im->many_open || num_blocks > MAX_GATHERED_BLOCKS)) {
 		im->streaming = true;
 		num_blocks = size_grids(im);
 	}
-	if (sample || im->copies_window) {
+	if (sample || im->copies_window || im->orders_past_cache) {
 		if (!allocate_grids(im, num_blocks))
 			return DCTLOAD_NO_MEMORY;
 	} else {
 		memcpy(im->grid, im->job->planes, sizeof(im->grid));
 	}
-	if (!info->progressive)
-		im->reorder.bypass_cache = can_bypass_cache(im);
+	im->reorder.bypass_cache = info->progressive ? im->orders_past_cache :
+						       can_bypass_cache(im);
 	if (single_scan)
 		return DCTLOAD_OK;
 	if (info->progressive && !reserve_nonzero(im))
 		return DCTLOAD_NO_MEMORY;
+	for (u32 c = 0; c < info->num_components; c++)
+		im->progressive.out[c] = im->orders_past_cache ?
+						 im->job->planes[c] :
+						 im->grid[c];
 	for (u32 c = 0; c < info->num_components; c++)
 		memset(im->grid[c], 0,
 		       (size_t)im->grid_width[c] * im->grid_height[c] *

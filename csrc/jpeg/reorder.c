@@ -12,7 +12,9 @@
 #include "std_tables.h"
 
 #if ARCH_X86_64
-#include <immintrin.h>
+#include "x86/natural_avx2.h"
+#elif ARCH_ARM64
+#include "arm/permute_neon.h"
 #endif
 
 typedef void (*move_block_fn)(s16 *dst, s16 *src, s32 dc);
@@ -57,63 +59,7 @@ reorder_portable(const struct reorder *r)
 }
 
 #if ARCH_X86_64
-/* Natural position i takes zigzag coefficient natural_to_zigzag[i]. */
-static const _Alignas(64) u16 natural_to_zigzag[BLOCK_COEFS] = {
-	0,  1,  5,  6,  14, 15, 27, 28, 2,  4,  7,  13, 16, 26, 29, 42,
-	3,  8,  12, 17, 25, 30, 41, 43, 9,  11, 18, 24, 31, 40, 44, 53,
-	10, 19, 23, 32, 39, 45, 52, 54, 20, 22, 33, 38, 46, 51, 55, 60,
-	21, 34, 37, 47, 50, 56, 59, 61, 35, 36, 48, 49, 57, 58, 62, 63,
-};
-
-/*
- * Two rows at a time.  A shuffle picks, for both, what one eighth of the zigzag
- * has of them; these eighths have something:
- */
-#define ROW_PAIRS(DO)                                                          \
-	DO(0, (0, 1, 5, 6, 14, 15, 27, 28), (2, 4, 7, 13, 16, 26, 29, 42))     \
-	DO(1, (3, 8, 12, 17, 25, 30, 41, 43), (9, 11, 18, 24, 31, 40, 44, 53)) \
-	DO(2, (10, 19, 23, 32, 39, 45, 52, 54),                                \
-	   (20, 22, 33, 38, 46, 51, 55, 60))                                   \
-	DO(3, (21, 34, 37, 47, 50, 56, 59, 61),                                \
-	   (35, 36, 48, 49, 57, 58, 62, 63))
-
-#define PICK(k, eighth)                           \
-	(k) / 8 == (eighth) ? (k) % 8 * 2 : 0x80, \
-		(k) / 8 == (eighth) ? (k) % 8 * 2 + 1 : 0x80
-#define PICK_ROW(e, a, b, c, d, f, g, h, i)                         \
-	PICK(a, e), PICK(b, e), PICK(c, e), PICK(d, e), PICK(f, e), \
-		PICK(g, e), PICK(h, e), PICK(i, e)
-#define UNPACK(...) __VA_ARGS__
-#define PICK_ROW_(...) PICK_ROW(__VA_ARGS__)
-#define PICK_PAIR(e, upper, lower) \
-	{ PICK_ROW_(e, UNPACK upper), PICK_ROW_(e, UNPACK lower) },
-#define PICK_EIGHTHS(pair, upper, lower)                                   \
-	{ PICK_PAIR(0, upper, lower) PICK_PAIR(1, upper, lower) PICK_PAIR( \
-		2, upper, lower) PICK_PAIR(3, upper, lower)                \
-		  PICK_PAIR(4, upper, lower) PICK_PAIR(5, upper, lower)    \
-			  PICK_PAIR(6, upper, lower)                       \
-				  PICK_PAIR(7, upper, lower) },
-
-static const _Alignas(32) u8 picks[4][8][32] = { ROW_PAIRS(PICK_EIGHTHS) };
-
 #define TARGET_AVX2 TARGET("avx2")
-
-static ALWAYS_INLINE TARGET_AVX2 __m256i
-pick_avx2(u32 pair, u32 eighth, const __m256i zigzag[8])
-{
-	return _mm256_shuffle_epi8(
-		zigzag[eighth],
-		_mm256_load_si256((const __m256i *)picks[pair][eighth]));
-}
-
-static ALWAYS_INLINE TARGET_AVX2 void
-store_rows_avx2(s16 *dst, __m256i rows, bool bypass_cache)
-{
-	if (bypass_cache)
-		_mm256_stream_si256((__m256i *)(void *)dst, rows);
-	else
-		_mm256_storeu_si256((__m256i *)(void *)dst, rows);
-}
 
 static ALWAYS_INLINE TARGET_AVX2 void
 move_avx2(s16 *dst, s16 *src, s32 dc, bool bypass_cache)
@@ -125,21 +71,10 @@ move_avx2(s16 *dst, s16 *src, s32 dc, bool bypass_cache)
 		z[i] = _mm256_broadcastsi128_si256(
 			_mm_load_si128((const __m128i *)(src + 8 * i)));
 	z[0] = _mm256_blend_epi16(z[0], _mm256_set1_epi16((s16)dc), 1);
-
-#define OR(a, b) _mm256_or_si256(a, b)
-#define P(pair, eighth) pick_avx2(pair, eighth, z)
-	rows[0] = OR(OR(OR(P(0, 0), P(0, 1)), OR(P(0, 2), P(0, 3))), P(0, 5));
-	rows[1] = OR(OR(OR(P(1, 0), P(1, 1)), OR(P(1, 2), P(1, 3))),
-		     OR(P(1, 5), P(1, 6)));
-	rows[2] = OR(OR(OR(P(2, 1), P(2, 2)), OR(P(2, 4), P(2, 5))),
-		     OR(P(2, 6), P(2, 7)));
-	rows[3] = OR(OR(OR(P(3, 2), P(3, 4)), OR(P(3, 5), P(3, 6))), P(3, 7));
-#undef P
-#undef OR
-	for (u32 i = 0; i < 4; i++) {
-		store_rows_avx2(dst + 16 * i, rows[i], bypass_cache);
+	natural_rows_avx2(rows, z);
+	store_rows_avx2(dst, rows, bypass_cache);
+	for (u32 i = 0; i < 4; i++)
 		_mm256_store_si256((__m256i *)(void *)(src + 16 * i), zero);
-	}
 }
 
 static ALWAYS_INLINE TARGET_AVX2 void
@@ -204,6 +139,25 @@ reorder_avx512(const struct reorder *r)
 	return r->bypass_cache ? reorder_with(r, move_past_cache_avx512) :
 				 reorder_with(r, move_cached_avx512);
 }
+#elif ARCH_ARM64
+static ALWAYS_INLINE void
+move_neon(s16 *dst, s16 *src, s32 dc)
+{
+	uint8x16x4_t lo = load_half_neon(src);
+	const uint8x16x4_t hi = load_half_neon(src + 32);
+
+	lo.val[0] = vreinterpretq_u8_s16(
+		vsetq_lane_s16((s16)dc, vreinterpretq_s16_u8(lo.val[0]), 0));
+	permute_neon(dst, lo, hi, natural_to_zigzag);
+	for (u32 v = 0; v < 8; v++)
+		vst1q_s16(src + 8 * v, vdupq_n_s16(0));
+}
+
+static bool
+reorder_neon(const struct reorder *r)
+{
+	return reorder_with(r, move_neon);
+}
 #endif
 
 bool
@@ -214,6 +168,9 @@ reorder_blocks(const struct reorder *r)
 		return reorder_avx512(r);
 	if (cpu_has(CPU_AVX2))
 		return reorder_avx2(r);
+#elif ARCH_ARM64
+	if (cpu_has(CPU_NEON))
+		return reorder_neon(r);
 #endif
 	return reorder_portable(r);
 }

@@ -43,8 +43,11 @@ struct scan_slot {
 #define WINDOW_BLOCKS 60
 STATIC_ASSERT(WINDOW_BLOCKS >= MAX_MCU_BLOCKS);
 
-/* How many images to interleave: more need more registers than there are. */
-#define SCAN_SCALAR_LANES 2
+/*
+ * How many images to interleave: more need more registers than there are, which
+ * are 15 and 30.  The portable code takes two.
+ */
+#define SCAN_SCALAR_LANES (ARCH_ARM64 ? 3 : 2)
 #define SCAN_MAX_LANES 16
 
 /*

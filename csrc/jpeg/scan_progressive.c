@@ -10,6 +10,12 @@
 #include "refine.h"
 #include "std_tables.h"
 
+#if ARCH_X86_64
+#include "x86/natural_avx2.h"
+#elif ARCH_ARM64
+#include "arm/permute_neon.h"
+#endif
+
 /* ---- symbols ----------------------------------------------------------- */
 
 /* Whether bits that are not in the file have been used. */
@@ -37,24 +43,24 @@ is_forgiven(const struct progressive_scan *s, const struct bitreader *br)
 	return s->zero_fill && is_past_end(s, br);
 }
 
-/* The next symbol; -1 if the bits are no code. */
-static ALWAYS_INLINE s32
-next_symbol(struct progressive_scan *s, struct bitreader *br,
+/*
+ * The next symbol << 8 and its code's length; 0 if the bits are no code.  They
+ * stay, so that its extra bits can be consumed with it, in one step.
+ */
+static ALWAYS_INLINE u32
+peek_symbol(struct progressive_scan *s, struct bitreader *br,
 	    const struct huff_codes *codes)
 {
 	u32 found;
 
 	bits_refill(br);
 	found = huff_find(codes, br->buf);
-	if (unlikely(found == 0)) {
-		if (!s->zero_fill ||
-		    bits_position(br, s->start) + MAX_CODE_BITS <=
-			    (u64)(s->end - s->start) * 8)
-			return -1;
-		found = MAX_CODE_BITS; /* symbol 0, as in libjpeg */
-	}
-	bits_consume(br, found & 0xFF);
-	return (s32)(found >> 8);
+	if (likely(found != 0))
+		return found;
+	if (!s->zero_fill || bits_position(br, s->start) + MAX_CODE_BITS <=
+				     (u64)(s->end - s->start) * 8)
+		return 0;
+	return MAX_CODE_BITS; /* symbol 0, as in libjpeg */
 }
 
 /* The next 'n' bits, at most 16, as a number. */
@@ -73,13 +79,14 @@ static ALWAYS_INLINE enum dctload_status
 decode_dc_first(struct progressive_scan *s, struct bitreader *br, u32 i,
 		s32 *pred, s16 *block)
 {
-	const s32 size = next_symbol(s, br, s->dc[i]);
+	const u32 found = peek_symbol(s, br, s->dc[i]);
+	const u32 len = found & 0xFF, size = found >> 8;
 	s32 value;
 
-	if (unlikely(size < 0))
+	if (unlikely(found == 0))
 		return fail(s, br, DCTLOAD_BAD_CODE);
-	*pred += huff_extend(br->buf, (u32)size);
-	bits_consume(br, (u32)size);
+	*pred += huff_extend(br->buf << len, size);
+	bits_consume(br, len + size);
 	value = (s32)((u32)*pred << s->header->al);
 	if (unlikely(*pred != (s16)*pred || value != (s16)value))
 		return fail(s, br, DCTLOAD_BAD_COEFFICIENT);
@@ -140,11 +147,21 @@ decode_dc_mcu(struct progressive_scan *s, struct bitreader *br, u32 mcu,
 
 /* ---- AC, first scan of a band (T.81 G.1.2.2) --------------------------- */
 
-/* Blocks of an end-of-band run of category 'run', but for this one. */
+/* Consume an end-of-band symbol of category 'run': how many blocks it ends. */
 static ALWAYS_INLINE u32
-next_eob_run(struct bitreader *br, u32 run)
+take_eob_run(struct bitreader *br, u32 len, u32 run)
 {
-	return (1u << run) - 1 + next_bits(br, run);
+	const u32 extra = (u32)(br->buf << len >> 1 >> (63 - run));
+
+	bits_consume(br, len + run);
+	return (1u << run) + extra;
+}
+
+/* A symbol that ends a band; 0, which is none, does not. */
+static ALWAYS_INLINE bool
+is_eob(u32 found)
+{
+	return found != 0 && (found >> 8 & 15) == 0 && found >> 12 != 15;
 }
 
 /* A block and which of its coefficients are not zero. */
@@ -160,26 +177,31 @@ decode_ac_first(struct progressive_scan *s, struct bitreader *br,
 	const u32 al = s->header->al, se = s->header->se;
 
 	for (u32 k = s->header->ss; k <= se; k++) {
-		const s32 symbol = next_symbol(s, br, s->ac);
-		const u32 run = (u32)symbol >> 4, size = (u32)symbol & 15;
+		const u32 found = peek_symbol(s, br, s->ac);
+		const u32 run = found >> 12, size = found >> 8 & 15;
+		u32 len = found & 0xFF;
 		s32 value;
 
-		if (unlikely(symbol < 0))
+		if (unlikely(found == 0))
 			return fail(s, br, DCTLOAD_BAD_CODE);
 		k += run;
 		if (size == 0) {
-			if (run == 15)
-				continue; /* sixteen zeros */
-			*eob_run = next_eob_run(br, run);
-			break;
+			if (run != 15) {
+				*eob_run = take_eob_run(br, len, run) - 1;
+				break;
+			}
+			bits_consume(br, len);
+			continue; /* sixteen zeros */
 		}
 		if (unlikely(k > se)) {
+			bits_consume(br, len);
+			len = 0;
 			if (!is_forgiven(s, br))
 				return fail(s, br, DCTLOAD_BAD_RUN);
 			k = min_u32(k, BLOCK_COEFS - 1);
 		}
-		value = (s32)((u32)huff_extend(br->buf, size) << al);
-		bits_consume(br, size);
+		value = (s32)((u32)huff_extend(br->buf << len, size) << al);
+		bits_consume(br, len + size);
 		if (unlikely(value != (s16)value))
 			return fail(s, br, DCTLOAD_BAD_COEFFICIENT);
 		block->coefs[LANE(k)] = (s16)value;
@@ -215,15 +237,52 @@ next_corrections(struct bitreader *br, u64 which, bool has_pdep)
 }
 STATIC_ASSERT(REFILL_MIN_BITS >= MAX_CODE_BITS + 1 + 32);
 
+/*
+ * From the first of 'todo' on, pass 'run' zeros and what is between them, which is
+ * corrected: the place of the zero that follows, or 0 if there is none.
+ */
+static ALWAYS_INLINE u64
+pass_zeros(struct bitreader *br, u64 todo, u64 nonzero, u32 run, u64 *grow,
+	   const struct refine_ops *ops)
+{
+	u64 place, passed = todo, left = todo & nonzero;
+	u32 n = 0;
+
+	if (ops->has_pdep) {
+		place = find_place(todo & ~nonzero, run);
+		if (likely(place != 0))
+			passed = todo & -(place << 1);
+		/*
+		 * Three times out of four there is none, and then the next
+		 * symbol need not wait for the count.
+		 */
+		if ((passed & nonzero) != 0)
+			*grow |= next_corrections(br, passed & nonzero, true);
+		return place;
+	}
+	/* As if all were zeros, and one further for each that is not. */
+	place = highest_bit(todo) >> run;
+	while (left != 0 && highest_bit(left) >= place) {
+		const u64 here = highest_bit(left);
+
+		if (unlikely(n++ == 32))
+			bits_refill(br);
+		*grow |= here & -(u64)next_bits(br, 1);
+		left &= ~here;
+		place >>= 1;
+	}
+	return place & todo;
+}
+
 /* The band has no new coefficients from 'todo' on. */
 static ALWAYS_INLINE void
 refine_rest(struct bitreader *br, const struct ac_block *block, u64 todo,
-	    struct refinement *r, bool has_pdep)
+	    struct refinement *r, const struct refine_ops *ops)
 {
 	const u64 which = todo & *block->nonzero;
 
 	bits_refill(br);
-	r->grow |= next_corrections(br, which, has_pdep);
+	r->grow |= next_corrections(br, which, ops->has_pdep);
 }
 
 /*
@@ -241,29 +300,33 @@ forgiven_place(const struct progressive_scan *s, const struct ac_block *block,
 	return BIT(LANE(k));
 }
 
-/* A block that begins with a symbol: what it gets, to '*r'. */
+/*
+ * A block, of 'max', that begins with 'found', which is not the end of its band:
+ * what it gets, to '*r'.
+ */
 static ALWAYS_INLINE enum dctload_status
-decode_ac_refine(struct progressive_scan *s, struct bitreader *br,
+decode_ac_refine(struct progressive_scan *s, struct bitreader *br, u32 found,
 		 const struct ac_block *block, u64 band, u32 *eob_run,
-		 struct refinement *r, bool has_pdep)
+		 struct refinement *r, const struct refine_ops *ops)
 {
 	const u64 nonzero = *block->nonzero;
 	u64 todo = band;
 
-	while (todo != 0) {
-		const s32 symbol = next_symbol(s, br, s->ac);
-		const u32 run = (u32)symbol >> 4, size = (u32)symbol & 15;
-		u64 place, passed = todo;
+	for (;;) {
+		const u32 run = found >> 12, size = found >> 8 & 15;
+		const u32 len = found & 0xFF;
+		u64 place;
 		u64 positive = 0; /* all ones if the new one is */
 
-		if (unlikely(symbol < 0))
+		if (unlikely(found == 0))
 			return fail(s, br, DCTLOAD_BAD_CODE);
-		if (size == 0 && run != 15) {
+		if (is_eob(found)) {
 			/* This block is the first of the run. */
-			*eob_run = next_eob_run(br, run) + 1;
-			refine_rest(br, block, todo, r, has_pdep);
+			*eob_run = take_eob_run(br, len, run);
+			refine_rest(br, block, todo, r, ops);
 			return DCTLOAD_OK;
 		}
+		bits_consume(br, len);
 		if (size != 0) {
 			/* libjpeg warns and takes it for 1. */
 			if (unlikely(size != 1 && !is_forgiven(s, br)))
@@ -271,16 +334,7 @@ decode_ac_refine(struct progressive_scan *s, struct bitreader *br,
 			/* As a mask: any branch on a sign is half wrong. */
 			positive = -(u64)next_bits(br, 1);
 		}
-		place = find_place(todo & ~nonzero, run, has_pdep);
-		if (likely(place != 0))
-			passed = todo & -(place << 1);
-		/*
-		 * Three times out of four there is none, and then the next
-		 * symbol need not wait for the count.
-		 */
-		if ((passed & nonzero) != 0)
-			r->grow |= next_corrections(br, passed & nonzero,
-						    has_pdep);
+		place = pass_zeros(br, todo, nonzero, run, &r->grow, ops);
 		todo &= place - 1;
 		if (unlikely(place == 0)) {
 			todo = 0;
@@ -294,6 +348,9 @@ decode_ac_refine(struct progressive_scan *s, struct bitreader *br,
 			r->plus |= place & positive;
 			r->minus |= place & ~positive;
 		}
+		if (todo == 0)
+			break;
+		found = peek_symbol(s, br, s->ac);
 	}
 	return DCTLOAD_OK;
 }
@@ -328,12 +385,17 @@ decode_dc_mcus(struct progressive_scan *s, struct bitreader *br, u32 mcu,
 
 /* AC scans have one component, so an MCU is a block. */
 static ALWAYS_INLINE struct ac_block
-ac_block_at(const struct progressive_scan *s, u32 i)
+ac_block_at(const struct ac_block *first, u32 i)
+{
+	return (struct ac_block){ first->coefs + (size_t)i * BLOCK_COEFS,
+				  first->nonzero + i };
+}
+static ALWAYS_INLINE struct ac_block
+first_ac_block(const struct progressive_scan *s)
 {
 	const u32 c = s->header->component[0];
 
-	return (struct ac_block){ s->grid[c] + (size_t)i * BLOCK_COEFS,
-				  &s->nonzero[c][i] };
+	return (struct ac_block){ s->grid[c], s->nonzero[c] };
 }
 
 static ALWAYS_INLINE enum dctload_status
@@ -341,74 +403,132 @@ decode_first_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
 		    u32 end)
 {
 	enum dctload_status status = DCTLOAD_OK;
+	const struct ac_block first = first_ac_block(s);
 
 	while (i < end && status == DCTLOAD_OK) {
-		const struct ac_block block = ac_block_at(s, i);
+		const struct ac_block block = ac_block_at(&first, i);
 		u32 eob_run = 0; /* blocks to come without coefficients */
+		u32 eobs;
 
-		status = decode_ac_first(s, br, &block, &eob_run);
+		bits_refill(br);
+		eobs = s->ac->eobs[br->buf >> (64 - EOB_TABLE_BITS)];
+		if (eobs != 0 && EOB_NUM_BLOCKS(eobs) <= end - i) {
+			bits_consume(br, EOB_NBITS(eobs));
+			i += EOB_NUM_BLOCKS(eobs);
+		} else {
+			status = decode_ac_first(s, br, &block, &eob_run);
+			i += 1 + min_u32(eob_run, end - i - 1);
+		}
 		if (status == DCTLOAD_OK)
 			status = check_end(s, br);
-		i += 1 + min_u32(eob_run, end - i - 1);
 	}
 	return status;
 }
 
 /*
- * How many of 'n' blocks from 'words' on have nothing that a band refines.  A
- * scan of two bytes can pass over all blocks of an image, and a file can have
- * hundreds of such scans.
+ * Blocks [i, i + n) of an end-of-band run: corrections are all they get.  A scan of
+ * two bytes can pass over all blocks of an image, and a file can have hundreds of
+ * such scans.
+ */
+static ALWAYS_INLINE void
+refine_eob_run(struct progressive_scan *s, struct bitreader *br, u32 i, u32 n,
+	       const struct ac_block first, s16 step, u64 band,
+	       const struct refine_ops *ops)
+{
+	const u64 *const words = first.nonzero;
+
+	/* Looking for them would be mispredicted more than it saves. */
+	if (n == 1) {
+		const struct ac_block block = ac_block_at(&first, i);
+		struct refinement r = { 0 };
+
+		refine_rest(br, &block, band, &r, ops);
+		ops->refine(block.coefs, step, &r, band);
+		return;
+	}
+	while (n != 0 && !is_past_end(s, br)) {
+		const u32 num = min_u32(n, 64);
+		u64 left = ops->find_touched(words + i, num, band) &
+			   ~(u64)0 >> (64 - num);
+
+		for (; left != 0; left &= left - 1) {
+			const struct ac_block block = ac_block_at(
+				&first, i + (u32)__builtin_ctzll(left));
+			struct refinement r = { 0 };
+
+			refine_rest(br, &block, band, &r, ops);
+			ops->refine(block.coefs, step, &r, band);
+		}
+		i += num;
+		n -= num;
+	}
+}
+
+/*
+ * A block is nothing but an EOB of its own, and so were some before it: how many of
+ * up to 'max' blocks are, as far as a look-up goes.
  */
 static ALWAYS_INLINE u32
-count_untouched(const u64 *words, u32 n, u64 band)
+count_empty_blocks(const struct huff_codes *codes, u64 bits, const u64 *words,
+		   u32 max, u64 band, const struct refine_ops *ops)
 {
-	u32 i = 0;
+	const u32 eobs = codes->eobs[bits >> (64 - EOB_TABLE_BITS)];
+	const u64 touched = ops->find_touched(words, 8, band) | BIT(8);
+	const u32 n = min_u32(EOB_NUM_SINGLE(eobs), max);
 
-	for (; i + 8 <= n; i += 8) {
-		u64 any = 0;
-
-		for (u32 k = 0; k < 8; k++)
-			any |= words[i + k];
-		if ((any & band) != 0)
-			break;
-	}
-	while (i < n && (words[i] & band) == 0)
-		i++;
-	return i;
+	return max_u32(1, min_u32(n, (u32)__builtin_ctzll(touched)));
 }
+
+/* So many in a row, and it pays to look for more. */
+#define EMPTY_STREAK 4
 
 static ALWAYS_INLINE enum dctload_status
 decode_refined_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
-		      u32 end, refine_fn refine, bool has_pdep)
+		      u32 end, const struct refine_ops *ops)
 {
 	const u32 ss = s->header->ss, se = s->header->se;
 	const u64 band = ~(u64)0 >> ss & ~(u64)0 << LANE(se);
-	u32 eob_run = 0; /* blocks to come without new coefficients */
+	const s16 step = (s16)(1 << s->header->al);
 	enum dctload_status status = DCTLOAD_OK;
+	u32 streak = 0;
+	const struct ac_block first = first_ac_block(s);
 
-	for (; i < end && status == DCTLOAD_OK; i++) {
-		struct ac_block block = ac_block_at(s, i);
-		struct refinement r = { 0 };
+	while (i < end && status == DCTLOAD_OK) {
+		const struct ac_block block = ac_block_at(&first, i);
+		const u32 found = peek_symbol(s, br, s->ac);
+		u32 eob_run = 0; /* from here on */
+		u32 n;
 
-		if (eob_run != 0) {
-			const u32 n = count_untouched(
-				block.nonzero, min_u32(eob_run, end - i), band);
+		if (is_eob(found)) {
+			const u64 which = *block.nonzero & band;
 
-			i += n;
-			eob_run -= n;
-			if (i == end)
-				break;
-			block = ac_block_at(s, i);
+			streak = (streak + 1) &
+				 -(u32)((which | found >> 8) == 0);
+			if (unlikely(streak >= EMPTY_STREAK)) {
+				n = count_empty_blocks(s->ac, br->buf,
+						       block.nonzero, end - i,
+						       band, ops);
+				bits_consume(br, n * (found & 0xFF));
+				i += n;
+			} else {
+				eob_run = take_eob_run(br, found & 0xFF,
+						       found >> 12);
+			}
+		} else {
+			struct refinement r = { 0 };
+
+			status = decode_ac_refine(s, br, found, &block, band,
+						  &eob_run, &r, ops);
+			if ((r.grow | r.plus | r.minus) != 0)
+				ops->refine(block.coefs, step, &r,
+					    band | r.plus | r.minus);
+			*block.nonzero |= r.plus | r.minus;
+			i++;
+			eob_run -= eob_run != 0;
 		}
-		if (eob_run == 0)
-			status = decode_ac_refine(s, br, &block, band, &eob_run,
-						  &r, has_pdep);
-		else
-			refine_rest(br, &block, band, &r, has_pdep);
-		eob_run -= eob_run != 0;
-		if ((r.grow | r.plus | r.minus) != 0)
-			refine(block.coefs, (s16)(1 << s->header->al), &r);
-		*block.nonzero |= r.plus | r.minus;
+		n = min_u32(eob_run, end - i);
+		refine_eob_run(s, br, i, n, first, step, band, ops);
+		i += n;
 		if (status == DCTLOAD_OK)
 			status = check_end(s, br);
 	}
@@ -417,8 +537,8 @@ decode_refined_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
 
 /* The bit reader is a local, so that it stays in registers. */
 static ALWAYS_INLINE enum dctload_status
-decode_segment(struct progressive_scan *s, u32 mcu, u32 end, refine_fn refine,
-	       bool has_pdep)
+decode_segment(struct progressive_scan *s, u32 mcu, u32 end,
+	       const struct refine_ops *ops)
 {
 	struct bitreader br = s->bits;
 	enum dctload_status status;
@@ -428,8 +548,7 @@ decode_segment(struct progressive_scan *s, u32 mcu, u32 end, refine_fn refine,
 	else if (s->header->ah == 0)
 		status = decode_first_blocks(s, &br, mcu, end);
 	else
-		status = decode_refined_blocks(s, &br, mcu, end, refine,
-					       has_pdep);
+		status = decode_refined_blocks(s, &br, mcu, end, ops);
 	s->bits = br;
 	return status;
 }
@@ -437,7 +556,7 @@ decode_segment(struct progressive_scan *s, u32 mcu, u32 end, refine_fn refine,
 static enum dctload_status
 decode_segment_portable(struct progressive_scan *s, u32 mcu, u32 end)
 {
-	return decode_segment(s, mcu, end, refine_portable, false);
+	return decode_segment(s, mcu, end, &ops_portable);
 }
 
 #if ARCH_X86_64
@@ -447,19 +566,19 @@ decode_segment_portable(struct progressive_scan *s, u32 mcu, u32 end)
 static TARGET_AVX2 enum dctload_status
 decode_segment_pdep(struct progressive_scan *s, u32 mcu, u32 end)
 {
-	return decode_segment(s, mcu, end, refine_avx2, true);
+	return decode_segment(s, mcu, end, &ops_pdep);
 }
 
 static TARGET_AVX512 enum dctload_status
 decode_segment_avx512(struct progressive_scan *s, u32 mcu, u32 end)
 {
-	return decode_segment(s, mcu, end, refine_avx512, true);
+	return decode_segment(s, mcu, end, &ops_avx512);
 }
 
 static TARGET_AVX2 enum dctload_status
 decode_segment_avx2(struct progressive_scan *s, u32 mcu, u32 end)
 {
-	return decode_segment(s, mcu, end, refine_avx2, false);
+	return decode_segment(s, mcu, end, &ops_avx2);
 }
 
 #endif
@@ -483,42 +602,82 @@ progressive_decode(struct progressive_scan *s, u32 mcu, u32 num_mcus)
 
 /* Blocks from lanes to natural order; most of them have few coefficients. */
 static void
-order_blocks(s16 *block, const u64 *nonzero, size_t num_blocks)
+order_blocks(s16 *out, const s16 *in, const u64 *nonzero, size_t num_blocks)
 {
-	for (; num_blocks-- != 0; block += BLOCK_COEFS, nonzero++) {
+	for (size_t i = 0; i < num_blocks; i++) {
 		s16 lanes[BLOCK_COEFS];
 
-		memcpy(lanes, block, sizeof(lanes));
-		memset(block, 0, BLOCK_NBYTES);
-		block[0] = lanes[DC_LANE];
-		for (u64 left = *nonzero; left != 0; left &= left - 1) {
+		memcpy(lanes, in + i * BLOCK_COEFS, sizeof(lanes));
+		memset(out, 0, BLOCK_NBYTES);
+		out[0] = lanes[DC_LANE];
+		for (u64 left = nonzero[i]; left != 0; left &= left - 1) {
 			const u32 lane = (u32)__builtin_ctzll(left);
 
-			block[zigzag_to_natural[LANE(lane)]] = lanes[lane];
+			out[zigzag_to_natural[LANE(lane)]] = lanes[lane];
 		}
+		out += BLOCK_COEFS;
 	}
 }
 
 #if ARCH_X86_64
-static TARGET_AVX512 void
-order_blocks_avx512(s16 *block, size_t num_blocks)
+static TARGET_AVX2 void
+order_blocks_avx2(s16 *out, const s16 *in, size_t num_blocks)
 {
-	_Alignas(64) u16 lane_of[BLOCK_COEFS];
-	__m512i pick_lo, pick_hi;
+	const bool bypass_cache = out != in;
+	const __m256i backwards = _mm256_broadcastsi128_si256(_mm_setr_epi8(
+		14, 15, 12, 13, 10, 11, 8, 9, 6, 7, 4, 5, 2, 3, 0, 1));
 
-	for (u32 k = 0; k < BLOCK_COEFS; k++)
-		lane_of[zigzag_to_natural[k]] = (u16)LANE(k);
-	pick_lo = _mm512_load_si512(lane_of);
-	pick_hi = _mm512_load_si512(lane_of + 32);
-	for (; num_blocks-- != 0; block += BLOCK_COEFS) {
-		const __m512i lo = _mm512_loadu_si512(block);
-		const __m512i hi = _mm512_loadu_si512(block + 32);
+	for (; num_blocks-- != 0; in += BLOCK_COEFS, out += BLOCK_COEFS) {
+		__m256i z[8], rows[4];
 
-		_mm512_storeu_si512(block,
-				    _mm512_permutex2var_epi16(lo, pick_lo, hi));
-		_mm512_storeu_si512(block + 32,
-				    _mm512_permutex2var_epi16(lo, pick_hi, hi));
+		for (u32 i = 0; i < 8; i++)
+			z[i] = _mm256_shuffle_epi8(
+				_mm256_broadcastsi128_si256(_mm_loadu_si128(
+					(const void *)(in + 8 * (7 - i)))),
+				backwards);
+		natural_rows_avx2(rows, z);
+		store_rows_avx2(out, rows, bypass_cache);
 	}
+}
+
+static TARGET_AVX512 void
+order_blocks_avx512(s16 *out, const s16 *in, size_t num_blocks)
+{
+	const bool bypass_cache = out != in;
+	const __m512i last = _mm512_set1_epi16(LANE(0));
+	const __m512i pick_lo =
+		_mm512_sub_epi16(last, _mm512_load_si512(natural_to_zigzag));
+	const __m512i pick_hi = _mm512_sub_epi16(
+		last, _mm512_load_si512(natural_to_zigzag + 32));
+
+	for (; num_blocks-- != 0; in += BLOCK_COEFS, out += BLOCK_COEFS) {
+		const __m512i lo = _mm512_loadu_si512(in);
+		const __m512i hi = _mm512_loadu_si512(in + 32);
+		const __m512i upper =
+			_mm512_permutex2var_epi16(lo, pick_lo, hi);
+		const __m512i lower =
+			_mm512_permutex2var_epi16(lo, pick_hi, hi);
+
+		if (bypass_cache) {
+			_mm512_stream_si512((void *)out, upper);
+			_mm512_stream_si512((void *)(out + 32), lower);
+		} else {
+			_mm512_storeu_si512(out, upper);
+			_mm512_storeu_si512(out + 32, lower);
+		}
+	}
+}
+#elif ARCH_ARM64
+static void
+order_blocks_neon(s16 *out, const s16 *in, size_t num_blocks)
+{
+	u16 lane_of[BLOCK_COEFS];
+
+	for (u32 i = 0; i < BLOCK_COEFS; i++)
+		lane_of[i] = (u16)LANE(natural_to_zigzag[i]);
+	for (; num_blocks-- != 0; in += BLOCK_COEFS, out += BLOCK_COEFS)
+		permute_neon(out, load_half_neon(in), load_half_neon(in + 32),
+			     lane_of);
 }
 #endif
 
@@ -532,10 +691,19 @@ progressive_finish(struct progressive_scan *s)
 
 #if ARCH_X86_64
 		if (cpu_has(CPU_BMI2) && cpu_has(CPU_AVX512)) {
-			order_blocks_avx512(s->grid[c], n);
+			order_blocks_avx512(s->out[c], s->grid[c], n);
+			continue;
+		}
+		if (cpu_has(CPU_BMI2) && cpu_has(CPU_AVX2)) {
+			order_blocks_avx2(s->out[c], s->grid[c], n);
+			continue;
+		}
+#elif ARCH_ARM64
+		if (cpu_has(CPU_NEON)) {
+			order_blocks_neon(s->out[c], s->grid[c], n);
 			continue;
 		}
 #endif
-		order_blocks(s->grid[c], s->nonzero[c], n);
+		order_blocks(s->out[c], s->grid[c], s->nonzero[c], n);
 	}
 }

@@ -20,6 +20,8 @@ struct progressive_scan {
 	 * MSB-first, and so are words of them.
 	 */
 	s16 *grid[DCTLOAD_MAX_COMPONENTS];
+	/* Where they go in natural order, past the cache if that is elsewhere. */
+	s16 *out[DCTLOAD_MAX_COMPONENTS];
 	/*
 	 * One word for each block: a bit is set if the AC coefficient in this
 	 * lane is not zero.  Zero before the first scan, like the blocks.

@@ -11,6 +11,8 @@
 
 #if ARCH_X86_64
 #include <immintrin.h>
+#elif ARCH_ARM64
+#include <arm_neon.h>
 #endif
 
 #define ZRL_SYMBOL 0xF0
@@ -304,6 +306,25 @@ scan_redo_run(struct scan_lane *lane, u32 *num_mcus_ret)
 			  [after] "r"(following), [begin] "r"(begin) \
 			: "cc");                                     \
 	} while (0)
+#elif ARCH_ARM64
+/* PROGRESS_DONE twice: an immediate operand repeats, and the upper half is 0. */
+#define NEXT_BLOCK_IF_DONE(block, table, progress)                   \
+	do {                                                         \
+		const u64 begin = (progress) & PROGRESS_NBITS;       \
+		struct scan_block *const following = (block) + 1;    \
+                                                                     \
+		__asm__("tst %w[prog], %[mask]\n\t"                  \
+			"csel %[tab], %[next_dc], %[tab], ne\n\t"    \
+			"csel %[blk], %[after], %[blk], ne\n\t"      \
+			"csel %[prog], %[begin], %[prog], ne"        \
+			: [tab] "+&r"(table), [blk] "+&r"(block),    \
+			  [prog] "+r"(progress)                      \
+			: [mask] "i"(PROGRESS_DONE * 0x10001u),      \
+			  [next_dc] "r"((block)->next_dc),           \
+			  [after] "r"(following), [begin] "r"(begin) \
+			: "cc");                                     \
+	} while (0)
+STATIC_ASSERT(PROGRESS_DONE == 0x8080 && PROGRESS_MAX < 0x10000);
 #else
 #define NEXT_BLOCK_IF_DONE(block, table, progress)       \
 	do {                                             \
@@ -403,6 +424,38 @@ typedef int __attribute__((aligned(1), may_alias)) aliasing_int;
 #include "scan_template.h"
 #endif
 
+#if ARCH_ARM64
+/* As above, on the side of vectors, which has nothing else to do. */
+static ALWAYS_INLINE void
+store_pair_neon(u8 *dst, const huff_run_entry *entry)
+{
+	const u32 pair = RUN_FIELD(aliasing_u16, entry, RUN_PAIR_SHIFT);
+	const int8x8_t bytes = vcreate_s8((u64)pair);
+	const int16x4_t both = vget_low_s16(vmovl_s8(bytes));
+	const u32 word = vget_lane_u32(vreinterpret_u32_s16(both), 0);
+
+	memcpy(dst, &word, sizeof(word));
+}
+
+#define SCAN_NAME run_1_neon
+#define SCAN_LANES 1
+#define SCAN_TARGET
+#define SCAN_STORE_PAIR store_pair_neon
+#include "scan_template.h"
+
+#define SCAN_NAME run_2_neon
+#define SCAN_LANES 2
+#define SCAN_TARGET
+#define SCAN_STORE_PAIR store_pair_neon
+#include "scan_template.h"
+
+#define SCAN_NAME run_3_neon
+#define SCAN_LANES 3
+#define SCAN_TARGET
+#define SCAN_STORE_PAIR store_pair_neon
+#include "scan_template.h"
+#endif
+
 /* ---- groups ------------------------------------------------------------ */
 
 u32
@@ -422,12 +475,13 @@ scan_set_lane(struct scan_group *group, u32 i, struct scan_lane *lane)
 }
 
 /*
- * Up to two lanes, those first that vectors cannot have; return how many, and
+ * Up to 'max' lanes, those first that vectors cannot have; return how many, and
  * their places in 'which'.  They take turns: where images come one by one, the last
  * place would else wait for ever.
  */
 static u32
-pick_scalar_lanes(struct scan_group *group, u32 which[SCAN_SCALAR_LANES])
+pick_scalar_lanes(struct scan_group *group, u32 which[SCAN_SCALAR_LANES],
+		  u32 max)
 {
 	u32 n = 0;
 
@@ -436,7 +490,7 @@ pick_scalar_lanes(struct scan_group *group, u32 which[SCAN_SCALAR_LANES])
 			const u32 i = (group->turn + k) % SCAN_MAX_LANES;
 			const struct scan_lane *const lane = group->lanes[i];
 
-			if (lane == NULL || n == SCAN_SCALAR_LANES ||
+			if (lane == NULL || n == max ||
 			    (lane->num_pairs > SCAN_MAX_PAIRS) != (pass == 0))
 				continue;
 			which[n++] = i;
@@ -447,11 +501,22 @@ pick_scalar_lanes(struct scan_group *group, u32 which[SCAN_SCALAR_LANES])
 }
 
 static u32
+max_scalar_lanes(void)
+{
+	return cpu_has(CPU_NEON) ? SCAN_SCALAR_LANES : 2;
+}
+
+static u32
 run_scalar(struct scan_lane *const lanes[], u32 num_lanes)
 {
 #if ARCH_X86_64
 	if (cpu_has(CPU_BMI2) && cpu_has(CPU_AVX2))
 		return num_lanes == 1 ? run_1_bmi2(lanes) : run_2_bmi2(lanes);
+#elif ARCH_ARM64
+	if (cpu_has(CPU_NEON))
+		return num_lanes == 1 ? run_1_neon(lanes) :
+		       num_lanes == 2 ? run_2_neon(lanes) :
+					run_3_neon(lanes);
 #endif
 	return num_lanes == 1 ? run_1_portable(lanes) : run_2_portable(lanes);
 }
@@ -465,7 +530,7 @@ scan_run(struct scan_group *group)
 	if (group->vectors != NULL &&
 	    scan_vectors_pay(group->vectors, group->num_lanes))
 		return scan_vectors_run(group->vectors);
-	n = pick_scalar_lanes(group, which);
+	n = pick_scalar_lanes(group, which, max_scalar_lanes());
 	for (u32 i = 0; i < n; i++) {
 		lanes[i] = group->lanes[which[i]];
 		if (group->vectors != NULL)

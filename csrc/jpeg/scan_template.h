@@ -5,7 +5,7 @@
  * Included once for each CPU variant and number of lanes, with
  *
  *   SCAN_NAME	  the function's name
- *   SCAN_LANES	  1 or 2
+ *   SCAN_LANES	  1, 2 or 3
  *   SCAN_TARGET  its target attribute, or nothing
  *   SCAN_STORE_PAIR(dst, entry)  store the two values of an entry
  *
@@ -108,10 +108,15 @@
 
 #if SCAN_LANES == 1
 #define ALL_LANES(DO) DO(0)
-#else
+#elif SCAN_LANES == 2
 #define ALL_LANES(DO) \
 	DO(0);        \
 	DO(1)
+#else
+#define ALL_LANES(DO) \
+	DO(0);        \
+	DO(1);        \
+	DO(2)
 #endif
 
 static SCAN_TARGET u32

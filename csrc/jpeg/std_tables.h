@@ -26,4 +26,7 @@ extern const struct huff_spec huff_std_ac_luma, huff_std_ac_chroma;
 #define ZIGZAG_LEN (BLOCK_COEFS + 2 * 16)
 extern const u8 zigzag_to_natural[ZIGZAG_LEN];
 
+/* Natural position i takes zigzag coefficient natural_to_zigzag[i]. */
+extern const u16 natural_to_zigzag[BLOCK_COEFS]; /* aligned to 64 bytes */
+
 #endif /* DCTLOAD_STD_TABLES_H */

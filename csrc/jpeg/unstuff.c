@@ -13,6 +13,8 @@
 
 #if ARCH_X86_64
 #include <immintrin.h>
+#elif ARCH_ARM64
+#include <arm_neon.h>
 #endif
 
 /*
@@ -92,6 +94,49 @@ static TARGET("avx2") size_t
 	*in = p;
 	return (size_t)(q - out) + unstuff_bytes(in, end, q);
 }
+#elif ARCH_ARM64
+/* Four bits for each byte that is 0xFF: there is no mask of one bit each. */
+static ALWAYS_INLINE u64
+find_ff_neon(uint8x16_t v)
+{
+	const uint16x8_t equal =
+		vreinterpretq_u16_u8(vceqq_u8(v, vdupq_n_u8(0xFF)));
+
+	return vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(equal, 4)), 0);
+}
+
+static size_t
+unstuff_neon(const u8 **in, const u8 *end, u8 *const out)
+{
+	const u8 *p = *in;
+	u8 *q = out;
+
+	while (end - p >= 16) {
+		const uint8x16_t v = vld1q_u8(p);
+		const u64 mask = find_ff_neon(v);
+		const u8 *after;
+		u32 n;
+
+		vst1q_u8(q, v);
+		if (likely(mask == 0)) {
+			p += 16;
+			q += 16;
+			continue;
+		}
+		n = (u32)__builtin_ctzll(mask) / 4;
+		p += n;
+		q += n;
+		after = pass_ff(p, end, q);
+		if (after == NULL) {
+			*in = p;
+			return (size_t)(q - out);
+		}
+		p = after;
+		q++;
+	}
+	*in = p;
+	return (size_t)(q - out) + unstuff_bytes(in, end, q);
+}
 #endif
 
 size_t
@@ -100,6 +145,9 @@ unstuff_segment(const u8 **in, const u8 *end, u8 *out)
 #if ARCH_X86_64
 	if (cpu_has(CPU_AVX2))
 		return unstuff_avx2(in, end, out);
+#elif ARCH_ARM64
+	if (cpu_has(CPU_NEON))
+		return unstuff_neon(in, end, out);
 #endif
 	return unstuff_bytes(in, end, out);
 }

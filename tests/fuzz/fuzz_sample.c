@@ -4,13 +4,21 @@
  *
  * Proves: no access outside input and tensors whatever the file's geometry and
  * the crop are; every byte written; the same bits as decoding whole planes and
- * transforming them, with every CPU feature that dctload_transform() may use.
- * The end of the input chooses crop, sizes, layout and type.
+ * transforming them.  With every subset of CPU features the same but for rounding,
+ * and a type's values are those of float32, cast.  The end of the input chooses
+ * crop, sizes, layout and type.
  */
 
+#include <math.h>
+
+#include "../../csrc/cpu.h"
+#include "../../csrc/dct/emit.h"
 #include "fuzz.h"
 
 #define NUM_CHOICES 12
+
+/* Beside the planes of set 0: tensors. */
+#define SLOT(i) (GUARD_PLANES + DCTLOAD_MAX_COMPONENTS + (i))
 
 /* One step that takes a part of the axis to 'out_size' samples. */
 static void
@@ -95,6 +103,84 @@ sample(const u8 *in, size_t in_nbytes, const struct dctload_geometry *geometry,
 	return status;
 }
 
+/* The largest amplitude of the planes. */
+static double
+largest_amplitude(const struct outcome *o)
+{
+	s32 largest = 0;
+
+	for (u32 c = 0; c < o->info.num_components; c++) {
+		const u16 *const q = o->info.qtables[c];
+		const size_t n = plane_nbytes(&o->info, c) / sizeof(s16);
+
+		for (size_t i = 0; i < n; i++) {
+			const s32 x = o->planes[c][i] * (s32)q[i % BLOCK_COEFS];
+
+			largest = abs(x) > largest ? abs(x) : largest;
+		}
+	}
+	return largest;
+}
+
+/* 'got' is what casting 'values' gives, bit for bit. */
+static void
+require_cast(const float *values, const void *got, size_t nbytes, u32 dtype)
+{
+	struct emission e = { .dtype = dtype,
+			      .out = guard_alloc(SLOT(8), nbytes) };
+
+	for (size_t i = 0; i < nbytes / dtype_nbytes(dtype); i++)
+		emission_put(&e, i, values[i]);
+	REQUIRE(nbytes == 0 || memcmp(e.out, got, nbytes) == 0);
+}
+
+static void
+require_near(const float *a, const float *b, size_t nbytes, double error)
+{
+	for (size_t i = 0; i < nbytes / sizeof(*a); i++)
+		REQUIRE(fabs((double)a[i] - b[i]) <= error);
+}
+
+/* The portable code comes first. */
+static void
+require_near_variants(struct dctload_decoder *decoder, const struct outcome *o,
+		      const struct dctload_geometry *geometry,
+		      const struct dctload_output *output)
+{
+	static const u32 masks[] = {
+		0, CPU_BMI2 | CPU_AVX2 | CPU_FMA | CPU_F16C, ~0u
+	};
+	const s16 *const *const planes = (const s16 *const *)o->planes;
+	/* 64 products a sum, at most this large. */
+	const double error = ldexp(largest_amplitude(o), -16) + 1e-6;
+	struct dctload_output floats = *output;
+	size_t nbytes[2], nbytes_floats[2];
+	void *out[2], *values[2], *first[2];
+
+	floats.dtype = DCTLOAD_F32;
+	dctload_output_nbytes(output, nbytes);
+	dctload_output_nbytes(&floats, nbytes_floats);
+	for (u32 i = 0; i < 2; i++) {
+		out[i] = guard_alloc(SLOT(i), nbytes[i]);
+		first[i] = guard_alloc(SLOT(4 + i), nbytes_floats[i]);
+		values[i] = guard_alloc(SLOT(6 + i), nbytes_floats[i]);
+	}
+	for (u32 m = 0; m < ARRAY_LEN(masks); m++) {
+		void **const to = m == 0 ? first : values;
+
+		cpu_set_mask_for_tests(masks[m]);
+		REQUIRE(dctload_transform(decoder, &o->info, planes, geometry,
+					  output, out) == DCTLOAD_OK);
+		REQUIRE(dctload_transform(decoder, &o->info, planes, geometry,
+					  &floats, to) == DCTLOAD_OK);
+		for (u32 i = 0; i < 2; i++) {
+			require_cast(to[i], out[i], nbytes[i], output->dtype);
+			require_near(first[i], to[i], nbytes_floats[i], error);
+		}
+	}
+	cpu_set_mask_for_tests(~0u);
+}
+
 int
 LLVMFuzzerTestOneInput(const u8 *in, size_t in_nbytes)
 {
@@ -123,10 +209,8 @@ LLVMFuzzerTestOneInput(const u8 *in, size_t in_nbytes)
 	make_geometry(choice + 4, &o.info, &output, &geometry);
 	dctload_output_nbytes(&output, nbytes);
 	for (u32 i = 0; i < 2; i++) {
-		const u32 slot = GUARD_PLANES + DCTLOAD_MAX_COMPONENTS + 2 * i;
-
-		got[i] = guard_alloc(slot, nbytes[i]);
-		want[i] = guard_alloc(slot + 1, nbytes[i]);
+		got[i] = guard_alloc(SLOT(2 * i), nbytes[i]);
+		want[i] = guard_alloc(SLOT(2 * i + 1), nbytes[i]);
 	}
 	status = sample(in, in_nbytes, &geometry, &output, got);
 	if (o.status == DCTLOAD_OK) {
@@ -143,5 +227,7 @@ LLVMFuzzerTestOneInput(const u8 *in, size_t in_nbytes)
 		REQUIRE(nbytes[i] == 0 || o.status != DCTLOAD_OK ||
 			memcmp(got[i], want[i], nbytes[i]) == 0);
 	}
+	if (o.status == DCTLOAD_OK)
+		require_near_variants(decoder, &o, &geometry, &output);
 	return 0;
 }
