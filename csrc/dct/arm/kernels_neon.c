@@ -74,9 +74,8 @@ extent(uint16x8_t words)
 	return mask == 0 ? 0 : 8 - (u32)__builtin_clzll(mask) / 8;
 }
 
-/* How many rows, and leading columns, of a block are not all zero. */
-static ALWAYS_INLINE void
-chunk_extents(const s16 *const blocks[1], u32 *rows_ret, u32 *cols_ret)
+static ALWAYS_INLINE u32
+chunk_rows(const s16 *const blocks[1], bool *wide_ret)
 {
 	uint16x8_t x[8], any = vdupq_n_u16(0);
 
@@ -88,8 +87,8 @@ chunk_extents(const s16 *const blocks[1], u32 *rows_ret, u32 *cols_ret)
 	for (u32 n = 8; n > 1; n /= 2)
 		for (u32 v = 0; v < n; v += 2)
 			x[v / 2] = vpmaxq_u16(x[v], x[v + 1]);
-	*rows_ret = extent(x[0]);
-	*cols_ret = extent(any);
+	*wide_ret = extent(any) > 4;
+	return extent(x[0]);
 }
 
 /* Four vectors of four floats. */
