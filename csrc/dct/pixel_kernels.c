@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* pixel_kernels.c - the portable variant, and the choice */
 
+#include <math.h>
+
 #include "../cpu.h"
 #include "kernels.h"
 #include "pixel_kernels.h"
@@ -25,13 +27,134 @@ const float dct_basis_f32[8][8] = {
 	{ C7, -C5, C3, -C1, C1, -C3, C5, -C7 },
 };
 
-#define KERNEL static
+#define KERNEL
+#define LANES 8
+
+/* They are passed by inlined functions only, so no ABI matters. */
+#pragma GCC diagnostic ignored "-Wpsabi"
+
+/* Compilers make of it what the CPU has, such as two vectors of four. */
+typedef float vec __attribute__((vector_size(LANES * sizeof(float))));
+typedef s32 ivec __attribute__((vector_size(LANES * sizeof(s32))));
+typedef u32 uvec __attribute__((vector_size(LANES * sizeof(u32))));
+typedef u64 half_u64 __attribute__((vector_size(LANES / 2 * sizeof(u64))));
+
+static ALWAYS_INLINE vec
+load(const float *p)
+{
+	vec x;
+
+	memcpy(&x, p, sizeof(x));
+	return x;
+}
+
+static ALWAYS_INLINE void
+store(float *p, vec x)
+{
+	memcpy(p, &x, sizeof(x));
+}
+
+static ALWAYS_INLINE vec
+vmin(vec a, vec b)
+{
+	const ivec less = a < b;
+
+	return (vec)(((ivec)a & less) | ((ivec)b & ~less));
+}
+
+static ALWAYS_INLINE vec
+vmax(vec a, vec b)
+{
+	const ivec less = a < b;
+
+	return (vec)(((ivec)b & less) | ((ivec)a & ~less));
+}
+
+/*
+ * Adding and subtracting 1.5 x 2^23 rounds a float below 2^22 to the nearest
+ * whole number, ties to even, on every CPU and in every vector.
+ */
+static ALWAYS_INLINE ivec
+nearest(vec x)
+{
+	return __builtin_convertvector((x + 12582912.0f) - 12582912.0f, ivec);
+}
+
+static ALWAYS_INLINE vec
+root(vec x)
+{
+	for (u32 k = 0; k < LANES; k++)
+		x[k] = sqrtf(x[k]);
+	return x;
+}
+
+static ALWAYS_INLINE vec
+spread(vec x, u32 half)
+{
+	vec out;
+
+	for (u32 k = 0; k < LANES; k++)
+		out[k] = x[LANES / 2 * half + k / 2];
+	return out;
+}
+
+static ALWAYS_INLINE vec
+add_pairs(vec a, vec b)
+{
+	vec out;
+
+	for (u32 k = 0; k < LANES / 2; k++) {
+		out[k] = a[2 * k] + a[2 * k + 1];
+		out[LANES / 2 + k] = b[2 * k] + b[2 * k + 1];
+	}
+	return out;
+}
+
+static ALWAYS_INLINE void
+interleave(vec a, vec b, vec out[2])
+{
+	for (u32 k = 0; k < 2 * LANES; k++)
+		out[k / LANES][k % LANES] = k % 2 == 0 ? a[k / 2] : b[k / 2];
+}
+
+static ALWAYS_INLINE void
+split(half_u64 a, half_u64 b, uvec *hi, uvec *lo)
+{
+	for (u32 k = 0; k < LANES; k++) {
+		const u64 x = k < LANES / 2 ? a[k] : b[k - LANES / 2];
+
+		(*hi)[k] = (u32)(x >> 32);
+		(*lo)[k] = (u32)x;
+	}
+}
+
+static ALWAYS_INLINE vec
+look_up(const float *table, ivec i)
+{
+	vec out;
+
+	for (u32 k = 0; k < LANES; k++)
+		out[k] = table[i[k]];
+	return out;
+}
+
+static ALWAYS_INLINE void
+store_bytes(u8 *p, ivec i)
+{
+	for (u32 k = 0; k < LANES; k++)
+		p[k] = (u8)i[k];
+}
+
 #include "pixel_template.h"
 
 const struct pixel_kernels *
 pixel_kernels(void)
 {
-	if (pixel_kernels_avx2 != NULL && cpu_has(CPU_AVX2) && cpu_has(CPU_FMA))
+	const bool avx2 = cpu_has(CPU_AVX2) && cpu_has(CPU_FMA);
+
+	if (pixel_kernels_avx512 != NULL && avx2 && cpu_has(CPU_AVX512))
+		return pixel_kernels_avx512;
+	if (pixel_kernels_avx2 != NULL && avx2)
 		return pixel_kernels_avx2;
 	return &kernels;
 }

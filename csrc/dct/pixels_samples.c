@@ -219,10 +219,8 @@ do_warp(struct pixels *px, const double *p)
 {
 	const u32 width = (u32)p[WIDTH], height = (u32)p[HEIGHT];
 
-	for (u32 c = 0; c < px->num_planes; c++)
-		if (!plane_resize(&px->spare[c], plane_size(px, c, width),
-				  plane_size(px, c, height)))
-			return DCTLOAD_NO_MEMORY;
+	if (!planes_resize(px, px->spare, width, height))
+		return DCTLOAD_NO_MEMORY;
 	for (u32 c = 0; c < px->num_planes; c++)
 		for (u32 y = 0; y < px->spare[c].height; y++) {
 			if (p[BILINEAR] != 0)

@@ -213,17 +213,24 @@ target_fill(const struct plan *plan, const struct target *t, u32 tile,
 	const struct axis_op *const across = t->sources[0].across;
 	const u32 lanes = plan->kernels->lanes;
 	const u32 num = 8 * tile_end(plan, t, tile) - tile * lanes;
+	float full[MAX_LANES] = { 0 }, seen[MAX_LANES] = { 0 };
+	bool all_seen = true;
 
-	for (u32 r = 0; r < 8 * along->num_out; r++)
-		for (u32 k = 0; k < num; k++) {
-			const u32 row = tile * lanes + k;
-			const float full =
-				full_cover(along, r) * full_cover(across, row);
+	for (u32 k = 0; k < num; k++) {
+		full[k] = t->fill * full_cover(across, tile * lanes + k);
+		seen[k] = t->fill * cover(across, tile * lanes + k);
+		all_seen &= full[k] == seen[k];
+	}
+	for (u32 r = 0; r < 8 * along->num_out; r++) {
+		const float full_r = full_cover(along, r);
+		const float seen_r = cover(along, r);
+		float *const row = samples + (size_t)r * lanes;
 
-			samples[(size_t)r * lanes + k] +=
-				t->fill *
-				(full - cover(along, r) * cover(across, row));
-		}
+		if (all_seen && full_r == seen_r)
+			continue;
+		for (u32 k = 0; k < lanes; k++)
+			row[k] += full[k] * full_r - seen[k] * seen_r;
+	}
 }
 
 static bool
