@@ -74,11 +74,7 @@ normals(float *out, const struct noise *noise, u64 first_pair, size_t num)
 	const float mean = noise->mean, sigma = noise->sigma;
 	half_u64 at[2];
 
-	for (u32 half = 0; half < 2; half++)
-		for (u32 k = 0; k < LANES / 2; k++)
-			at[half][k] =
-				noise->key +
-				(first_pair + half * (LANES / 2) + k) * step;
+	count_up(at, noise->key + first_pair * step, step);
 	for (size_t x = 0; x < num; x += 2 * LANES) {
 		half_u64 a = at[0], b = at[1];
 		uvec upper, lower;

@@ -110,6 +110,26 @@ add_pairs(vec a, vec b)
 	return out;
 }
 
+static ALWAYS_INLINE vec
+move_up(vec a, vec b)
+{
+	vec out;
+
+	for (u32 k = 0; k < LANES; k++)
+		out[k] = k == 0 ? a[LANES - 1] : b[k - 1];
+	return out;
+}
+
+static ALWAYS_INLINE vec
+move_down(vec a, vec b)
+{
+	vec out;
+
+	for (u32 k = 0; k < LANES; k++)
+		out[k] = k + 1 < LANES ? a[k + 1] : b[0];
+	return out;
+}
+
 static ALWAYS_INLINE void
 interleave(vec a, vec b, vec out[2])
 {
@@ -136,6 +156,13 @@ look_up(const float *table, ivec i)
 	for (u32 k = 0; k < LANES; k++)
 		out[k] = table[i[k]];
 	return out;
+}
+
+static ALWAYS_INLINE void
+look_up_pairs(const float *table, ivec i, vec *first, vec *second)
+{
+	*first = look_up(table, i);
+	*second = look_up(table + 1, i);
 }
 
 static ALWAYS_INLINE void

@@ -16,24 +16,36 @@
  */
 #define PLANE_UNIT 32
 
-/* Where a row of a bilinear warp looks, in samples of the input. */
-struct warp_row {
-	float x, dx; /* sample index at output sample 0, and its increments */
-	float y, dy;
-	float width, height; /* of the input */
-	size_t stride;
-	float fill, black; /* levels minus 128 */
-	bool blend;
+/*
+ * Positions that a row of a warp looks at, in samples of the input and in units of
+ * 2^-32: (x + i dx, y + i dy).
+ */
+struct fixed_row {
+	s64 x, dx, y, dy;
+};
+
+/* Planes of one size and stride, of which they have less than 2^31 samples. */
+struct warp_input {
+	const float *data[2];
+	u32 num, stride;
 };
 
 /*
- * Samples that one row of Cb and Cr belongs to: a row of Y, or where chroma is
- * halved, two.  A grey image has Y alone.
+ * Samples of Y and the chroma that belongs to them, as strips of vectors.  Where
+ * chroma is not halved, a vector of it belongs to one of Y, in the same place.
+ * Where it is, each half of vector k of a strip belongs to two of Y: at
+ *
+ *	luma + 2 k vectors + half * other_half + {0, beside}
+ *
+ * In rows, 'other_half' is a vector and 'beside' a row; in tiles, whose vectors go
+ * down, it is the other way round.  A grey image has Y alone, and is not halved.
  */
-struct ycc_rows {
-	float *luma[2], *chroma[2];
-	u32 num_planes;
-	bool halved;
+struct ycc_area {
+	float *luma, *chroma[2];
+	bool grey, halved;
+	size_t other_half, beside;     /* floats, as all that follow */
+	size_t num_chroma, num_strips; /* of a strip of chroma, or of grey */
+	size_t luma_step, chroma_step; /* from strip to strip */
 };
 
 /* What is done to RGB, or to grey as channel 0; results are clamped. */
@@ -52,13 +64,13 @@ struct rgb_change {
 	enum rgb_change_kind kind;
 	float f;
 	float factor[3], offset[3], lo[3], hi[3];
-	const float *table[3];   /* [256] */
-	const float *rows[2][3]; /* of each row of Y */
+	const float *table[3]; /* [256] */
+	const float *rows[3];  /* as the samples of Y lie in the one strip */
 };
 
 /* What is read off RGB. */
 enum rgb_look_kind {
-	RGB_SUM_GREY, /* sum += grey of num_rows rows of 'width' */
+	RGB_SUM_GREY, /* sum += grey */
 	RGB_LIMITS,   /* lo and hi, lowered and raised; not clamped before */
 	RGB_LEVELS,   /* levels = the rounded x */
 	RGB_COPY      /* copies = x */
@@ -66,11 +78,12 @@ enum rgb_look_kind {
 
 struct rgb_look {
 	enum rgb_look_kind kind;
-	u32 num_rows, width;
+	/* Of the area in rows, what is summed; zeros: all. */
+	u32 width, height;
 	double sum;
 	float lo[3], hi[3];
-	u8 *levels[2][3];
-	float *copies[2][3];
+	u8 *levels[3];    /* as the samples of Y lie in the one strip */
+	float *copies[3]; /* likewise */
 };
 
 /* Normal numbers, see noise_template.h. */
@@ -81,18 +94,16 @@ struct noise {
 
 /* Rows are multiples of 8 floats; 'num' counts floats unless said otherwise. */
 struct pixel_kernels {
+	u32 lanes; /* floats of a vector */
+
 	/* Amplitudes of a row of blocks to samples and back, in place. */
 	void (*inverse)(float *rows, size_t stride, u32 num_blocks);
 	void (*forward)(float *rows, size_t stride, u32 num_blocks);
 
-	/*
-	 * By way of RGB, clamped to 0..255; 'num' samples of Y are up to
-	 * PLANE_UNIT - 1 more than there are.
-	 */
-	void (*rgb_change)(const struct ycc_rows *rows,
-			   const struct rgb_change *change, size_t num);
-	void (*rgb_look)(const struct ycc_rows *rows, struct rgb_look *look,
-			 size_t num);
+	/* By way of RGB, clamped to 0..255. */
+	void (*rgb_change)(const struct ycc_area *area,
+			   const struct rgb_change *change);
+	void (*rgb_look)(const struct ycc_area *area, struct rgb_look *look);
 
 	/* The samples of 'row' between the first and the last, which stay. */
 	void (*sharpen)(float *out, const float *above, const float *row,
@@ -102,8 +113,14 @@ struct pixel_kernels {
 	void (*normals)(float *out, const struct noise *noise, u64 first_pair,
 			size_t num);
 
-	void (*warp_bilinear)(float *out, const float *in,
-			      const struct warp_row *w, u32 num);
+	/*
+	 * The sample that covers each position, or what is interpolated between
+	 * the one before it and its neighbours: all are there.
+	 */
+	void (*warp_nearest)(float *const out[2], const struct warp_input *in,
+			     const struct fixed_row *at, u32 num);
+	void (*warp_bilinear)(float *const out[2], const struct warp_input *in,
+			      const struct fixed_row *at, u32 num);
 };
 
 const struct pixel_kernels *pixel_kernels(void);

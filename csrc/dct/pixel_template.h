@@ -18,9 +18,12 @@
  *	root(x)                  the square root
  *	spread(x, half)          each lane of the lower or upper half twice
  *	add_pairs(a, b)          sums of neighbours, those of 'a' first
+ *	move_up(a, b)            the last of 'a', then 'b' but for its last
+ *	move_down(a, b)          'a' but for its first, then the first of 'b'
  *	interleave(a, b, out)    a[0], b[0], a[1], ... as two vectors
  *	split(a, b, hi, lo)      halves of LANES u64 in two vectors
  *	look_up(table, i)        table[i] of each lane
+ *	look_up_pairs(...)       the same, and table[i + 1]
  *	store_bytes(p, i)        lanes of 0 to 255 as bytes
  */
 
@@ -66,7 +69,17 @@ iota(void)
 	return x;
 }
 
-#define CLAMP(x, lo, hi) ((x) < (lo) ? (lo) : (x) > (hi) ? (hi) : (x))
+/* first, first + step, ... in the lower and upper half of the lanes. */
+static KERNEL ALWAYS_INLINE void
+count_up(half_u64 out[2], u64 first, u64 step)
+{
+	half_u64 x;
+
+	for (u32 k = 0; k < LANES / 2; k++)
+		x[k] = k;
+	out[0] = x * step + first;
+	out[1] = out[0] + LANES / 2 * step;
+}
 
 /* ---- the DCT ------------------------------------------------------------ */
 
@@ -147,53 +160,18 @@ forward(float *rows, size_t stride, u32 num_blocks)
 	}
 }
 
-/* ---- warps -------------------------------------------------------------- */
-
-static KERNEL void
-warp_bilinear(float *restrict out, const float *restrict in,
-	      const struct warp_row *w, u32 num)
-{
-	const float last_x = w->width - 1, last_y = w->height - 1;
-
-	for (u32 i = 0; i < num; i++) {
-		const float at_x = w->x + (float)(s32)i * w->dx;
-		const float at_y = w->y + (float)(s32)i * w->dy;
-		/* One sample outside is as far as anything is seen. */
-		const float x = CLAMP(at_x, -1, w->width);
-		const float y = CLAMP(at_y, -1, w->height);
-		const float x0 = (float)((s32)(x + 1) - 1);
-		const float y0 = (float)((s32)(y + 1) - 1);
-		const float x1 = x0 + 1, y1 = y0 + 1;
-		const float wx0 = x0 >= 0 && x0 <= last_x ? x1 - x : 0;
-		const float wx1 = x1 <= last_x ? x - x0 : 0;
-		const float wy0 = y0 >= 0 && y0 <= last_y ? y1 - y : 0;
-		const float wy1 = y1 <= last_y ? y - y0 : 0;
-		const size_t left = (size_t)(s32)CLAMP(x0, 0, last_x);
-		const size_t right = (size_t)(s32)CLAMP(x1, 0, last_x);
-		const float *const top =
-			in + (size_t)(s32)CLAMP(y0, 0, last_y) * w->stride;
-		const float *const bottom =
-			in + (size_t)(s32)CLAMP(y1, 0, last_y) * w->stride;
-		const float m = (wx0 + wx1) * (wy0 + wy1);
-		/* What is missing of the weight is black. */
-		const float sum =
-			wy0 * (wx0 * top[left] + wx1 * top[right]) +
-			wy1 * (wx0 * bottom[left] + wx1 * bottom[right]) +
-			w->black * (1 - m);
-
-		out[i] = w->blend ? m * sum + (1 - m) * w->fill : sum;
-	}
-}
-
+#include "warp_template.h"
 #include "rgb_template.h"
 #include "noise_template.h"
 
 static const struct pixel_kernels kernels = {
+	.lanes = LANES,
 	.inverse = inverse,
 	.forward = forward,
 	.rgb_change = rgb_change,
 	.rgb_look = rgb_look,
 	.sharpen = sharpen,
 	.normals = normals,
+	.warp_nearest = warp_nearest,
 	.warp_bilinear = warp_bilinear,
 };

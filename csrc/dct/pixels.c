@@ -19,6 +19,9 @@ plane_resize(struct pixel_plane *plane, u32 width, u32 height, size_t stride)
 {
 	const size_t rows = round_up(height, MAX_LANES);
 
+	/* Samples are looked up by 32 bits; this is 8 GB of them. */
+	if (stride * rows > INT32_MAX)
+		return false;
 	if (!grow((void **)&plane->data, &plane->capacity, stride * rows,
 		  sizeof(*plane->data)))
 		return false;
@@ -50,6 +53,7 @@ pixels_begin(struct pixels *px, u32 num_planes, u32 width, u32 height,
 	px->width = width;
 	px->height = height;
 	px->shift = shift;
+	px->tile_size = 0;
 	return planes_resize(px, px->planes, width, height);
 }
 
@@ -134,6 +138,17 @@ ops_begin_with_samples(const struct dctload_op *ops, u32 num_ops)
 	return num_ops != 0 && op_form(&ops[0]) != ON_AMPLITUDES;
 }
 
+bool
+ops_fit_tiles(const struct dctload_op *ops, u32 num_ops)
+{
+	for (u32 k = 0; k < num_ops; k++)
+		if (op_form(&ops[k]) != ON_RGB ||
+		    ops[k].kind == DCTLOAD_OP_SHARPNESS ||
+		    ops[k].kind == DCTLOAD_OP_NOISE)
+			return false;
+	return true;
+}
+
 enum dctload_status
 pixels_run(struct pixels *px, const struct dctload_op *ops, u32 num_ops)
 {
@@ -160,7 +175,7 @@ in_range(double value, double lo, double hi)
 	return value >= lo && value <= hi; /* false for NaN */
 }
 
-/* Positions must fit into 32 bits, see pixels_samples.c. */
+/* Positions must fit into 32 bits, see pixels_warp.c. */
 static bool
 warp_is_good(const double *p)
 {

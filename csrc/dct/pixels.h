@@ -28,6 +28,12 @@ struct pixels {
 	u32 width, height; /* of luma, in samples */
 	u32 shift;         /* chroma has 1 / 2^shift of luma's resolution */
 	bool is_samples;   /* the planes hold samples; else amplitudes */
+
+	/*
+	 * Not 0: the planes are not rows but whole tiles as kernels.h has them, one
+	 * after the other, those of luma with so many floats.
+	 */
+	size_t tile_size;
 	struct pixel_plane planes[3];
 	struct pixel_plane spare[3]; /* scratch: what a map makes */
 	float *rows;                 /* scratch: a few rows of RGB */
@@ -59,6 +65,9 @@ void pixels_free(struct pixels *px);
  */
 enum dctload_status
 ops_check(const struct dctload_op *ops, u32 num_ops, u32 *width, u32 *height);
+
+/* Whether all operations see one sample of RGB at a time, in whatever order. */
+bool ops_fit_tiles(const struct dctload_op *ops, u32 num_ops);
 
 /* Whether the first operation wants samples, or RGB, which is made of them. */
 bool ops_begin_with_samples(const struct dctload_op *ops, u32 num_ops);
@@ -95,6 +104,9 @@ void pixels_do_amplitudes(struct pixels *px, const struct dctload_op *op);
 
 enum dctload_status
 pixels_do_samples(struct pixels *px, const struct dctload_op *op);
+
+/* 'p' as DCTLOAD_OP_WARP has it. */
+enum dctload_status pixels_warp(struct pixels *px, const double *p);
 
 enum dctload_status
 pixels_do_rgb(struct pixels *px, const struct dctload_op *op);

@@ -19,7 +19,7 @@
 #define RING_ROWS 6
 #define SCRATCH_ROWS (3 * (RING_ROWS + 2))
 
-/* ---- rows ---------------------------------------------------------------- */
+/* ---- where the samples are ------------------------------------------------ */
 
 /* How many rows of luma go with one of chroma. */
 static u32
@@ -28,51 +28,73 @@ rows_per_step(const struct pixels *px)
 	return px->num_planes == 1 ? 1 : 1u << px->shift;
 }
 
-/* The row 'y' of luma, those that share its chroma, and that. */
-static struct ycc_rows
-rows_at(const struct pixels *px, u32 y)
-{
-	const struct pixel_plane *const p = px->planes;
-	struct ycc_rows rows = {
-		.num_planes = px->num_planes,
-		.halved = rows_per_step(px) == 2,
-	};
-
-	for (u32 k = 0; k < rows_per_step(px); k++)
-		rows.luma[k] = p[0].data + (y + k) * p[0].stride;
-	for (u32 c = 1; c < px->num_planes; c++)
-		rows.chroma[c - 1] =
-			p[c].data + (size_t)(y >> px->shift) * p[c].stride;
-	return rows;
-}
-
 /* Samples of a row of luma in whole vectors. */
 static size_t
 row_size(const struct pixels *px)
 {
-	return round_up(px->width, PLANE_UNIT);
+	return px->planes[0].stride;
+}
+
+/* The image as strips of a row of chroma, or of a tile of it. */
+static struct ycc_area
+whole_area(const struct pixels *px)
+{
+	const struct pixel_plane *const p = px->planes;
+	const u32 lanes = pixel_kernels()->lanes;
+	const bool tiled = px->tile_size != 0;
+	const size_t strip = tiled ? px->tile_size : p[0].stride;
+	const u32 step = rows_per_step(px);
+	struct ycc_area area = {
+		.luma = p[0].data,
+		.chroma = { p[0].data, p[0].data },
+		.grey = px->num_planes == 1,
+		.halved = step == 2,
+		.other_half = tiled ? strip : lanes,
+		.beside = tiled ? lanes : strip,
+		.num_chroma = strip / step,
+		.luma_step = strip * step,
+		.chroma_step = strip / step,
+	};
+
+	area.num_strips =
+		tiled ? (size_t)px->width * px->height / area.luma_step :
+			ceil_div_u32(px->height, step);
+	for (u32 c = 1; c < px->num_planes; c++)
+		area.chroma[c - 1] = p[c].data;
+	return area;
+}
+
+/* One of its strips. */
+static struct ycc_area
+strip_of(const struct ycc_area *whole, size_t number)
+{
+	struct ycc_area area = *whole;
+
+	area.luma += number * area.luma_step;
+	for (u32 c = 0; c < 2; c++)
+		area.chroma[c] += number * area.chroma_step;
+	area.num_strips = 1;
+	return area;
 }
 
 static void
 change_all(const struct pixels *px, const struct rgb_change *change)
 {
-	for (u32 y = 0; y < px->height; y += rows_per_step(px)) {
-		const struct ycc_rows rows = rows_at(px, y);
+	const struct ycc_area area = whole_area(px);
 
-		pixel_kernels()->rgb_change(&rows, change, row_size(px));
-	}
+	pixel_kernels()->rgb_change(&area, change);
 }
 
 static void
 look_at_all(const struct pixels *px, struct rgb_look *look)
 {
-	look->width = px->width;
-	for (u32 y = 0; y < px->height; y += rows_per_step(px)) {
-		const struct ycc_rows rows = rows_at(px, y);
+	const struct ycc_area area = whole_area(px);
 
-		look->num_rows = px->height - y;
-		pixel_kernels()->rgb_look(&rows, look, row_size(px));
+	if (px->tile_size == 0) {
+		look->width = px->width;
+		look->height = px->height;
 	}
+	pixel_kernels()->rgb_look(&area, look);
 }
 
 /* ---- what depends on all pixels ------------------------------------------ */
@@ -142,25 +164,42 @@ count_levels(struct histogram *h, const u8 *levels, u32 num)
 		h->counts[0][levels[x]]++;
 }
 
+/* What is in the image of the levels of strip 'number'. */
 static void
-count_all(const struct pixels *px, struct histogram histograms[3])
+count_strip(const struct pixels *px, const struct ycc_area *area, size_t number,
+	    const u8 *levels, struct histogram *h)
 {
-	const size_t size = row_size(px);
+	const u32 step = rows_per_step(px);
+	const u32 y = (u32)number * step;
+
+	if (px->tile_size != 0) {
+		count_levels(h, levels, (u32)area->luma_step);
+		return;
+	}
+	for (u32 k = 0; k < step && y + k < px->height; k++)
+		count_levels(h, levels + k * row_size(px), px->width);
+}
+
+static enum dctload_status
+count_all(struct pixels *px, struct histogram histograms[3])
+{
+	const struct ycc_area area = whole_area(px);
 	struct rgb_look look = { .kind = RGB_LEVELS };
 
-	for (u32 k = 0; k < 2; k++)
-		for (u32 c = 0; c < 3; c++)
-			look.levels[k][c] = px->levels + (3 * k + c) * size;
-	for (u32 y = 0; y < px->height; y += rows_per_step(px)) {
-		const struct ycc_rows rows = rows_at(px, y);
-		const u32 num = min_u32(rows_per_step(px), px->height - y);
+	if (!grow((void **)&px->levels, &px->levels_capacity,
+		  3 * area.luma_step, sizeof(*px->levels)))
+		return DCTLOAD_NO_MEMORY;
+	for (u32 c = 0; c < 3; c++)
+		look.levels[c] = px->levels + c * area.luma_step;
+	for (size_t s = 0; s < area.num_strips; s++) {
+		const struct ycc_area strip = strip_of(&area, s);
 
-		pixel_kernels()->rgb_look(&rows, &look, size);
+		pixel_kernels()->rgb_look(&strip, &look);
 		for (u32 c = 0; c < px->num_planes; c++)
-			for (u32 k = 0; k < num; k++)
-				count_levels(&histograms[c], look.levels[k][c],
-					     px->width);
+			count_strip(px, &area, s, look.levels[c],
+				    &histograms[c]);
 	}
+	return DCTLOAD_OK;
 }
 
 /*
@@ -188,19 +227,21 @@ equalize_table(float table[256], const struct histogram *h, u64 num)
 	return step != 0;
 }
 
-static void
-do_equalize(const struct pixels *px)
+static enum dctload_status
+do_equalize(struct pixels *px)
 {
 	struct rgb_change change = { .kind = RGB_LOOK_UP };
 	struct histogram histograms[3] = { 0 };
 	const u64 num = (u64)px->width * px->height;
 	float tables[3][256];
 
-	count_all(px, histograms);
+	if (count_all(px, histograms) != DCTLOAD_OK)
+		return DCTLOAD_NO_MEMORY;
 	for (u32 c = 0; c < px->num_planes; c++)
 		if (equalize_table(tables[c], &histograms[c], num))
 			change.table[c] = tables[c];
 	change_all(px, &change);
+	return DCTLOAD_OK;
 }
 
 /* ---- one pixel at a time ------------------------------------------------- */
@@ -245,20 +286,15 @@ do_point(const struct pixels *px, enum rgb_change_kind kind, float f)
 static float *
 ring_row(const struct pixels *px, u32 y, u32 c)
 {
-	return px->rows + (y % RING_ROWS * 3 + c) * row_size(px);
+	return px->rows + (c * RING_ROWS + y % RING_ROWS) * row_size(px);
 }
 
-/* RGB of the rows from 'y' on that share chroma, to the ring. */
+/* Past the width, what is the last sample's. */
 static void
-copy_rows(const struct pixels *px, u32 y)
+repeat_last(const struct pixels *px, float *row)
 {
-	const struct ycc_rows rows = rows_at(px, y);
-	struct rgb_look look = { .kind = RGB_COPY };
-
-	for (u32 k = 0; k < rows_per_step(px); k++)
-		for (u32 c = 0; c < px->num_planes; c++)
-			look.copies[k][c] = ring_row(px, y + k, c);
-	pixel_kernels()->rgb_look(&rows, &look, row_size(px));
+	for (size_t x = px->width; x < row_size(px); x++)
+		row[x] = row[px->width - 1];
 }
 
 static void
@@ -271,39 +307,38 @@ sharpen_row(const struct pixels *px, u32 y, u32 c, float f, float *out)
 	else
 		pixel_kernels()->sharpen(out, ring_row(px, y - 1, c), row,
 					 ring_row(px, y + 1, c), f, px->width);
-}
-
-/* Past the width, what is the last sample's. */
-static void
-repeat_last(const struct pixels *px, float *row)
-{
-	for (size_t x = px->width; x < row_size(px); x++)
-		row[x] = row[px->width - 1];
+	repeat_last(px, out);
 }
 
 static void
 do_sharpness(const struct pixels *px, float f)
 {
+	const struct ycc_area area = whole_area(px);
 	const u32 step = rows_per_step(px);
-	float *const out = px->rows + 3 * RING_ROWS * row_size(px);
+	const size_t size = row_size(px);
 	struct rgb_change change = { .kind = RGB_TAKE };
+	float *out[3];
 
-	copy_rows(px, 0);
-	for (u32 y = 0; y < px->height; y += step) {
-		const struct ycc_rows rows = rows_at(px, y);
+	for (u32 c = 0; c < 3; c++)
+		change.rows[c] = out[c] =
+			px->rows + (3 * RING_ROWS + 2 * c) * size;
+	for (u32 s = 0; s <= area.num_strips; s++) {
+		struct rgb_look look = { .kind = RGB_COPY };
+		struct ycc_area strip = strip_of(&area, s);
 
-		if (y + step < px->height)
-			copy_rows(px, y + step);
-		for (u32 k = 0; k < step; k++)
-			for (u32 c = 0; c < px->num_planes; c++) {
-				float *const row =
-					out + (3 * k + c) * row_size(px);
-
-				sharpen_row(px, y + k, c, f, row);
-				repeat_last(px, row);
-				change.rows[k][c] = row;
-			}
-		pixel_kernels()->rgb_change(&rows, &change, row_size(px));
+		/* A strip is changed when the one after it has been copied. */
+		for (u32 c = 0; c < px->num_planes; c++)
+			look.copies[c] = ring_row(px, s * step, c);
+		if (s < area.num_strips)
+			pixel_kernels()->rgb_look(&strip, &look);
+		if (s == 0)
+			continue;
+		for (u32 c = 0; c < px->num_planes; c++)
+			for (u32 k = 0; k < step; k++)
+				sharpen_row(px, (s - 1) * step + k, c, f,
+					    out[c] + k * size);
+		strip = strip_of(&area, s - 1);
+		pixel_kernels()->rgb_change(&strip, &change);
 	}
 }
 
@@ -319,53 +354,50 @@ mix64(u64 z)
 static void
 do_noise(const struct pixels *px, const struct dctload_op *op)
 {
+	const struct ycc_area area = whole_area(px);
 	const u32 step = rows_per_step(px);
 	const size_t size = row_size(px);
 	struct rgb_change change = {
 		.kind = op->p[2] != 0 ? RGB_ADD_CLAMPED : RGB_ADD,
 	};
+	struct noise noise[3];
 
-	for (u32 y = 0; y < px->height; y += step) {
-		const struct ycc_rows rows = rows_at(px, y);
+	for (u32 c = 0; c < 3; c++) {
+		noise[c] = (struct noise){
+			.key = mix64((u64)op->seed << 2 | c),
+			.mean = (float)op->p[0],
+			.sigma = (float)op->p[1],
+		};
+		change.rows[c] = px->rows + 2 * c * size;
+	}
+	for (u32 s = 0; s < area.num_strips; s++) {
+		const struct ycc_area strip = strip_of(&area, s);
 
-		for (u32 c = 0; c < px->num_planes; c++) {
-			const struct noise noise = {
-				.key = mix64((u64)op->seed << 2 | c),
-				.mean = (float)op->p[0],
-				.sigma = (float)op->p[1],
-			};
+		for (u32 n = 0; n < px->num_planes * step; n++) {
+			/* A row past the last is that again. */
+			const u32 y =
+				min_u32(s * step + n % step, px->height - 1);
+			float *const row =
+				px->rows + (n / step * 2 + n % step) * size;
 
-			for (u32 k = 0; k < step; k++) {
-				/* A row past the last is that again. */
-				const u32 from = min_u32(y + k, px->height - 1);
-				float *const row =
-					px->rows + (3 * k + c) * size;
-
-				pixel_kernels()->normals(
-					row, &noise,
-					(u64)from * ceil_div_u32(px->width, 2),
-					size);
-				repeat_last(px, row);
-				change.rows[k][c] = row;
-			}
+			pixel_kernels()->normals(
+				row, &noise[n / step],
+				(u64)y * ceil_div_u32(px->width, 2), size);
+			repeat_last(px, row);
 		}
-		pixel_kernels()->rgb_change(&rows, &change, size);
+		pixel_kernels()->rgb_change(&strip, &change);
 	}
 }
 
 enum dctload_status
 pixels_do_rgb(struct pixels *px, const struct dctload_op *op)
 {
-	const size_t size = row_size(px);
-
 	/* Sharpening reads on past the last row, as far as a vector goes. */
 	if (!grow((void **)&px->rows, &px->rows_capacity,
-		  SCRATCH_ROWS * size + PLANE_UNIT, sizeof(*px->rows)) ||
-	    !grow((void **)&px->levels, &px->levels_capacity, 2 * 3 * size,
-		  sizeof(*px->levels)))
+		  SCRATCH_ROWS * row_size(px) + PLANE_UNIT, sizeof(*px->rows)))
 		return DCTLOAD_NO_MEMORY;
 	/* Margins must be as their neighbours, of which they may be a mean. */
-	for (u32 c = 0; c < px->num_planes; c++)
+	for (u32 c = 0; c < px->num_planes && px->tile_size == 0; c++)
 		plane_repeat_edges(&px->planes[c]);
 	switch (op->kind) {
 	case DCTLOAD_OP_SATURATION: /* a grey image is its own grey */
@@ -381,8 +413,7 @@ pixels_do_rgb(struct pixels *px, const struct dctload_op *op)
 		do_point(px, RGB_SOLARIZE, least_rounded_to((float)op->p[0]));
 		break;
 	case DCTLOAD_OP_EQUALIZE:
-		do_equalize(px);
-		break;
+		return do_equalize(px);
 	case DCTLOAD_OP_NOISE:
 		do_noise(px, op);
 		break;

@@ -260,7 +260,9 @@ target_emit(struct plan *plan, const struct target *t, u32 tile, float *samples)
 {
 	const u32 first = tile_first(plan, tile);
 
-	if (plan->num_ops != 0) {
+	if (plan_tile(plan, t, tile) != NULL)
+		return; /* until operations have been carried out */
+	if (plan->num_ops != 0 && !plan->in_tiles) {
 		plan_keep_tile(plan, t, tile, samples);
 		return;
 	}
@@ -278,6 +280,8 @@ target_advance(struct plan *plan, struct target *t)
 
 		if (!target_tile_ready(plan, t, tile))
 			return;
+		if (plan_tile(plan, t, tile) != NULL)
+			samples = plan_tile(plan, t, tile);
 		if (t->mean_weight != 0)
 			samples = t->held + tile * tile_samples(plan, t);
 		if (t->num_sources == 0) /* the file lacks the component */

@@ -103,7 +103,7 @@ source_set_axes(struct plan *plan, struct source *src, struct target *t,
 	const struct dctload_info *const info = &plan->info;
 	const struct dctload_component *const comp = &info->components[c];
 	const bool tr = spec->transpose;
-	bool may_copy = spec->one_source;
+	bool may_copy = spec->one_source && !plan->in_tiles;
 	struct axis_key along, across;
 
 	axis_key_set(&along, tr ? g->y : g->x, tr ? g->num_y : g->num_x,
@@ -400,8 +400,9 @@ plan_add_target(struct plan *plan, const struct dctload_geometry *g,
 {
 	struct target *const t = &plan->targets[c];
 	const u32 den = o->layout == DCTLOAD_PLANES && c > 0 ? 2 : 1;
-	/* Operations take an image that lies upright, and so it is emitted. */
-	const bool tr = g->transpose != 0 && plan->num_ops == 0;
+	/* Planes of operations lie upright, and so they are emitted. */
+	const bool in_planes = plan->num_ops != 0 && !plan->in_tiles;
+	const bool tr = g->transpose != 0 && !in_planes;
 	struct target_spec spec = {
 		.along = { 1, den },
 		.across = { 1, den },
@@ -419,7 +420,7 @@ plan_add_target(struct plan *plan, const struct dctload_geometry *g,
 	t->emit.dct_along = t->emit.dct_across = false;
 	t->mean_weight = 0;
 	target_set_channels(t, &spec);
-	if (plan->num_ops != 0)
+	if (in_planes)
 		target_set_pixels(plan, t, &spec);
 	else if (g->use_color != 0)
 		target_set_color(t, o, &g->color, c);

@@ -81,7 +81,8 @@ struct plan {
 	struct dctload_op ops[DCTLOAD_MAX_OPS];
 	bool use_color, transpose;
 	struct dctload_color_map color;
-	u32 out_rows; /* blocks of luma, after them */
+	u32 out_rows;  /* blocks of luma, after them */
+	bool in_tiles; /* they see tiles, which are as they are emitted */
 	struct pixels pixels;
 };
 
@@ -114,6 +115,9 @@ plan_set_ops(struct plan *plan, const struct dctload_geometry *g,
 /* Have 't' made at the size before them. */
 void target_set_pixels(const struct plan *plan, struct target *t,
 		       struct target_spec *spec);
+
+/* Where tiles of 't' are made, if operations see these; else NULL. */
+float *plan_tile(const struct plan *plan, const struct target *t, u32 tile);
 
 /* Put a tile of 't' where they find it. */
 void plan_keep_tile(struct plan *plan, const struct target *t, u32 tile,

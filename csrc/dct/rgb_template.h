@@ -3,9 +3,8 @@
  * rgb_template.h - operations on RGB of samples of YCbCr, in registers
  *
  * Included by pixel_template.h.  A vector of Y meets its chroma, which is made to
- * fit it, becomes RGB, is changed, and becomes YCbCr again.  Of chroma that is
- * halved, a vector meets two of each of two rows, and its result is the mean
- * over what it met.
+ * fit it, becomes RGB, is changed, and becomes YCbCr again.  Where chroma is halved,
+ * a vector of it meets four, and becomes the mean over them.
  */
 
 /* Weights of grey in torchvision's rgb_to_grayscale(). */
@@ -84,7 +83,7 @@ grey_of(const vec rgb[3])
 
 static KERNEL ALWAYS_INLINE vec
 change_channel(vec x, const struct rgb_change *change,
-	       enum rgb_change_kind kind, u32 c, const float *row)
+	       enum rgb_change_kind kind, u32 c, size_t at)
 {
 	const float f = change->f;
 
@@ -98,11 +97,11 @@ change_channel(vec x, const struct rgb_change *change,
 			       x :
 			       look_up(change->table[c], nearest(x));
 	case RGB_TAKE:
-		return load(row);
+		return load(change->rows[c] + at);
 	case RGB_ADD:
-		return x + load(row);
+		return x + load(change->rows[c] + at);
 	case RGB_ADD_CLAMPED:
-		return clamp(x + load(row));
+		return clamp(x + load(change->rows[c] + at));
 	default:
 		return x;
 	}
@@ -127,19 +126,16 @@ load_scaled(vec rgb[3], const float *luma, const vec more[3],
 			       change->hi[c]);
 }
 
-/*
- * Load and change RGB.  'row', 'at': which of the change's rows, and where in it.
- */
+/* Load and change the RGB of samples 'at' of a strip. */
 static KERNEL ALWAYS_INLINE void
-load_changed(vec rgb[3], const float *luma, const vec more[3],
-	     const struct rgb_change *change, enum rgb_change_kind kind,
-	     u32 row, size_t at)
+load_changed(vec rgb[3], const float *luma, size_t at, const vec more[3],
+	     const struct rgb_change *change, enum rgb_change_kind kind)
 {
 	if (kind == RGB_SCALE) {
-		load_scaled(rgb, luma, more, change);
+		load_scaled(rgb, luma + at, more, change);
 		return;
 	}
-	load_rgb(rgb, luma, more);
+	load_rgb(rgb, luma + at, more);
 	for (u32 c = 0; c < 3; c++)
 		rgb[c] = clamp(rgb[c]);
 	if (kind == RGB_BLEND_GREY) {
@@ -150,24 +146,23 @@ load_changed(vec rgb[3], const float *luma, const vec more[3],
 		return;
 	}
 	for (u32 c = 0; c < 3; c++)
-		rgb[c] = change_channel(rgb[c], change, kind, c,
-					change->rows[row][c] + at);
+		rgb[c] = change_channel(rgb[c], change, kind, c, at);
 }
 
 static KERNEL ALWAYS_INLINE void
-change_full(const struct ycc_rows *rows, const struct rgb_change *change,
-	    enum rgb_change_kind kind, size_t num)
+change_full(float *luma, float *const chroma[2], size_t num,
+	    const struct rgb_change *change, enum rgb_change_kind kind)
 {
 	for (size_t x = 0; x < num; x += LANES) {
 		struct ybr sums = { splat(0), splat(0), splat(0) };
 		vec more[3], rgb[3];
 
-		load_chroma(more, rows->chroma[0] + x, rows->chroma[1] + x);
+		load_chroma(more, chroma[0] + x, chroma[1] + x);
 		if (kind == RGB_SCALE)
 			scale_chroma(more, change);
-		load_changed(rgb, rows->luma[0] + x, more, change, kind, 0, x);
-		store_luma(rows->luma[0] + x, rgb, &sums);
-		store_chroma(rows->chroma, x, &sums, 1);
+		load_changed(rgb, luma, x, more, change, kind);
+		store_luma(luma + x, rgb, &sums);
+		store_chroma(chroma, x, &sums, 1);
 	}
 }
 
@@ -181,44 +176,41 @@ join_pairs(struct ybr *out, const struct ybr a[2])
 }
 
 static KERNEL ALWAYS_INLINE void
-change_halved(const struct ycc_rows *rows, const struct rgb_change *change,
-	      enum rgb_change_kind kind, size_t num)
+change_halved(const struct ycc_area *area, float *luma, float *const chroma[2],
+	      const struct rgb_change *change, enum rgb_change_kind kind)
 {
-	for (size_t x = 0; x < num; x += 2 * LANES) {
+	for (size_t x = 0; x < area->num_chroma; x += LANES) {
 		struct ybr sums[2], all;
 		vec more[3];
 
-		load_chroma(more, rows->chroma[0] + x / 2,
-			    rows->chroma[1] + x / 2);
+		load_chroma(more, chroma[0] + x, chroma[1] + x);
 		if (kind == RGB_SCALE)
 			scale_chroma(more, change);
-		for (u32 side = 0; side < 2; side++) {
-			const size_t at = x + side * LANES;
+		for (u32 half = 0; half < 2; half++) {
+			size_t at = 2 * x + half * area->other_half;
 			vec twice[3], rgb[3];
 
-			sums[side] =
+			sums[half] =
 				(struct ybr){ splat(0), splat(0), splat(0) };
 			for (u32 c = 0; c < 3; c++)
-				twice[c] = spread(more[c], side);
-			for (u32 row = 0; row < 2; row++) {
-				load_changed(rgb, rows->luma[row] + at, twice,
-					     change, kind, row, at);
-				store_luma(rows->luma[row] + at, rgb,
-					   &sums[side]);
+				twice[c] = spread(more[c], half);
+			for (u32 k = 0; k < 2; k++, at += area->beside) {
+				load_changed(rgb, luma, at, twice, change,
+					     kind);
+				store_luma(luma + at, rgb, &sums[half]);
 			}
 		}
 		join_pairs(&all, sums);
-		store_chroma(rows->chroma, x / 2, &all, 4);
+		store_chroma(chroma, x, &all, 4);
 	}
 }
 
 static KERNEL ALWAYS_INLINE void
-change_grey(const struct ycc_rows *rows, const struct rgb_change *change,
-	    enum rgb_change_kind kind, size_t num)
+change_grey(float *luma, size_t num, const struct rgb_change *change,
+	    enum rgb_change_kind kind)
 {
 	for (size_t x = 0; x < num; x += LANES) {
-		float *const luma = rows->luma[0] + x;
-		const vec grey = load(luma) + 128;
+		const vec grey = load(luma + x) + 128;
 		vec out;
 
 		if (kind == RGB_SCALE)
@@ -226,56 +218,62 @@ change_grey(const struct ycc_rows *rows, const struct rgb_change *change,
 					    change->offset[0],
 				    change->lo[0], change->hi[0]);
 		else
-			out = change_channel(clamp(grey), change, kind, 0,
-					     change->rows[0][0] + x);
-		store(luma, out - 128);
+			out = change_channel(clamp(grey), change, kind, 0, x);
+		store(luma + x, out - 128);
 	}
 }
 
 static KERNEL ALWAYS_INLINE void
-change_rows(const struct ycc_rows *rows, const struct rgb_change *change,
-	    enum rgb_change_kind kind, size_t num)
+change_area(const struct ycc_area *area, const struct rgb_change *change,
+	    enum rgb_change_kind kind)
 {
 	/* In locals, as the compiler thinks that a store may change them. */
-	const struct ycc_rows r = *rows;
-	const struct rgb_change c = *change;
+	const struct ycc_area a = *area;
+	const struct rgb_change by = *change;
 
-	if (r.num_planes == 1)
-		change_grey(&r, &c, kind, num);
-	else if (r.halved)
-		change_halved(&r, &c, kind, num);
-	else
-		change_full(&r, &c, kind, num);
+	for (size_t s = 0; s < a.num_strips; s++) {
+		float *const luma = a.luma + s * a.luma_step;
+		float *const chroma[2] = {
+			a.chroma[0] + s * a.chroma_step,
+			a.chroma[1] + s * a.chroma_step,
+		};
+
+		if (a.grey)
+			change_grey(luma, a.num_chroma, &by, kind);
+		else if (a.halved)
+			change_halved(&a, luma, chroma, &by, kind);
+		else
+			change_full(luma, chroma, a.num_chroma, &by, kind);
+	}
 }
 
 static KERNEL void
-rgb_change(const struct ycc_rows *rows, const struct rgb_change *change,
-	   size_t num)
+rgb_change(const struct ycc_area *area, const struct rgb_change *change)
 {
 	switch (change->kind) {
 	case RGB_SCALE:
-		change_rows(rows, change, RGB_SCALE, num);
+		change_area(area, change, RGB_SCALE);
 		break;
 	case RGB_BLEND_GREY:
-		change_rows(rows, change, RGB_BLEND_GREY, num);
+		change_area(area, change, RGB_BLEND_GREY);
 		break;
 	case RGB_POSTERIZE:
-		change_rows(rows, change, RGB_POSTERIZE, num);
+		change_area(area, change, RGB_POSTERIZE);
 		break;
 	case RGB_SOLARIZE:
-		change_rows(rows, change, RGB_SOLARIZE, num);
+		change_area(area, change, RGB_SOLARIZE);
 		break;
 	case RGB_LOOK_UP:
-		change_rows(rows, change, RGB_LOOK_UP, num);
+		change_area(area, change, RGB_LOOK_UP);
 		break;
 	case RGB_TAKE:
-		change_rows(rows, change, RGB_TAKE, num);
+		change_area(area, change, RGB_TAKE);
 		break;
 	case RGB_ADD:
-		change_rows(rows, change, RGB_ADD, num);
+		change_area(area, change, RGB_ADD);
 		break;
 	default:
-		change_rows(rows, change, RGB_ADD_CLAMPED, num);
+		change_area(area, change, RGB_ADD_CLAMPED);
 		break;
 	}
 }
@@ -287,99 +285,134 @@ struct seen {
 	vec sum, lo[3], hi[3];
 };
 
-static KERNEL ALWAYS_INLINE void
-look_at_rgb(vec rgb[3], u32 num_planes, const struct rgb_look *look,
-	    enum rgb_look_kind kind, u32 row, size_t at, struct seen *seen)
+/* Lanes of sample (x, y) and following that are inside the area. */
+static KERNEL ALWAYS_INLINE ivec
+inside(const struct rgb_look *look, size_t x, size_t y)
 {
-	const u32 last = num_planes - 1;
+	return (iota() < (s32)look->width - (s32)x) &
+	       ((ivec){ 0 } + (s32)y < (s32)look->height);
+}
+
+/* Samples 'at' of a strip, which in rows are sample (x, y) and following. */
+static KERNEL ALWAYS_INLINE void
+look_at_rgb(vec rgb[3], u32 num_channels, const struct rgb_look *look,
+	    enum rgb_look_kind kind, size_t at, size_t x, size_t y,
+	    struct seen *seen)
+{
+	const u32 last = num_channels - 1;
 
 	if (kind == RGB_LIMITS) {
-		for (u32 c = 0; c < num_planes; c++) {
+		for (u32 c = 0; c < num_channels; c++) {
 			seen->lo[c] = vmin(seen->lo[c], rgb[c]);
 			seen->hi[c] = vmax(seen->hi[c], rgb[c]);
 		}
 		return;
 	}
-	for (u32 c = 0; c < num_planes; c++) {
+	for (u32 c = 0; c < num_channels; c++) {
 		rgb[c] = clamp(rgb[c]);
 		if (kind == RGB_LEVELS)
-			store_bytes(look->levels[row][c] + at, nearest(rgb[c]));
+			store_bytes(look->levels[c] + at, nearest(rgb[c]));
 		else if (kind == RGB_COPY)
-			store(look->copies[row][c] + at, rgb[c]);
+			store(look->copies[c] + at, rgb[c]);
 	}
-	if (kind == RGB_SUM_GREY && row < look->num_rows)
-		seen->sum += keep(GREY_R * rgb[0] + (GREY_G * rgb[last / 2] +
-						     GREY_B * rgb[last]),
-				  iota() < (s32)look->width - (s32)at);
+	if (kind == RGB_SUM_GREY) {
+		const vec grey = GREY_R * rgb[0] +
+				 (GREY_G * rgb[last / 2] + GREY_B * rgb[last]);
+
+		seen->sum += look->width == 0 ? grey :
+						keep(grey, inside(look, x, y));
+	}
 }
 
 static KERNEL ALWAYS_INLINE void
-look_full(const struct ycc_rows *rows, const struct rgb_look *look,
-	  enum rgb_look_kind kind, size_t num, struct seen *seen)
+look_full(const float *luma, const float *const chroma[2], size_t num,
+	  size_t row, const struct rgb_look *look, enum rgb_look_kind kind,
+	  struct seen *seen)
 {
 	for (size_t x = 0; x < num; x += LANES) {
 		vec more[3], rgb[3];
 
-		load_chroma(more, rows->chroma[0] + x, rows->chroma[1] + x);
-		load_rgb(rgb, rows->luma[0] + x, more);
-		look_at_rgb(rgb, 3, look, kind, 0, x, seen);
+		load_chroma(more, chroma[0] + x, chroma[1] + x);
+		load_rgb(rgb, luma + x, more);
+		look_at_rgb(rgb, 3, look, kind, x, x, row, seen);
 	}
 }
 
 static KERNEL ALWAYS_INLINE void
-look_halved(const struct ycc_rows *rows, const struct rgb_look *look,
-	    enum rgb_look_kind kind, size_t num, struct seen *seen)
+look_halved(const struct ycc_area *area, const float *luma,
+	    const float *const chroma[2], size_t row,
+	    const struct rgb_look *look, enum rgb_look_kind kind,
+	    struct seen *seen)
 {
-	for (size_t x = 0; x < num; x += 2 * LANES) {
+	for (size_t x = 0; x < area->num_chroma; x += LANES) {
 		vec more[3];
 
-		load_chroma(more, rows->chroma[0] + x / 2,
-			    rows->chroma[1] + x / 2);
-		for (u32 side = 0; side < 2; side++) {
-			const size_t at = x + side * LANES;
+		load_chroma(more, chroma[0] + x, chroma[1] + x);
+		for (u32 half = 0; half < 2; half++) {
+			size_t at = 2 * x + half * area->other_half;
 			vec twice[3], rgb[3];
 
 			for (u32 c = 0; c < 3; c++)
-				twice[c] = spread(more[c], side);
-			for (u32 row = 0; row < 2; row++) {
-				load_rgb(rgb, rows->luma[row] + at, twice);
-				look_at_rgb(rgb, 3, look, kind, row, at, seen);
+				twice[c] = spread(more[c], half);
+			for (u32 k = 0; k < 2; k++, at += area->beside) {
+				load_rgb(rgb, luma + at, twice);
+				look_at_rgb(rgb, 3, look, kind, at,
+					    2 * x + half * LANES, row + k,
+					    seen);
 			}
 		}
 	}
 }
 
 static KERNEL ALWAYS_INLINE void
-look_grey(const struct ycc_rows *rows, const struct rgb_look *look,
-	  enum rgb_look_kind kind, size_t num, struct seen *seen)
+look_grey(const float *luma, size_t num, size_t row,
+	  const struct rgb_look *look, enum rgb_look_kind kind,
+	  struct seen *seen)
 {
 	for (size_t x = 0; x < num; x += LANES) {
 		vec rgb[3];
 
-		rgb[0] = load(rows->luma[0] + x) + 128;
-		look_at_rgb(rgb, 1, look, kind, 0, x, seen);
+		rgb[0] = load(luma + x) + 128;
+		look_at_rgb(rgb, 1, look, kind, x, x, row, seen);
 	}
 }
 
 static KERNEL ALWAYS_INLINE void
-look_rows(const struct ycc_rows *rows, struct rgb_look *look,
-	  enum rgb_look_kind kind, size_t num)
+look_strips(const struct ycc_area *area, const struct rgb_look *look,
+	    enum rgb_look_kind kind, struct seen *seen)
 {
-	const struct ycc_rows r = *rows;
+	const struct ycc_area a = *area;
 	const struct rgb_look l = *look;
+
+	for (size_t s = 0; s < a.num_strips; s++) {
+		const float *const luma = a.luma + s * a.luma_step;
+		const float *const chroma[2] = {
+			a.chroma[0] + s * a.chroma_step,
+			a.chroma[1] + s * a.chroma_step,
+		};
+
+		if (a.grey)
+			look_grey(luma, a.num_chroma, s, &l, kind, seen);
+		else if (a.halved)
+			look_halved(&a, luma, chroma, 2 * s, &l, kind, seen);
+		else
+			look_full(luma, chroma, a.num_chroma, s, &l, kind,
+				  seen);
+	}
+}
+
+static KERNEL ALWAYS_INLINE void
+look_area(const struct ycc_area *area, struct rgb_look *look,
+	  enum rgb_look_kind kind)
+{
 	struct seen seen = { .sum = splat(0) };
 	float lanes[LANES];
 
 	for (u32 c = 0; c < 3; c++) {
-		seen.lo[c] = splat(l.lo[c]);
-		seen.hi[c] = splat(l.hi[c]);
+		seen.lo[c] = splat(look->lo[c]);
+		seen.hi[c] = splat(look->hi[c]);
 	}
-	if (r.num_planes == 1)
-		look_grey(&r, &l, kind, num, &seen);
-	else if (r.halved)
-		look_halved(&r, &l, kind, num, &seen);
-	else
-		look_full(&r, &l, kind, num, &seen);
+	look_strips(area, look, kind, &seen);
 	if (kind == RGB_SUM_GREY) {
 		store(lanes, seen.sum);
 		for (u32 k = 0; k < LANES; k++)
@@ -398,49 +431,49 @@ look_rows(const struct ycc_rows *rows, struct rgb_look *look,
 }
 
 static KERNEL void
-rgb_look(const struct ycc_rows *rows, struct rgb_look *look, size_t num)
+rgb_look(const struct ycc_area *area, struct rgb_look *look)
 {
 	switch (look->kind) {
 	case RGB_SUM_GREY:
-		look_rows(rows, look, RGB_SUM_GREY, num);
+		look_area(area, look, RGB_SUM_GREY);
 		break;
 	case RGB_LIMITS:
-		look_rows(rows, look, RGB_LIMITS, num);
+		look_area(area, look, RGB_LIMITS);
 		break;
 	case RGB_LEVELS:
-		look_rows(rows, look, RGB_LEVELS, num);
+		look_area(area, look, RGB_LEVELS);
 		break;
 	default:
-		look_rows(rows, look, RGB_COPY, num);
+		look_area(area, look, RGB_COPY);
 		break;
 	}
 }
 
 /* ---- neighbours --------------------------------------------------------- */
 
+/* Sums of three rows. */
+static KERNEL ALWAYS_INLINE vec
+sum_rows(const float *above, const float *row, const float *below, size_t x)
+{
+	return (load(above + x) + load(row + x)) + load(below + x);
+}
+
 static KERNEL void
 sharpen(float *out, const float *above, const float *row, const float *below,
 	float f, size_t num)
 {
 	const float side = (1 - f) / 13, centre = f + 4 * side;
+	vec before = splat(0), here = sum_rows(above, row, below, 0);
 
+	for (size_t x = 0; x < num; x += LANES) {
+		const vec after = sum_rows(above, row, below, x + LANES);
+		const vec sum =
+			(move_up(before, here) + here) + move_down(here, after);
+
+		store(out + x, clamp(centre * load(row + x) + side * sum));
+		before = here;
+		here = after;
+	}
 	out[0] = row[0];
 	out[num - 1] = row[num - 1];
-	/* The last vector ends at the last sample that has both neighbours. */
-	for (size_t i = 1; i + 1 < num; i += LANES) {
-		float lanes[LANES];
-		vec sum = splat(0), value;
-
-		for (u32 k = 0; k < 3; k++)
-			sum += (load(above + i + k - 1) +
-				load(row + i + k - 1)) +
-			       load(below + i + k - 1);
-		value = clamp(centre * load(row + i) + side * sum);
-		if (i + LANES < num) {
-			store(out + i, value);
-			continue;
-		}
-		store(lanes, value);
-		memcpy(out + i, lanes, (num - 1 - i) * sizeof(*out));
-	}
 }

@@ -76,6 +76,26 @@ add_pairs(vec a, vec b)
 	return in_order(_mm256_hadd_ps(a, b));
 }
 
+static KERNEL ALWAYS_INLINE vec
+move_up(vec a, vec b)
+{
+	const __m256i middle =
+		_mm256_castps_si256(_mm256_permute2f128_ps(a, b, 0x21));
+
+	return _mm256_castsi256_ps(
+		_mm256_alignr_epi8(_mm256_castps_si256(b), middle, 12));
+}
+
+static KERNEL ALWAYS_INLINE vec
+move_down(vec a, vec b)
+{
+	const __m256i middle =
+		_mm256_castps_si256(_mm256_permute2f128_ps(a, b, 0x21));
+
+	return _mm256_castsi256_ps(
+		_mm256_alignr_epi8(middle, _mm256_castps_si256(a), 4));
+}
+
 static KERNEL ALWAYS_INLINE void
 interleave(vec a, vec b, vec out[2])
 {
@@ -98,6 +118,20 @@ static KERNEL ALWAYS_INLINE vec
 look_up(const float *table, ivec i)
 {
 	return _mm256_i32gather_ps(table, (__m256i)i, 4);
+}
+
+/* As pairs of 64 bits, in half as many loads. */
+static KERNEL ALWAYS_INLINE void
+look_up_pairs(const float *table, ivec i, vec *first, vec *second)
+{
+	const __m256i index = (__m256i)i;
+	const vec a = _mm256_castpd_ps(_mm256_i32gather_pd(
+		(const void *)table, _mm256_castsi256_si128(index), 4));
+	const vec b = _mm256_castpd_ps(_mm256_i32gather_pd(
+		(const void *)table, _mm256_extracti128_si256(index, 1), 4));
+
+	*first = in_order(_mm256_shuffle_ps(a, b, 0x88));
+	*second = in_order(_mm256_shuffle_ps(a, b, 0xDD));
 }
 
 static KERNEL ALWAYS_INLINE void

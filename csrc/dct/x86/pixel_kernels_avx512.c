@@ -77,6 +77,18 @@ add_pairs(vec a, vec b)
 			     _mm512_permutex2var_ps(a, counted(1, 2), b));
 }
 
+static KERNEL ALWAYS_INLINE vec
+move_up(vec a, vec b)
+{
+	return (vec)_mm512_alignr_epi32((__m512i)b, (__m512i)a, 15);
+}
+
+static KERNEL ALWAYS_INLINE vec
+move_down(vec a, vec b)
+{
+	return (vec)_mm512_alignr_epi32((__m512i)b, (__m512i)a, 1);
+}
+
 static KERNEL ALWAYS_INLINE void
 interleave(vec a, vec b, vec out[2])
 {
@@ -102,6 +114,20 @@ static KERNEL ALWAYS_INLINE vec
 look_up(const float *table, ivec i)
 {
 	return _mm512_i32gather_ps((__m512i)i, table, 4);
+}
+
+/* As pairs of 64 bits, in half as many loads. */
+static KERNEL ALWAYS_INLINE void
+look_up_pairs(const float *table, ivec i, vec *first, vec *second)
+{
+	const __m512i index = (__m512i)i;
+	const vec a = _mm512_castpd_ps(_mm512_i32gather_pd(
+		_mm512_castsi512_si256(index), (const void *)table, 4));
+	const vec b = _mm512_castpd_ps(_mm512_i32gather_pd(
+		_mm512_extracti64x4_epi64(index, 1), (const void *)table, 4));
+
+	*first = _mm512_permutex2var_ps(a, counted(0, 2), b);
+	*second = _mm512_permutex2var_ps(a, counted(1, 2), b);
 }
 
 static KERNEL ALWAYS_INLINE void
