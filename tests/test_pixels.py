@@ -50,30 +50,46 @@ class TestNativeEqualsNumpy:
         rng = np.random.default_rng([kind, len(layout)])
         grey = subsampling == "grey"
         options = {"mode": "L"} if grey else {"subsampling": subsampling}
-        ratio = Fraction(1, 2 if layout == "planes" else 1)
-        ratios = [(Fraction(1),) * 2, (ratio,) * 2, (ratio,) * 2]
         for seed in range(2):
-            size = rng.integers(1, 90, 2)
-            image = photograph(*map(int, size), seed, **options)
+            image = photograph(*map(int, rng.integers(1, 90, 2)), seed, **options)
             # Transposed while its rows are stored, and coloured, before it.
             image = T.Transpose()(T.Resize((64, 48))(image))
             image = T.ColorJitter((0.7, 0.7), (0.6, 0.6), (0.5, 0.5))(image)
-            before = as_planes(image.to_tensor(layout=layout), layout)
-            geometry = pending(image).with_op(
-                kind,
-                drawn_params(kind, rng, 64, 48),
-                np.array([True]),
-                np.array([seed], np.uint32),
-            )
-            after = image._replace(pending=geometry).to_tensor(layout=layout)
-            num = 1 if grey else 3
-            want = _ops_numpy.run(geometry.ops, 0, before[:num], (64, 48), ratios)
-            for a, b in zip(as_planes(after, layout), want, strict=False):
-                if kind not in JUMPS:
-                    np.testing.assert_allclose(a, b, atol=1e-3)
-                    continue
-                off = np.abs(reference.to_samples(a - b)) > 1e-3
-                assert off.mean() < 0.02
+            self.compare(image, kind, layout, seed, 1 if grey else 3)
+
+    @pytest.mark.parametrize("layout", ["planes", "concat"])
+    @pytest.mark.parametrize("turned", [False, True])
+    @pytest.mark.parametrize("kind", range(Op.BRIGHTNESS, Op.NOISE + 1))
+    def test_one_operation_that_sees_tiles(self, kind, turned, layout):
+        """Without colour, and at sizes that are whole tiles of any CPU."""
+        image = photograph(90, 70, kind, subsampling="4:2:0")
+        for size in ((64, 96), (70, 90)):
+            resized = T.CenterCrop((64, 96))(T.Resize(size)(image))
+            resized = T.Transpose()(resized) if turned else resized
+            self.compare(resized, kind, layout, 5, 3)
+        self.compare(photograph(96, 64, kind), kind, layout, 5, 3)
+        grey = photograph(90, 70, kind, mode="L")
+        self.compare(T.Resize((96, 64))(grey), kind, layout, 5, 1)
+
+    def compare(self, image, kind, layout, seed, num):
+        size = image.width, image.height
+        ratio = Fraction(1, 2 if layout == "planes" else 1)
+        ratios = [(Fraction(1),) * 2, (ratio,) * 2, (ratio,) * 2]
+        before = as_planes(image.to_tensor(layout=layout), layout)
+        geometry = pending(image).with_op(
+            kind,
+            drawn_params(kind, np.random.default_rng([kind, seed]), *size),
+            np.array([True]),
+            np.array([seed], np.uint32),
+        )
+        after = image._replace(pending=geometry).to_tensor(layout=layout)
+        want = _ops_numpy.run(geometry.ops, 0, before[:num], size, ratios)
+        for a, b in zip(as_planes(after, layout), want, strict=False):
+            if kind not in JUMPS:
+                np.testing.assert_allclose(a, b, atol=1e-3)
+                continue
+            off = np.abs(reference.to_samples(a - b)) > 1e-3
+            assert off.mean() < 0.02
 
     @pytest.mark.parametrize("seed", range(16))
     def test_sequences_at_any_size(self, seed):
