@@ -28,16 +28,13 @@ const float dct_basis_f32[8][8] = {
 };
 
 #define KERNEL
-#define LANES 8
+#define LANES 4
 
-/* They are passed by inlined functions only, so no ABI matters. */
-#pragma GCC diagnostic ignored "-Wpsabi"
-
-/* Compilers make of it what the CPU has, such as two vectors of four. */
-typedef float vec __attribute__((vector_size(LANES * sizeof(float))));
-typedef s32 ivec __attribute__((vector_size(LANES * sizeof(s32))));
-typedef u32 uvec __attribute__((vector_size(LANES * sizeof(u32))));
-typedef u64 half_u64 __attribute__((vector_size(LANES / 2 * sizeof(u64))));
+/* What every 64-bit CPU has; compilers make shuffles of lists of lanes. */
+typedef float vec __attribute__((vector_size(16)));
+typedef s32 ivec __attribute__((vector_size(16)));
+typedef u32 uvec __attribute__((vector_size(16)));
+typedef u64 half_u64 __attribute__((vector_size(16)));
 
 static ALWAYS_INLINE vec
 load(const float *p)
@@ -83,79 +80,56 @@ nearest(vec x)
 static ALWAYS_INLINE vec
 root(vec x)
 {
-	for (u32 k = 0; k < LANES; k++)
-		x[k] = sqrtf(x[k]);
-	return x;
+	return (vec){ sqrtf(x[0]), sqrtf(x[1]), sqrtf(x[2]), sqrtf(x[3]) };
 }
 
 static ALWAYS_INLINE vec
 spread(vec x, u32 half)
 {
-	vec out;
-
-	for (u32 k = 0; k < LANES; k++)
-		out[k] = x[LANES / 2 * half + k / 2];
-	return out;
+	return half == 0 ? (vec){ x[0], x[0], x[1], x[1] } :
+			   (vec){ x[2], x[2], x[3], x[3] };
 }
 
 static ALWAYS_INLINE vec
 add_pairs(vec a, vec b)
 {
-	vec out;
-
-	for (u32 k = 0; k < LANES / 2; k++) {
-		out[k] = a[2 * k] + a[2 * k + 1];
-		out[LANES / 2 + k] = b[2 * k] + b[2 * k + 1];
-	}
-	return out;
+	return (vec){ a[0], a[2], b[0], b[2] } +
+	       (vec){ a[1], a[3], b[1], b[3] };
 }
 
 static ALWAYS_INLINE vec
 move_up(vec a, vec b)
 {
-	vec out;
-
-	for (u32 k = 0; k < LANES; k++)
-		out[k] = k == 0 ? a[LANES - 1] : b[k - 1];
-	return out;
+	return (vec){ a[3], b[0], b[1], b[2] };
 }
 
 static ALWAYS_INLINE vec
 move_down(vec a, vec b)
 {
-	vec out;
-
-	for (u32 k = 0; k < LANES; k++)
-		out[k] = k + 1 < LANES ? a[k + 1] : b[0];
-	return out;
+	return (vec){ a[1], a[2], a[3], b[0] };
 }
 
 static ALWAYS_INLINE void
 interleave(vec a, vec b, vec out[2])
 {
-	for (u32 k = 0; k < 2 * LANES; k++)
-		out[k / LANES][k % LANES] = k % 2 == 0 ? a[k / 2] : b[k / 2];
+	out[0] = (vec){ a[0], b[0], a[1], b[1] };
+	out[1] = (vec){ a[2], b[2], a[3], b[3] };
 }
 
 static ALWAYS_INLINE void
 split(half_u64 a, half_u64 b, uvec *hi, uvec *lo)
 {
-	for (u32 k = 0; k < LANES; k++) {
-		const u64 x = k < LANES / 2 ? a[k] : b[k - LANES / 2];
+	const half_u64 high_a = a >> 32, high_b = b >> 32;
 
-		(*hi)[k] = (u32)(x >> 32);
-		(*lo)[k] = (u32)x;
-	}
+	*hi = (uvec){ (u32)high_a[0], (u32)high_a[1], (u32)high_b[0],
+		      (u32)high_b[1] };
+	*lo = (uvec){ (u32)a[0], (u32)a[1], (u32)b[0], (u32)b[1] };
 }
 
 static ALWAYS_INLINE vec
 look_up(const float *table, ivec i)
 {
-	vec out;
-
-	for (u32 k = 0; k < LANES; k++)
-		out[k] = table[i[k]];
-	return out;
+	return (vec){ table[i[0]], table[i[1]], table[i[2]], table[i[3]] };
 }
 
 static ALWAYS_INLINE void

@@ -5,7 +5,7 @@
  * The file that includes this defines
  *
  *	KERNEL     the target attribute
- *	LANES      floats of a vector, 8 or 16
+ *	LANES      floats of a vector, 4, 8 or 16
  *	vec        that vector, as a type with the compiler's operators
  *	ivec, uvec vectors of as many s32 and u32
  *	half_u64   and of half as many u64
