@@ -22,6 +22,7 @@ from dctload import transforms as T
 from dctload._geometry import Geometry
 from dctload._ops import MAX_OPS, NUM_PARAMS, Op, params
 from dctload.transforms._base import pending
+from dctload.transforms._targets import move
 from dctload.transforms.auto import OPERATIONS, PRESETS
 
 
@@ -520,6 +521,53 @@ class TestPlans:
                 results.append(tensors)
             for a, b in zip(*results, strict=True):
                 torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+    @pytest.mark.parametrize("fill", [None, (9, 99, 200)])
+    @pytest.mark.parametrize("kind", ["RandAugment", "TrivialAugmentWide"])
+    def test_turns_at_once_are_turns_one_after_the_other(self, kind, fill):
+        options = {"num_ops": 4} if kind == "RandAugment" else {}
+        augment = getattr(T, kind)(fill=fill, interpolation="bilinear", **options)
+        rng = np.random.default_rng(4)
+        for _ in range(4):
+            sizes = rng.integers(1, 300, (2, 150))
+            before = Geometry.of_size(*sizes)
+            if rng.random() < 0.8:
+                before = before.resize(64, 48).hflip(rng.random(150) < 0.5)
+            u = rng.random((150, augment.num_draws))
+            records = []
+            for moved in (augment.apply(before, u), augment.apply_in_turn(before, u)):
+                records.append(np.zeros(150, _native.GEOMETRY_DTYPE))
+                moved.write(records[-1])
+                assert moved.same_size() == before.same_size()
+            a, b = records
+            for name in ("transpose", "num_x", "num_y", "num_ops", "fill"):
+                np.testing.assert_array_equal(a[name], b[name])
+            for name in ("x", "y"):
+                for i, num in enumerate(a[f"num_{name}"]):
+                    assert a[name][i, :num].tolist() == b[name][i, :num].tolist()
+            np.testing.assert_array_equal(a["ops"]["kind"], b["ops"]["kind"])
+            np.testing.assert_allclose(a["ops"]["p"], b["ops"]["p"], atol=1e-9)
+
+    def test_targets_follow_turns_at_once(self):
+        boxes = tv_tensors.BoundingBoxes(
+            torch.tensor([[3.0, 4.0, 30.0, 24.0]]), format="XYXY", canvas_size=(44, 60)
+        )
+        mask = tv_tensors.Mask(torch.arange(44 * 60).reshape(1, 44, 60) % 251)
+        names = ["ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate", "Solarize"]
+        augment = T.RandAugment(4, operations=names)
+        rng = np.random.default_rng(8)
+        for _ in range(30):
+            u = rng.random((1, augment.num_draws))
+            before = Geometry.of_size(60, 44)
+            got, want = (
+                [move(t, moved.log, (44, 60)) for t in (boxes, mask)]
+                for moved in (
+                    augment.apply(before, u),
+                    augment.apply_in_turn(before, u),
+                )
+            )
+            for a, b in zip(got, want, strict=True):
+                torch.testing.assert_close(a.data, b.data)
 
     @pytest.mark.parametrize("name", sorted(OPERATIONS))
     def test_every_operation_is_native_and_finite(self, name):
