@@ -146,7 +146,7 @@ def affine_entry(
     num = len(mask)
     cx, cy = (np.nan, np.nan) if center is None else center
     level = np.nan if fill is None else mask_level(fill)
-    rest = (v if np.ndim(v) else np.full(num, v, np.float64) for v in (cx, cy, level))
+    rest = [v if np.ndim(v) else np.full(num, v, np.float64) for v in (cx, cy, level)]
     return name, (*arguments, *rest, mask)
 
 
