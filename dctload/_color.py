@@ -8,6 +8,7 @@ Changes that are linear in YCbCr, and gains of frequencies, compose to
 where a gain belongs to each frequency. Nothing is clamped.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -78,6 +79,22 @@ class ColorMap:
             if which >> k & 1:
                 out.gain[:, k] = gain.reshape(num, 64)
         return replace(out, response=p)
+
+    @staticmethod
+    def scattered(num: int, parts: "Sequence[tuple[Array, ColorMap]]") -> "ColorMap":
+        """The maps of some of ``num`` images: (which, their maps).
+
+        All have a response, or none; the other images are left as they are.
+        """
+        out = ColorMap.identity(num)
+        if any(part.response is not None for _, part in parts):
+            nothing = params(num, *[0] * 8, 1, 0, 0, 0, 3)
+            out = replace(out, response=nothing)
+        names = _FIELDS if out.response is None else (*_FIELDS, "response")
+        for rows, part in parts:
+            for name in names:
+                getattr(out, name)[rows] = getattr(part, name)
+        return out
 
     def then(self, after: "ColorMap") -> "ColorMap":
         """The map that does this and then ``after``."""

@@ -86,6 +86,12 @@ class Axis:
 
     def crop(self, left: Array, size: Array, mask: Array) -> "Axis":
         """Keep [left, left + size), which may reach outside."""
+        mask = mask & ((left != 0) | (size != self.size))
+        rows = mask.nonzero()[0]
+        if not len(rows):
+            return self
+        if (size[rows] == self.size[rows]).all() and self._resizes(rows):
+            return self._shifted(rows, left[rows])
         last = self._last()
         whole = _copies(last)
         outside = (left < 0) | (left + size > self.size)
@@ -99,6 +105,33 @@ class Axis:
         np.maximum(last[LO], a, out=last[LO], where=whole)
         np.minimum(last[HI], b, out=last[HI], where=whole)
         return self._set_last(last, size, append, mask)
+
+    def _resizes(self, rows: Array) -> bool:
+        """Whether the last step of each of these images mixes samples."""
+        last = self.num[rows] - 1
+        if last.min() < 0:
+            return False
+        step = self.table[STEP, rows, last]
+        return bool((np.abs(step) != 1).all())
+
+    def _shifted(self, rows: Array, left: Array) -> "Axis":
+        """What :meth:`crop` of a resized axis comes to if its size stays."""
+        num = self.num.copy()
+        num[rows] += 1
+        most = int(num.max())
+        if most > MAX_STEPS:
+            raise ValueError(f"more than {MAX_STEPS} resamplings of one axis")
+        size = self.size[rows]
+        table = self._copied_table(most)
+        step = np.empty((len(STEP_FIELDS), len(rows)))
+        step[LO] = np.maximum(left, 0)
+        step[HI] = size + np.minimum(left, 0)
+        step[START] = left
+        step[STEP] = 1
+        step[OUT_SIZE] = size
+        step[FILTER] = FILTERS["bilinear"]
+        table[:, rows, num[rows] - 1] = step
+        return Axis(self.size, num, table)
 
     def resize(self, size: Array, filter_: int, mask: Array) -> "Axis":
         """Resample to ``size``, antialiased."""

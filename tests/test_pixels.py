@@ -22,6 +22,7 @@ from dctload import transforms as T
 from dctload._geometry import Geometry
 from dctload._ops import MAX_OPS, NUM_PARAMS, Op, params
 from dctload.transforms._base import pending
+from dctload.transforms._targets import move
 from dctload.transforms.auto import OPERATIONS, PRESETS
 
 
@@ -50,30 +51,46 @@ class TestNativeEqualsNumpy:
         rng = np.random.default_rng([kind, len(layout)])
         grey = subsampling == "grey"
         options = {"mode": "L"} if grey else {"subsampling": subsampling}
-        ratio = Fraction(1, 2 if layout == "planes" else 1)
-        ratios = [(Fraction(1),) * 2, (ratio,) * 2, (ratio,) * 2]
         for seed in range(2):
-            size = rng.integers(1, 90, 2)
-            image = photograph(*map(int, size), seed, **options)
+            image = photograph(*map(int, rng.integers(1, 90, 2)), seed, **options)
             # Transposed while its rows are stored, and coloured, before it.
             image = T.Transpose()(T.Resize((64, 48))(image))
             image = T.ColorJitter((0.7, 0.7), (0.6, 0.6), (0.5, 0.5))(image)
-            before = as_planes(image.to_tensor(layout=layout), layout)
-            geometry = pending(image).with_op(
-                kind,
-                drawn_params(kind, rng, 64, 48),
-                np.array([True]),
-                np.array([seed], np.uint32),
-            )
-            after = image._replace(pending=geometry).to_tensor(layout=layout)
-            num = 1 if grey else 3
-            want = _ops_numpy.run(geometry.ops, 0, before[:num], (64, 48), ratios)
-            for a, b in zip(as_planes(after, layout), want, strict=False):
-                if kind not in JUMPS:
-                    np.testing.assert_allclose(a, b, atol=1e-3)
-                    continue
-                off = np.abs(reference.to_samples(a - b)) > 1e-3
-                assert off.mean() < 0.02
+            self.compare(image, kind, layout, seed, 1 if grey else 3)
+
+    @pytest.mark.parametrize("layout", ["planes", "concat"])
+    @pytest.mark.parametrize("turned", [False, True])
+    @pytest.mark.parametrize("kind", range(Op.BRIGHTNESS, Op.NOISE + 1))
+    def test_one_operation_that_sees_tiles(self, kind, turned, layout):
+        """Without colour, and at sizes that are whole tiles of any CPU."""
+        image = photograph(90, 70, kind, subsampling="4:2:0")
+        for size in ((64, 96), (70, 90)):
+            resized = T.CenterCrop((64, 96))(T.Resize(size)(image))
+            resized = T.Transpose()(resized) if turned else resized
+            self.compare(resized, kind, layout, 5, 3)
+        self.compare(photograph(96, 64, kind), kind, layout, 5, 3)
+        grey = photograph(90, 70, kind, mode="L")
+        self.compare(T.Resize((96, 64))(grey), kind, layout, 5, 1)
+
+    def compare(self, image, kind, layout, seed, num):
+        size = image.width, image.height
+        ratio = Fraction(1, 2 if layout == "planes" else 1)
+        ratios = [(Fraction(1),) * 2, (ratio,) * 2, (ratio,) * 2]
+        before = as_planes(image.to_tensor(layout=layout), layout)
+        geometry = pending(image).with_op(
+            kind,
+            drawn_params(kind, np.random.default_rng([kind, seed]), *size),
+            np.array([True]),
+            np.array([seed], np.uint32),
+        )
+        after = image._replace(pending=geometry).to_tensor(layout=layout)
+        want = _ops_numpy.run(geometry.ops, 0, before[:num], size, ratios)
+        for a, b in zip(as_planes(after, layout), want, strict=False):
+            if kind not in JUMPS:
+                np.testing.assert_allclose(a, b, atol=1e-3)
+                continue
+            off = np.abs(reference.to_samples(a - b)) > 1e-3
+            assert off.mean() < 0.02
 
     @pytest.mark.parametrize("seed", range(16))
     def test_sequences_at_any_size(self, seed):
@@ -131,15 +148,16 @@ np.savez(sys.argv[1], *operations.each_operation())
 """
 
 
-def test_the_portable_variant_agrees(tmp_path):
-    path = tmp_path / "portable.npz"
-    environment = {**os.environ, "DCTLOAD_DISABLE_CPU": "avx512,f16c,fma,avx2"}
+@pytest.mark.parametrize("disabled", ["avx512", "avx512,f16c,fma,avx2"])
+def test_other_variants_agree(tmp_path, disabled):
+    path = tmp_path / "other.npz"
+    environment = {**os.environ, "DCTLOAD_DISABLE_CPU": disabled}
     code = _VARIANT.format(tests=os.path.dirname(__file__))
     subprocess.run([sys.executable, "-c", code, path], env=environment, check=True)
     with np.load(path) as file:
-        portable = [file[name] for name in file.files]
+        other = [file[name] for name in file.files]
     kinds = [kind for kind in list(Op)[1:] for _ in range(6)]
-    for kind, a, b in zip(kinds, each_operation(), portable, strict=True):
+    for kind, a, b in zip(kinds, each_operation(), other, strict=True):
         off = np.abs(reference.to_samples(a - b)) > 1e-3
         assert off.mean() <= (0.02 if kind in JUMPS else 0), kind
 
@@ -503,6 +521,53 @@ class TestPlans:
                 results.append(tensors)
             for a, b in zip(*results, strict=True):
                 torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+    @pytest.mark.parametrize("fill", [None, (9, 99, 200)])
+    @pytest.mark.parametrize("kind", ["RandAugment", "TrivialAugmentWide"])
+    def test_turns_at_once_are_turns_one_after_the_other(self, kind, fill):
+        options = {"num_ops": 4} if kind == "RandAugment" else {}
+        augment = getattr(T, kind)(fill=fill, interpolation="bilinear", **options)
+        rng = np.random.default_rng(4)
+        for _ in range(4):
+            sizes = rng.integers(1, 300, (2, 150))
+            before = Geometry.of_size(*sizes)
+            if rng.random() < 0.8:
+                before = before.resize(64, 48).hflip(rng.random(150) < 0.5)
+            u = rng.random((150, augment.num_draws))
+            records = []
+            for moved in (augment.apply(before, u), augment.apply_in_turn(before, u)):
+                records.append(np.zeros(150, _native.GEOMETRY_DTYPE))
+                moved.write(records[-1])
+                assert moved.same_size() == before.same_size()
+            a, b = records
+            for name in ("transpose", "num_x", "num_y", "num_ops", "fill"):
+                np.testing.assert_array_equal(a[name], b[name])
+            for name in ("x", "y"):
+                for i, num in enumerate(a[f"num_{name}"]):
+                    assert a[name][i, :num].tolist() == b[name][i, :num].tolist()
+            np.testing.assert_array_equal(a["ops"]["kind"], b["ops"]["kind"])
+            np.testing.assert_allclose(a["ops"]["p"], b["ops"]["p"], atol=1e-9)
+
+    def test_targets_follow_turns_at_once(self):
+        boxes = tv_tensors.BoundingBoxes(
+            torch.tensor([[3.0, 4.0, 30.0, 24.0]]), format="XYXY", canvas_size=(44, 60)
+        )
+        mask = tv_tensors.Mask(torch.arange(44 * 60).reshape(1, 44, 60) % 251)
+        names = ["ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate", "Solarize"]
+        augment = T.RandAugment(4, operations=names)
+        rng = np.random.default_rng(8)
+        for _ in range(30):
+            u = rng.random((1, augment.num_draws))
+            before = Geometry.of_size(60, 44)
+            got, want = (
+                [move(t, moved.log, (44, 60)) for t in (boxes, mask)]
+                for moved in (
+                    augment.apply(before, u),
+                    augment.apply_in_turn(before, u),
+                )
+            )
+            for a, b in zip(got, want, strict=True):
+                torch.testing.assert_close(a.data, b.data)
 
     @pytest.mark.parametrize("name", sorted(OPERATIONS))
     def test_every_operation_is_native_and_finite(self, name):

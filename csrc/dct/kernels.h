@@ -16,6 +16,9 @@
 /* The rows of a tile are a multiple of a block's 8, and at most these. */
 #define MAX_LANES 16
 
+/* Blocks are emitted so many at a time as a vector has lanes. */
+#define EMIT_SLACK (8 * MAX_LANES * MAX_LANES)
+
 /* The coefficients of columns 4 to 7 of a block, as bits. */
 #define WIDE_COLUMNS 0xF0F0F0F0F0F0F0F0u
 
@@ -76,7 +79,8 @@ struct dct_kernels {
 
 	/*
 	 * Emit rows p.. of output blocks, 'num_rows' of them, from what along()
-	 * made; that is overwritten.
+	 * made; that is overwritten.  EMIT_SLACK floats behind it are read, but
+	 * not used.
 	 */
 	void (*emit)(const struct emission *e, u32 p, u32 num_rows,
 		     float *samples);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* pixel_kernels.c - the portable variant, and the choice */
 
+#include <math.h>
+
 #include "../cpu.h"
 #include "kernels.h"
 #include "pixel_kernels.h"
@@ -26,13 +28,135 @@ const float dct_basis_f32[8][8] = {
 };
 
 /* Of AArch64 too: its vectors need no permission, and compilers use them. */
-#define KERNEL static
+#define KERNEL
+#define LANES 4
+
+/* What every 64-bit CPU has; compilers make shuffles of lists of lanes. */
+typedef float vec __attribute__((vector_size(16)));
+typedef s32 ivec __attribute__((vector_size(16)));
+typedef u32 uvec __attribute__((vector_size(16)));
+typedef u64 half_u64 __attribute__((vector_size(16)));
+
+static ALWAYS_INLINE vec
+load(const float *p)
+{
+	vec x;
+
+	memcpy(&x, p, sizeof(x));
+	return x;
+}
+
+static ALWAYS_INLINE void
+store(float *p, vec x)
+{
+	memcpy(p, &x, sizeof(x));
+}
+
+static ALWAYS_INLINE vec
+vmin(vec a, vec b)
+{
+	const ivec less = a < b;
+
+	return (vec)(((ivec)a & less) | ((ivec)b & ~less));
+}
+
+static ALWAYS_INLINE vec
+vmax(vec a, vec b)
+{
+	const ivec less = a < b;
+
+	return (vec)(((ivec)b & less) | ((ivec)a & ~less));
+}
+
+/*
+ * Adding and subtracting 1.5 x 2^23 rounds a float below 2^22 to the nearest
+ * whole number, ties to even, on every CPU and in every vector.
+ */
+static ALWAYS_INLINE ivec
+nearest(vec x)
+{
+	return __builtin_convertvector((x + 12582912.0f) - 12582912.0f, ivec);
+}
+
+static ALWAYS_INLINE vec
+root(vec x)
+{
+	return (vec){ sqrtf(x[0]), sqrtf(x[1]), sqrtf(x[2]), sqrtf(x[3]) };
+}
+
+static ALWAYS_INLINE vec
+spread(vec x, u32 half)
+{
+	return half == 0 ? (vec){ x[0], x[0], x[1], x[1] } :
+			   (vec){ x[2], x[2], x[3], x[3] };
+}
+
+static ALWAYS_INLINE vec
+add_pairs(vec a, vec b)
+{
+	return (vec){ a[0], a[2], b[0], b[2] } +
+	       (vec){ a[1], a[3], b[1], b[3] };
+}
+
+static ALWAYS_INLINE vec
+move_up(vec a, vec b)
+{
+	return (vec){ a[3], b[0], b[1], b[2] };
+}
+
+static ALWAYS_INLINE vec
+move_down(vec a, vec b)
+{
+	return (vec){ a[1], a[2], a[3], b[0] };
+}
+
+static ALWAYS_INLINE void
+interleave(vec a, vec b, vec out[2])
+{
+	out[0] = (vec){ a[0], b[0], a[1], b[1] };
+	out[1] = (vec){ a[2], b[2], a[3], b[3] };
+}
+
+static ALWAYS_INLINE void
+split(half_u64 a, half_u64 b, uvec *hi, uvec *lo)
+{
+	const half_u64 high_a = a >> 32, high_b = b >> 32;
+
+	*hi = (uvec){ (u32)high_a[0], (u32)high_a[1], (u32)high_b[0],
+		      (u32)high_b[1] };
+	*lo = (uvec){ (u32)a[0], (u32)a[1], (u32)b[0], (u32)b[1] };
+}
+
+static ALWAYS_INLINE vec
+look_up(const float *table, ivec i)
+{
+	return (vec){ table[i[0]], table[i[1]], table[i[2]], table[i[3]] };
+}
+
+static ALWAYS_INLINE void
+look_up_pairs(const float *table, ivec i, vec *first, vec *second)
+{
+	*first = look_up(table, i);
+	*second = look_up(table + 1, i);
+}
+
+static ALWAYS_INLINE void
+store_bytes(u8 *p, ivec i)
+{
+	for (u32 k = 0; k < LANES; k++)
+		p[k] = (u8)i[k];
+}
+
 #include "pixel_template.h"
 
 const struct pixel_kernels *
 pixel_kernels(void)
 {
-	if (pixel_kernels_avx2 != NULL && cpu_has(CPU_AVX2) && cpu_has(CPU_FMA))
+	const bool avx2 = cpu_has(CPU_AVX2) && cpu_has(CPU_FMA);
+
+	if (pixel_kernels_avx512 != NULL && avx2 && cpu_has(CPU_AVX512))
+		return pixel_kernels_avx512;
+	if (pixel_kernels_avx2 != NULL && avx2)
 		return pixel_kernels_avx2;
 	return &kernels;
 }

@@ -13,18 +13,36 @@
 #define WARP_MAX_FACTOR 2048
 #define WARP_MAX_SHIFT (1u << 28)
 
-bool
-plane_resize(struct pixel_plane *plane, u32 width, u32 height)
+/* 'stride' is at least the width in whole blocks. */
+static bool
+plane_resize(struct pixel_plane *plane, u32 width, u32 height, size_t stride)
 {
-	const size_t stride = round_up_8(width);
-	const size_t rows = (size_t)ceil_div_u32(height, MAX_LANES) * MAX_LANES;
+	const size_t rows = round_up(height, MAX_LANES);
 
-	if (!grow((void **)&plane->data, &plane->capacity, stride * rows,
-		  sizeof(*plane->data)))
+	/* Samples are looked up by 32 bits; this is 8 GB of them. */
+	if (stride * rows > INT32_MAX)
+		return false;
+	/* Tiles may lie in it, and be emitted from there. */
+	if (!grow((void **)&plane->data, &plane->capacity,
+		  stride * rows + EMIT_SLACK, sizeof(*plane->data)))
 		return false;
 	plane->width = width;
 	plane->height = height;
 	plane->stride = stride;
+	return true;
+}
+
+bool
+planes_resize(const struct pixels *px, struct pixel_plane planes[3], u32 width,
+	      u32 height)
+{
+	const size_t stride = round_up(width, PLANE_UNIT);
+
+	for (u32 c = 0; c < px->num_planes; c++)
+		if (!plane_resize(&planes[c], plane_size(px, c, width),
+				  plane_size(px, c, height),
+				  c == 0 ? stride : stride >> px->shift))
+			return false;
 	return true;
 }
 
@@ -36,11 +54,8 @@ pixels_begin(struct pixels *px, u32 num_planes, u32 width, u32 height,
 	px->width = width;
 	px->height = height;
 	px->shift = shift;
-	for (u32 c = 0; c < num_planes; c++)
-		if (!plane_resize(&px->planes[c], plane_size(px, c, width),
-				  plane_size(px, c, height)))
-			return false;
-	return true;
+	px->tile_size = 0;
+	return planes_resize(px, px->planes, width, height);
 }
 
 void
@@ -51,20 +66,19 @@ pixels_free(struct pixels *px)
 		free(px->spare[c].data);
 	}
 	free(px->rows);
-	free(px->strip);
 	free(px->levels);
 }
 
 void
 plane_repeat_edges(struct pixel_plane *plane)
 {
-	const u32 width = round_up_8(plane->width);
+	const size_t width = plane->stride;
 	const u32 height = round_up_8(plane->height);
 
 	for (u32 y = 0; y < plane->height && width > plane->width; y++) {
 		float *const row = plane->data + y * plane->stride;
 
-		for (u32 x = plane->width; x < width; x++)
+		for (size_t x = plane->width; x < width; x++)
 			row[x] = row[plane->width - 1];
 	}
 	for (u32 y = plane->height; y < height; y++)
@@ -125,29 +139,33 @@ ops_begin_with_samples(const struct dctload_op *ops, u32 num_ops)
 	return num_ops != 0 && op_form(&ops[0]) != ON_AMPLITUDES;
 }
 
+bool
+ops_fit_tiles(const struct dctload_op *ops, u32 num_ops)
+{
+	for (u32 k = 0; k < num_ops; k++)
+		if (op_form(&ops[k]) != ON_RGB ||
+		    ops[k].kind == DCTLOAD_OP_SHARPNESS ||
+		    ops[k].kind == DCTLOAD_OP_NOISE)
+			return false;
+	return true;
+}
+
 enum dctload_status
 pixels_run(struct pixels *px, const struct dctload_op *ops, u32 num_ops)
 {
 	enum dctload_status status = DCTLOAD_OK;
 
-	for (u32 k = 0; k < num_ops && status == DCTLOAD_OK;) {
+	for (u32 k = 0; k < num_ops && status == DCTLOAD_OK; k++) {
 		const enum op_form form = op_form(&ops[k]);
-		u32 end = k + 1;
 
 		if (form != ON_NOTHING)
 			pixels_set_form(px, form != ON_AMPLITUDES);
-		if (form == ON_AMPLITUDES) {
+		if (form == ON_AMPLITUDES)
 			pixels_do_amplitudes(px, &ops[k]);
-		} else if (form == ON_SAMPLES) {
+		else if (form == ON_SAMPLES)
 			status = pixels_do_samples(px, &ops[k]);
-		} else if (form == ON_RGB) {
-			/* Chroma of less resolution is averaged after each. */
-			while (px->shift == 0 && end < num_ops &&
-			       op_form(&ops[end]) == ON_RGB)
-				end++;
-			status = pixels_do_rgb(px, &ops[k], end - k);
-		}
-		k = end;
+		else if (form == ON_RGB)
+			status = pixels_do_rgb(px, &ops[k]);
 	}
 	return status;
 }
@@ -158,7 +176,7 @@ in_range(double value, double lo, double hi)
 	return value >= lo && value <= hi; /* false for NaN */
 }
 
-/* Positions must fit into 32 bits, see pixels_samples.c. */
+/* Positions must fit into 32 bits, see pixels_warp.c. */
 static bool
 warp_is_good(const double *p)
 {

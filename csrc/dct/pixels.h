@@ -4,7 +4,7 @@
  *
  * The kinds of operations and what they mean are in dctload.h.  An image goes
  * from one form to another only where the next operation asks for it.  RGB is
- * made a few rows at a time, while they are in cache, where that suffices.
+ * never kept.
  */
 #ifndef DCTLOAD_PIXELS_H
 #define DCTLOAD_PIXELS_H
@@ -20,7 +20,7 @@ struct pixel_plane {
 	float *data; /* room for rows of whole tiles, see kernels.h */
 	size_t capacity;
 	u32 width, height; /* samples */
-	size_t stride;     /* floats, at least the width in whole blocks */
+	size_t stride;     /* floats, a multiple of PLANE_UNIT of luma's */
 };
 
 struct pixels {
@@ -28,13 +28,17 @@ struct pixels {
 	u32 width, height; /* of luma, in samples */
 	u32 shift;         /* chroma has 1 / 2^shift of luma's resolution */
 	bool is_samples;   /* the planes hold samples; else amplitudes */
+
+	/*
+	 * Not 0: the planes are not rows but whole tiles as kernels.h has them, one
+	 * after the other, those of luma with so many floats.
+	 */
+	size_t tile_size;
 	struct pixel_plane planes[3];
 	struct pixel_plane spare[3]; /* scratch: what a map makes */
-	float *rows;                 /* scratch: a few rows */
+	float *rows;                 /* scratch: a few rows of RGB */
 	size_t rows_capacity;
-	float *strip; /* scratch: RGB of a few rows */
-	size_t strip_capacity;
-	u8 *levels; /* scratch: levels of a row */
+	u8 *levels; /* scratch: likewise, as whole numbers */
 	size_t levels_capacity;
 };
 
@@ -62,19 +66,25 @@ void pixels_free(struct pixels *px);
 enum dctload_status
 ops_check(const struct dctload_op *ops, u32 num_ops, u32 *width, u32 *height);
 
+/* Whether all operations see one sample of RGB at a time, in whatever order. */
+bool ops_fit_tiles(const struct dctload_op *ops, u32 num_ops);
+
 /* Whether the first operation wants samples, or RGB, which is made of them. */
 bool ops_begin_with_samples(const struct dctload_op *ops, u32 num_ops);
 
 /* ---- for the files pixels*.c only ---- */
 
 static inline u32
-round_up_8(u32 n)
+round_up(u32 n, u32 unit)
 {
-	return ceil_div_u32(n, 8) * 8;
+	return ceil_div_u32(n, unit) * unit;
 }
 
-/* Room for 'width' x 'height' samples in whole blocks. */
-bool plane_resize(struct pixel_plane *plane, u32 width, u32 height);
+static inline u32
+round_up_8(u32 n)
+{
+	return round_up(n, 8);
+}
 
 /* Samples of plane 'c' along an axis of 'size' luma samples. */
 static inline u32
@@ -83,7 +93,11 @@ plane_size(const struct pixels *px, u32 c, u32 size)
 	return c == 0 ? size : ceil_div_u32(size, 1u << px->shift);
 }
 
-/* Let the margin up to whole blocks repeat the last samples. */
+/* Give 'planes' room for an image of 'width' x 'height' luma samples. */
+bool planes_resize(const struct pixels *px, struct pixel_plane planes[3],
+		   u32 width, u32 height);
+
+/* Let the margin up to whole blocks and rows repeat the last samples. */
 void plane_repeat_edges(struct pixel_plane *plane);
 
 void pixels_do_amplitudes(struct pixels *px, const struct dctload_op *op);
@@ -91,8 +105,10 @@ void pixels_do_amplitudes(struct pixels *px, const struct dctload_op *op);
 enum dctload_status
 pixels_do_samples(struct pixels *px, const struct dctload_op *op);
 
-/* 'num' operations in turn, all on RGB. */
+/* 'p' as DCTLOAD_OP_WARP has it. */
+enum dctload_status pixels_warp(struct pixels *px, const double *p);
+
 enum dctload_status
-pixels_do_rgb(struct pixels *px, const struct dctload_op *ops, u32 num);
+pixels_do_rgb(struct pixels *px, const struct dctload_op *op);
 
 #endif /* DCTLOAD_PIXELS_H */

@@ -195,17 +195,24 @@ target_fill(const struct plan *plan, const struct target *t, u32 tile,
 	const struct axis_op *const across = t->sources[0].across;
 	const u32 lanes = plan->kernels->lanes;
 	const u32 num = 8 * tile_end(plan, t, tile) - tile * lanes;
+	float full[MAX_LANES] = { 0 }, seen[MAX_LANES] = { 0 };
+	bool all_seen = true;
 
-	for (u32 r = 0; r < 8 * along->num_out; r++)
-		for (u32 k = 0; k < num; k++) {
-			const u32 row = tile * lanes + k;
-			const float full =
-				full_cover(along, r) * full_cover(across, row);
+	for (u32 k = 0; k < num; k++) {
+		full[k] = t->fill * full_cover(across, tile * lanes + k);
+		seen[k] = t->fill * cover(across, tile * lanes + k);
+		all_seen &= full[k] == seen[k];
+	}
+	for (u32 r = 0; r < 8 * along->num_out; r++) {
+		const float full_r = full_cover(along, r);
+		const float seen_r = cover(along, r);
+		float *const row = samples + (size_t)r * lanes;
 
-			samples[(size_t)r * lanes + k] +=
-				t->fill *
-				(full - cover(along, r) * cover(across, row));
-		}
+		if (all_seen && full_r == seen_r)
+			continue;
+		for (u32 k = 0; k < lanes; k++)
+			row[k] += full[k] * full_r - seen[k] * seen_r;
+	}
 }
 
 static bool
@@ -235,7 +242,9 @@ target_emit(struct plan *plan, const struct target *t, u32 tile, float *samples)
 {
 	const u32 first = tile_first(plan, tile);
 
-	if (plan->num_ops != 0) {
+	if (plan_tile(plan, t, tile) != NULL)
+		return; /* until operations have been carried out */
+	if (plan->num_ops != 0 && !plan->in_tiles) {
 		plan_keep_tile(plan, t, tile, samples);
 		return;
 	}
@@ -253,6 +262,8 @@ target_advance(struct plan *plan, struct target *t)
 
 		if (!target_tile_ready(plan, t, tile))
 			return;
+		if (plan_tile(plan, t, tile) != NULL)
+			samples = plan_tile(plan, t, tile);
 		if (t->mean_weight != 0)
 			samples = t->held + tile * tile_samples(plan, t);
 		if (t->num_sources == 0) /* the file lacks the component */

@@ -118,7 +118,7 @@ source_set_axes(struct plan *plan, struct source *src, struct target *t,
 		const struct dctload_geometry *g,
 		const struct target_spec *spec, u32 c)
 {
-	bool may_copy = spec->one_source;
+	bool may_copy = spec->one_source && !plan->in_tiles;
 	struct axis_key along, across;
 
 	axis_keys_set(&along, &across, &plan->info, g, spec, c);
@@ -252,11 +252,12 @@ target_finish(struct plan *plan, struct target *t)
 		if (!source_grow(plan, t, &t->sources[s]))
 			return DCTLOAD_NO_MEMORY;
 	if (!grow((void **)&plan->samples, &plan->samples_capacity,
-		  tile_samples(plan, t), sizeof(*plan->samples)))
+		  tile_samples(plan, t) + EMIT_SLACK, sizeof(*plan->samples)))
 		return DCTLOAD_NO_MEMORY;
 	if (t->mean_weight != 0 &&
 	    !grow((void **)&t->held, &t->held_capacity,
-		  t->num_tiles * tile_samples(plan, t), sizeof(*t->held)))
+		  t->num_tiles * tile_samples(plan, t) + EMIT_SLACK,
+		  sizeof(*t->held)))
 		return DCTLOAD_NO_MEMORY;
 	return DCTLOAD_OK;
 }
@@ -417,8 +418,9 @@ plan_add_target(struct plan *plan, const struct dctload_geometry *g,
 {
 	struct target *const t = &plan->targets[c];
 	const u32 den = o->layout == DCTLOAD_PLANES && c > 0 ? 2 : 1;
-	/* Operations take an image that lies upright, and so it is emitted. */
-	const bool tr = g->transpose != 0 && plan->num_ops == 0;
+	/* Planes of operations lie upright, and so they are emitted. */
+	const bool in_planes = plan->num_ops != 0 && !plan->in_tiles;
+	const bool tr = g->transpose != 0 && !in_planes;
 	struct target_spec spec = {
 		.along = { 1, den },
 		.across = { 1, den },
@@ -436,7 +438,7 @@ plan_add_target(struct plan *plan, const struct dctload_geometry *g,
 	t->emit.dct_along = t->emit.dct_across = false;
 	t->mean_weight = 0;
 	target_set_channels(t, &spec);
-	if (plan->num_ops != 0)
+	if (in_planes)
 		target_set_pixels(plan, t, &spec);
 	else if (g->use_color != 0)
 		target_set_color(t, o, &g->color, c);

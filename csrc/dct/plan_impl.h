@@ -85,7 +85,8 @@ struct plan {
 	struct dctload_op ops[DCTLOAD_MAX_OPS];
 	bool use_color, transpose;
 	struct dctload_color_map color;
-	u32 out_rows; /* blocks of luma, after them */
+	u32 out_rows;  /* blocks of luma, after them */
+	bool in_tiles; /* they see tiles, which are as they are emitted */
 	struct pixels pixels;
 };
 
@@ -134,6 +135,9 @@ plan_set_ops(struct plan *plan, const struct dctload_geometry *g,
 void target_set_pixels(const struct plan *plan, struct target *t,
 		       struct target_spec *spec);
 
+/* Where tiles of 't' are made, if operations see these; else NULL. */
+float *plan_tile(const struct plan *plan, const struct target *t, u32 tile);
+
 /* Put a tile of 't' where they find it. */
 void plan_keep_tile(struct plan *plan, const struct target *t, u32 tile,
 		    const float *samples);
@@ -166,20 +170,11 @@ tile_end(const struct plan *plan, const struct target *t, u32 tile)
 	return min_u32(tile_first(plan, tile + 1), t->num_across);
 }
 
-/* Floats of 'num' blocks of a tile; emission reads, but does not use, some more. */
-static inline size_t
-tile_floats(const struct plan *plan, u32 num)
-{
-	const u32 lanes = plan->kernels->lanes;
-
-	return (size_t)ceil_div_u32(num, lanes) * lanes * 8 * lanes;
-}
-
 /* Floats of a tile of output. */
 static inline size_t
 tile_samples(const struct plan *plan, const struct target *t)
 {
-	return tile_floats(plan, t->num_along);
+	return (size_t)t->num_along * 8 * plan->kernels->lanes;
 }
 
 /* Input block rows [*first_ret, return) that 'tile' depends on. */

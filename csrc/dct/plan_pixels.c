@@ -8,7 +8,21 @@
  * which are emitted.
  */
 
+#include "pixel_kernels.h"
 #include "plan_impl.h"
+
+/* All tiles must be whole: there is no telling what is in the rest of one. */
+static bool
+fits_tiles(const struct plan *plan, const struct dctload_geometry *g,
+	   const struct dctload_output *o)
+{
+	const u32 across = g->transpose != 0 ? o->width : o->height;
+	const u32 least = o->layout == DCTLOAD_PLANES ? across / 2 : across;
+
+	return g->use_color == 0 && ops_fit_tiles(g->ops, g->num_ops) &&
+	       pixel_kernels()->lanes == plan->kernels->lanes &&
+	       least % plan->kernels->lanes == 0;
+}
 
 enum dctload_status
 plan_set_ops(struct plan *plan, const struct dctload_geometry *g,
@@ -19,6 +33,7 @@ plan_set_ops(struct plan *plan, const struct dctload_geometry *g,
 	u32 width, height;
 
 	plan->num_ops = g->num_ops;
+	plan->in_tiles = false;
 	if (g->num_ops == 0)
 		return DCTLOAD_OK;
 	memcpy(plan->ops, g->ops, g->num_ops * sizeof(g->ops[0]));
@@ -32,9 +47,25 @@ plan_set_ops(struct plan *plan, const struct dctload_geometry *g,
 	if (!pixels_begin(&plan->pixels, info->num_components == 1 ? 1 : 3,
 			  width, height, o->layout == DCTLOAD_PLANES ? 1 : 0) ||
 	    !grow((void **)&plan->samples, &plan->samples_capacity,
-		  tile_floats(plan, o->width / 8), sizeof(*plan->samples)))
+		  (size_t)o->width * plan->kernels->lanes + EMIT_SLACK,
+		  sizeof(*plan->samples)))
 		return DCTLOAD_NO_MEMORY;
+	plan->in_tiles = fits_tiles(plan, g, o);
+	if (plan->in_tiles)
+		plan->pixels.tile_size = (size_t)plan->kernels->lanes *
+					 (tr ? o->height : o->width);
 	return DCTLOAD_OK;
+}
+
+float *
+plan_tile(const struct plan *plan, const struct target *t, u32 tile)
+{
+	const u32 c = (u32)(t - plan->targets);
+
+	return plan->in_tiles && c < plan->pixels.num_planes ?
+		       plan->pixels.planes[c].data +
+			       tile * tile_samples(plan, t) :
+		       NULL;
 }
 
 void
@@ -148,12 +179,42 @@ planes_set_form(struct plan *plan)
 	}
 }
 
+static void
+emit_tiles(struct plan *plan, const struct target *t)
+{
+	for (u32 tile = 0; tile < t->num_tiles; tile++) {
+		const u32 first = tile_first(plan, tile);
+
+		plan->kernels->emit(&t->emit, first,
+				    tile_end(plan, t, tile) - first,
+				    plan_tile(plan, t, tile));
+	}
+}
+
+static enum dctload_status
+run_in_tiles(struct plan *plan)
+{
+	struct pixels *const px = &plan->pixels;
+	enum dctload_status status;
+
+	px->is_samples = true;
+	status = pixels_run(px, plan->ops, plan->num_ops);
+	for (u32 c = 0; c < px->num_planes && status == DCTLOAD_OK; c++) {
+		plan_stage(plan, &plan->targets[c]);
+		emit_tiles(plan, &plan->targets[c]);
+		plan_unstage(plan, &plan->targets[c]);
+	}
+	return status;
+}
+
 enum dctload_status
 plan_run_pixels(struct plan *plan)
 {
 	struct pixels *const px = &plan->pixels;
 	enum dctload_status status;
 
+	if (plan->in_tiles)
+		return run_in_tiles(plan);
 	planes_set_form(plan);
 	for (u32 c = 0; c < px->num_planes && plan->use_color; c++)
 		plane_color(&px->planes[c], &plan->color, c);

@@ -85,7 +85,7 @@ def affine(
     """``torchvision.transforms.v2.functional.affine`` of the images in ``mask``."""
     size = geometry.width, geometry.height
     move = inverse_matrix(size, center, angle, translate, scale, shear)
-    entry = _entry("affine", center, fill, mask, angle, *translate, scale, *shear)
+    entry = affine_entry("affine", center, fill, mask, angle, *translate, scale, *shear)
     levels = None if fill is None else fill_levels(fill)
     return geometry.warped(move, size, mask, bilinear, levels, entry)
 
@@ -113,7 +113,9 @@ def rotate(
         for k in (0, 3):
             shift = move[:, k] * (size[0] - w) + move[:, k + 1] * (size[1] - h)
             move[:, k + 2] -= shift / 2
-    entry = _entry("rotate", center, fill, mask, angle, np.full(len(angle), expand))
+    entry = affine_entry(
+        "rotate", center, fill, mask, angle, np.full(len(angle), expand)
+    )
     levels = None if fill is None else fill_levels(fill)
     changes = mask & ((angle % 360 != 0) | (center is not None))
     return geometry.warped(move, size, changes, bilinear, levels, entry)
@@ -137,14 +139,14 @@ def _expanded(move: Array, w: Array, h: Array) -> tuple[Array, Array]:
     return sizes[0], sizes[1]
 
 
-def _entry(
+def affine_entry(
     name: str, center: Any, fill: Any, mask: Array, *arguments: Array
 ) -> "Entry":
     """For the log: arguments, centre or NaN, one fill for masks or NaN, the mask."""
     num = len(mask)
     cx, cy = (np.nan, np.nan) if center is None else center
     level = np.nan if fill is None else mask_level(fill)
-    rest = (np.broadcast_to(np.float64(v), num) for v in (cx, cy, level))
+    rest = [v if np.ndim(v) else np.full(num, v, np.float64) for v in (cx, cy, level)]
     return name, (*arguments, *rest, mask)
 
 

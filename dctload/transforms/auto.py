@@ -6,7 +6,6 @@ of colour and geometry where those suffice, else operations on RGB or on amplitu
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from .._color import ColorMap
 from .._geometry import Geometry
 from .._ops import Op, params
 from . import color
+from ._at_once import Motion, put_down
 from ._base import Array, GeometryTransform
 from .affine import affine, is_bilinear
 from .geometry import BLACK, fill_levels, quarter_turns
@@ -42,22 +42,19 @@ class Drawn:
         return self.level * self.sign
 
 
-class Motion(IntEnum):
-    """A parameter of torchvision's affine map, which the magnitude is given to.
-
-    Angles are those of ``rotate``; shears are tangents, from the top left corner;
-    moves are whole samples, of a share of the size up to 1, of a number above.
-    """
-
-    ANGLE = 0
-    SHEAR_X = 1
-    SHEAR_Y = 2
-    X = 3
-    Y = 4
-
-
 # (geometry, what was drawn, largest magnitude) -> geometry
 Apply = Callable[[Geometry, Drawn, float], Geometry]
+
+
+@dataclass(frozen=True)
+class Coloring:
+    """A map of colours for each signed magnitude.
+
+    Attributes:
+        make: Magnitudes (N,) to maps.
+    """
+
+    make: Callable[[Array], ColorMap]
 
 
 @dataclass(frozen=True)
@@ -66,8 +63,9 @@ class Operation:
 
     Attributes:
         name: What it is called.
-        apply: (geometry, drawn, most) -> geometry; or the kind of an operation, or
-            which motion, of which many images' are put down at once.
+        apply: The kind of an operation, which motion, or a map of colours, of which
+            many images' are put down at once; None: nothing; or else (geometry,
+            drawn, most) -> geometry.
         value: With a kind: its parameter, of the signed magnitude; None: it has none.
         most: The largest magnitude, of RandAugment.
         widest: The same of TrivialAugmentWide.
@@ -76,21 +74,12 @@ class Operation:
     """
 
     name: str
-    apply: "Apply | Op | Motion"
+    apply: "Op | Motion | Coloring | Apply | None"
     most: float = 0.9
     widest: float = 0.99
     uses_chroma: bool = False
     turns: bool = False
     value: Callable[[Array], Array] | None = None
-
-
-def _map(make: Callable[[Array], ColorMap]) -> Apply:
-    """By a map of colours, which takes the signed magnitude."""
-
-    def change(geometry: Geometry, d: Drawn, most: float) -> Geometry:
-        return geometry.colored(make(d.signed * most).only(d.mask))
-
-    return change
 
 
 def _move(geometry: Geometry, by: Array, axis: int, mask: Array, fill: Any) -> Geometry:
@@ -131,7 +120,7 @@ def _one_plus(m: Array) -> Array:
 
 
 _TORCHVISION = [
-    Operation("Identity", lambda geometry, d, most: geometry),
+    Operation("Identity", None),
     Operation("ShearX", Motion.SHEAR_X, 0.3, 0.99),
     Operation("ShearY", Motion.SHEAR_Y, 0.3, 0.99),
     Operation("TranslateX", Motion.X, 150 / 331, 32),
@@ -145,13 +134,15 @@ _TORCHVISION = [
     Operation("Solarize", Op.SOLARIZE, 255, 255, value=lambda m: 255 - abs(m)),
     Operation("AutoContrast", Op.AUTOCONTRAST),
     Operation("Equalize", Op.EQUALIZE),
-    Operation("Invert", _map(lambda m: color.invert(len(m)))),
+    Operation("Invert", Coloring(lambda m: color.invert(len(m)))),
 ]
 # Park and Johnson's, with their magnitudes, which act on amplitudes.
 _RGB_NO_MORE = [
     Operation("DctBrightness", Op.DC_BRIGHTNESS, value=_one_plus),
-    Operation("DctContrast", _map(lambda m: color.dc_gain(1 + m, 1))),
-    Operation("DctColor", _map(lambda m: color.dc_gain(1 + m, 2)), uses_chroma=True),
+    Operation("DctContrast", Coloring(lambda m: color.dc_gain(1 + m, 1))),
+    Operation(
+        "DctColor", Coloring(lambda m: color.dc_gain(1 + m, 2)), uses_chroma=True
+    ),
     Operation("DctAutoContrast", Op.DC_AUTOCONTRAST),
     Operation("AutoSaturation", Op.DC_AUTOSATURATION, uses_chroma=True),
     Operation("DctEqualize", Op.DC_EQUALIZE),
@@ -160,13 +151,13 @@ _RGB_NO_MORE = [
     ),
     Operation("DctSolarize", Op.DC_SOLARIZE, 1636, 1636, value=lambda m: 818 - abs(m)),
     Operation("SolarizeAdd", Op.DC_SOLARIZE_ADD, 883, 883, value=np.abs),
-    Operation("DctSharpness", _map(color.luma_sharpness), 0.9, 0.9),
-    Operation("MidfreqAug", _map(color.mid_frequency), 0.9, 0.9),
-    Operation("FreqEnhance", _map(color.frequency_enhance), 0.9, 0.9),
-    Operation("Grayscale", _map(lambda m: color.saturation(np.zeros(len(m))))),
+    Operation("DctSharpness", Coloring(color.luma_sharpness), 0.9, 0.9),
+    Operation("MidfreqAug", Coloring(color.mid_frequency), 0.9, 0.9),
+    Operation("FreqEnhance", Coloring(color.frequency_enhance), 0.9, 0.9),
+    Operation("Grayscale", Coloring(lambda m: color.saturation(np.zeros(len(m))))),
     Operation(
         "ChromaDrop",
-        _map(lambda m: color.chroma_drop((m < 0).astype(np.int64))),
+        Coloring(lambda m: color.chroma_drop((m < 0).astype(np.int64))),
         uses_chroma=True,
     ),
     Operation("DctTranslateX", _roll(0), 150 / 336, 150 / 336),
@@ -176,10 +167,12 @@ _RGB_NO_MORE = [
 ]
 # Without clamping, so that they cost nothing.
 _LINEAR = [
-    Operation("LinearBrightness", _map(lambda m: color.brightness(1 + m))),
-    Operation("LinearContrast", _map(lambda m: color.contrast(1 + m))),
-    Operation("LinearColor", _map(lambda m: color.saturation(1 + m)), uses_chroma=True),
-    Operation("LinearSharpness", _map(lambda m: color.sharpness(1 + m))),
+    Operation("LinearBrightness", Coloring(lambda m: color.brightness(1 + m))),
+    Operation("LinearContrast", Coloring(lambda m: color.contrast(1 + m))),
+    Operation(
+        "LinearColor", Coloring(lambda m: color.saturation(1 + m)), uses_chroma=True
+    ),
+    Operation("LinearSharpness", Coloring(lambda m: color.sharpness(1 + m))),
 ]
 
 OPERATIONS: dict[str, Operation] = {
@@ -247,6 +240,28 @@ class _Auto(GeometryTransform):
         self._bilinear = is_bilinear(interpolation)
         if fill is not None:
             fill_levels(fill)
+        self._tabulate()
+
+    def _tabulate(self) -> None:
+        """Put what the operations are in arrays over them."""
+        ops = self._operations
+        applies = [op.apply for op in ops]
+        self._mosts = np.array([self._most(op) for op in ops])
+        self._uses_chroma = np.array([op.uses_chroma for op in ops])
+        self._grays = np.array([op.name == "Grayscale" for op in ops])
+        self._kinds = np.array([a if isinstance(a, Op) else Op.NONE for a in applies])
+        self._motions = np.array([a if isinstance(a, Motion) else -1 for a in applies])
+        moves = self._motions >= Motion.X
+        self._moves_by_share = bool((self._mosts[moves] <= 1).all())
+        self._values = [
+            (value, np.array([op.value is value for op in ops]))
+            for value in {op.value for op in ops if op.value is not None}
+        ]
+        known = (Op, Motion, Coloring, type(None))
+        self._colorings = {k for k, a in enumerate(applies) if isinstance(a, Coloring)}
+        # Nothing else has to know what came before it.
+        self._at_once = all(a is None or isinstance(a, (Op, Motion)) for a in applies)
+        self._specials = {k for k, a in enumerate(applies) if not isinstance(a, known)}
 
     @property
     def num_draws(self) -> int:  # type: ignore[override]
@@ -273,6 +288,39 @@ class _Auto(GeometryTransform):
         return size if square or not turns else None
 
     def apply(self, geometry: Geometry, u: Array) -> Geometry:
+        if geometry.ops is None and self._at_once:
+            return self._apply_at_once(geometry, u)
+        return self.apply_in_turn(geometry, u)
+
+    def _apply_at_once(self, geometry: Geometry, u: Array) -> Geometry:
+        """:meth:`apply_in_turn` of kinds and motions alone."""
+        one = u.reshape(len(u), self.num_ops, 4)
+        which = (one[..., 0] * len(self._operations)).astype(np.int64)
+        sign = np.where(one[..., 1] < 0.5, -1.0, 1.0)
+        amount = self._level(one[..., 2]) * sign * self._mosts[which]
+        values = np.zeros(which.shape)
+        for value, has_it in self._values:
+            mask = has_it[which]
+            values[mask] = value(amount[mask])
+        motion = self._motions[which]
+        if self._moves_by_share:
+            for axis, size in (
+                (Motion.X, geometry.width),
+                (Motion.Y, geometry.height),
+            ):
+                amount = np.where(motion == axis, amount * size[:, None], amount)
+        return put_down(
+            geometry,
+            self._kinds[which],
+            values,
+            motion,
+            amount,
+            self._bilinear,
+            self.fill,
+        )
+
+    def apply_in_turn(self, geometry: Geometry, u: Array) -> Geometry:
+        """One operation after the other, of whatever kinds."""
         gray = np.zeros(len(geometry), bool)
         for k in range(self.num_ops):
             one = u[:, 4 * k : 4 * k + 4]
@@ -283,52 +331,66 @@ class _Auto(GeometryTransform):
         self, geometry: Geometry, u: Array, gray: Array
     ) -> tuple[Geometry, Array]:
         """One operation of each image; which of them are grey before and after."""
-        num = len(geometry)
         which = (u[:, 0] * len(self._operations)).astype(np.int64)
         level = self._level(u[:, 2])
         sign = np.where(u[:, 1] < 0.5, -1.0, 1.0)
-        kinds, values = np.zeros(num, np.int64), np.zeros((num, 1))
-        motions = np.zeros((len(Motion), num))
-        now_gray = gray
-        for index in np.unique(which).tolist():
-            op, mask = self._operations[index], which == index
-            most = self._most(op)
-            if op.uses_chroma:
-                mask &= ~gray  # there is no colour left to change
-            if op.name == "Grayscale":
-                now_gray = gray | mask
-            if isinstance(op.apply, Motion):
-                if op.apply >= Motion.X and most <= 1:
-                    size = geometry.height if op.apply == Motion.Y else geometry.width
-                    most = most * size[mask]
-                motions[op.apply, mask] = (level * sign)[mask] * most
-            elif isinstance(op.apply, Op):
-                kinds[mask] = op.apply
-                if op.value is not None:
-                    values[mask, 0] = op.value((level * sign)[mask] * most)
-            elif mask.any():
-                drawn = Drawn(level, sign, mask, u[:, 3])
-                geometry = op.apply(geometry, drawn, most)
-        geometry = self._moved(geometry, motions)
+        # There may be no colour left to change.
+        on = ~(self._uses_chroma[which] & gray)
+        amount = level * sign * self._mosts[which]
+        kinds = np.where(on, self._kinds[which], Op.NONE)
+        values = np.zeros((len(u), 1))
+        for value, has_it in self._values:
+            mask = has_it[which]
+            values[mask, 0] = value(amount[mask])
+        for index in self._specials & set(which.tolist()):
+            op = self._operations[index]
+            assert callable(op.apply)
+            drawn = Drawn(level, sign, (which == index) & on, u[:, 3])
+            geometry = op.apply(geometry, drawn, self._most(op))
+        geometry = self._colored(geometry, which, amount, on)
+        geometry = self._moved(geometry, self._motions[which], amount)
         if kinds.any():
             geometry = geometry.with_op(kinds, values, kinds != Op.NONE)
-        return geometry, now_gray
+        return geometry, gray | self._grays[which]
 
-    def _moved(self, geometry: Geometry, motions: Array) -> Geometry:
+    def _colored(
+        self, geometry: Geometry, which: Array, amount: Array, on: Array
+    ) -> Geometry:
+        """All maps of one turn: one for those of frequencies, one for the rest."""
+        maps = []
+        for index in self._colorings & set(which.tolist()):
+            coloring = self._operations[index].apply
+            assert isinstance(coloring, Coloring)
+            rows = ((which == index) & on).nonzero()[0]
+            maps.append((rows, coloring.make(amount[rows])))
+        for has_response in (False, True):
+            some = [m for m in maps if (m[1].response is not None) == has_response]
+            if some:
+                geometry = geometry.colored(ColorMap.scattered(len(geometry), some))
+        return geometry
+
+    def _moved(self, geometry: Geometry, motion: Array, amount: Array) -> Geometry:
         """All motions of one turn: each image has one, or none."""
-        if not motions.any():
-            return geometry
-        angle, tan_x, tan_y, dx, dy = motions
-        moves = (np.trunc(dx) != 0) | (np.trunc(dy) != 0)
+        dx, dy = (
+            np.where(motion == axis, amount, 0.0) for axis in (Motion.X, Motion.Y)
+        )
+        if self._moves_by_share:
+            dx, dy = dx * geometry.width, dy * geometry.height
+        dx, dy = np.trunc(dx), np.trunc(dy)
+        moves = (dx != 0) | (dy != 0)
         if moves.any():
             fill = BLACK if self.fill is None else fill_levels(self.fill)
             size = geometry.width, geometry.height
-            geometry = geometry.crop(-np.trunc(dx), -np.trunc(dy), *size, moves, fill)
-        shears = (tan_x != 0) | (tan_y != 0)
-        turns = shears | (angle != 0)
+            geometry = geometry.crop(-dx, -dy, *size, moves, fill)
+        turns = (motion >= 0) & (motion < Motion.X) & (amount != 0)
         if not turns.any():
             return geometry
-        zero, corner = np.zeros(len(geometry)), np.where(shears, 0.0, np.nan)
+        angle, tan_x, tan_y = (
+            np.where(motion == m, amount, 0.0)
+            for m in (Motion.ANGLE, Motion.SHEAR_X, Motion.SHEAR_Y)
+        )
+        zero = np.zeros(len(geometry))
+        corner = np.where(motion == Motion.ANGLE, np.nan, zero)
         return affine(
             geometry,
             -angle,
@@ -376,7 +438,7 @@ class RandAugment(_Auto):
         self.num_magnitude_bins = num_magnitude_bins
 
     def _level(self, u: Array) -> Array:
-        return np.full(len(u), self.magnitude / max(self.num_magnitude_bins - 1, 1))
+        return np.full(u.shape, self.magnitude / max(self.num_magnitude_bins - 1, 1))
 
 
 class TrivialAugmentWide(_Auto):

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/* pixels_warp.c - affine maps of samples of Y, Cb and Cr */
+
+#include <math.h>
+
+#include "pixel_kernels.h"
+#include "pixels.h"
+#include "resample.h"
+
+enum warp_param { FILL = 6, BILINEAR = 9, BLEND, WIDTH, HEIGHT };
+
+/* Positions in samples, in units of 2^-32; ops_check() keeps them below 2^30. */
+#define FIXED 0x1p32
+#define ONE ((s64)1 << 32)
+
+/* Cut [*first, *end) to where 0 <= x + i dx < limit. */
+static void
+cut_range(s64 x, s64 dx, s64 limit, s64 *first, s64 *end)
+{
+	s64 lo, hi;
+
+	if (dx == 0) {
+		if (x < 0 || x >= limit)
+			*end = *first;
+		return;
+	}
+	if (dx < 0) { /* the same of the mirrored axis */
+		x = limit - 1 - x;
+		dx = -dx;
+	}
+	/* Rounded up, where what is divided may be negative. */
+	lo = x >= 0 ? 0 : (-x + dx - 1) / dx;
+	hi = x >= limit ? 0 : (limit - x + dx - 1) / dx;
+	*first = lo > *first ? lo : *first;
+	*end = hi < *end ? hi : *end;
+}
+
+/*
+ * Which samples of a row of 'num' look at positions from -shift up to width and
+ * height less shift, as [*first_ret, *end_ret).
+ */
+static void
+range_within(const struct fixed_row *at, s64 shift, s64 width, s64 height,
+	     u32 num, u32 *first_ret, u32 *end_ret)
+{
+	s64 first = 0, end = num;
+
+	cut_range(at->x + shift, at->dx, width, &first, &end);
+	cut_range(at->y + shift, at->dy, height, &first, &end);
+	*first_ret = first < end ? (u32)first : 0;
+	*end_ret = first < end ? (u32)end : 0;
+}
+
+/* A map of planes that are alike: of Y, or of Cb and Cr. */
+struct warp {
+	const double *p;
+	u32 shift; /* the planes have 1 / 2^shift of luma's resolution */
+	struct warp_input in;
+	u32 width, height; /* of the input */
+	u32 out_width;
+	float outside[2], black[2]; /* levels minus 128 */
+	bool blend;
+};
+
+/* The rows to be written, of one number in each plane. */
+struct warp_rows {
+	float *out[2];
+	double x, y; /* where sample 0 looks, in samples of the plane */
+	struct fixed_row at;
+};
+
+static void
+warp_begin(struct warp *warp, const struct pixels *px, const double *p, u32 c)
+{
+	const struct pixel_plane *const in = &px->planes[c];
+
+	warp->p = p;
+	warp->shift = c == 0 ? 0 : px->shift;
+	warp->in.num = c == 0 ? 1 : 2;
+	warp->in.stride = (u32)in->stride;
+	warp->width = in->width;
+	warp->height = in->height;
+	warp->out_width = px->spare[c].width;
+	warp->blend = p[BLEND] != 0;
+	for (u32 k = 0; k < warp->in.num; k++) {
+		warp->in.data[k] = px->planes[c + k].data;
+		warp->black[k] = c == 0 ? -128 : 0;
+		warp->outside[k] =
+			warp->blend ? (float)p[FILL + c + k] : warp->black[k];
+	}
+}
+
+/* Row 'y'; positions are taken 'back' samples before where they are. */
+static void
+rows_begin(struct warp_rows *rows, const struct warp *warp,
+	   const struct pixel_plane *out, u32 y, double back)
+{
+	const double *const p = warp->p;
+	const double size = 1 << warp->shift;
+	const double at_x = 0.5 * size, at_y = (y + 0.5) * size;
+
+	for (u32 k = 0; k < warp->in.num; k++)
+		rows->out[k] = out[k].data + y * out[k].stride;
+	rows->x = (p[0] * at_x + p[1] * at_y + p[2]) / size - back;
+	rows->y = (p[3] * at_x + p[4] * at_y + p[5]) / size - back;
+	rows->at.x = llrint(rows->x * FIXED);
+	rows->at.dx = llrint(p[0] * FIXED);
+	rows->at.y = llrint(rows->y * FIXED);
+	rows->at.dy = llrint(p[3] * FIXED);
+}
+
+/* Output samples but those of [first, end) see nothing. */
+static void
+fill_outside(const struct warp *warp, const struct warp_rows *rows, u32 first,
+	     u32 end)
+{
+	for (u32 k = 0; k < warp->in.num; k++) {
+		float *const out = rows->out[k];
+		const float outside = warp->outside[k];
+
+		for (u32 i = 0; i < first; i++)
+			out[i] = outside;
+		for (u32 i = end; i < warp->out_width; i++)
+			out[i] = outside;
+	}
+}
+
+/* Samples [first, end), which find what 'kernel' looks up. */
+static void
+look_up(const struct warp *warp, const struct warp_rows *rows, u32 first,
+	u32 end, bool bilinear)
+{
+	const struct pixel_kernels *const kernels = pixel_kernels();
+	struct fixed_row from = rows->at;
+	float *out[2];
+
+	from.x += first * from.dx;
+	from.y += first * from.dy;
+	for (u32 k = 0; k < warp->in.num; k++)
+		out[k] = rows->out[k] + first;
+	if (bilinear)
+		kernels->warp_bilinear(out, &warp->in, &from, end - first);
+	else
+		kernels->warp_nearest(out, &warp->in, &from, end - first);
+}
+
+/* A shear along x, or a move: pieces of rows. */
+static void
+copy_pieces(const struct warp *warp, const struct warp_rows *rows, u32 first,
+	    u32 end)
+{
+	const s64 from = (rows->at.y >> 32) * warp->in.stride +
+			 (rows->at.x >> 32) + first;
+
+	for (u32 k = 0; k < warp->in.num; k++)
+		memcpy(rows->out[k] + first, warp->in.data[k] + from,
+		       (end - first) * sizeof(float));
+}
+
+static void
+warp_nearest(const struct warp *warp, const struct pixel_plane *out, u32 y)
+{
+	struct warp_rows rows;
+	u32 first, end;
+
+	/* The sample that covers a position is the nearest one. */
+	rows_begin(&rows, warp, out, y, 0);
+	range_within(&rows.at, 0, (s64)warp->width << 32,
+		     (s64)warp->height << 32, warp->out_width, &first, &end);
+	fill_outside(warp, &rows, first, end);
+	if (first == end)
+		return;
+	if (rows.at.dx == ONE && rows.at.dy == 0)
+		copy_pieces(warp, &rows, first, end);
+	else
+		look_up(warp, &rows, first, end, false);
+}
+
+/* Between samples of which some are missing, and count as black. */
+static float
+interpolate_edge(const struct warp *warp, u32 k, double x, double y)
+{
+	const double x0 = floor(x), y0 = floor(y);
+	double sum = 0, inside = 0;
+
+	for (u32 n = 0; n < 4; n++) {
+		const u32 right = n & 1, below = n >> 1;
+		const double at_x = x0 + right, at_y = y0 + below;
+		const double w = (right ? x - x0 : x0 + 1 - x) *
+				 (below ? y - y0 : y0 + 1 - y);
+
+		if (at_x < 0 || at_x >= warp->width || at_y < 0 ||
+		    at_y >= warp->height)
+			continue;
+		inside += w;
+		sum += w * warp->in.data[k][(size_t)at_y * warp->in.stride +
+					    (size_t)at_x];
+	}
+	sum += warp->black[k] * (1 - inside);
+	if (warp->blend)
+		sum = inside * sum + (1 - inside) * warp->outside[k];
+	return (float)sum;
+}
+
+static void
+warp_edge(const struct warp *warp, const struct warp_rows *rows, u32 first,
+	  u32 end)
+{
+	for (u32 i = first; i < end; i++)
+		for (u32 k = 0; k < warp->in.num; k++)
+			rows->out[k][i] = interpolate_edge(
+				warp, k, rows->x + i * warp->p[0],
+				rows->y + i * warp->p[3]);
+}
+
+/*
+ * The middle of a row sees four samples everywhere, and its ends none at all;
+ * what is between needs care, and is short.
+ */
+static void
+warp_bilinear(const struct warp *warp, const struct pixel_plane *out, u32 y)
+{
+	const s64 w = (s64)warp->width << 32, h = (s64)warp->height << 32;
+	u32 some, some_end, all, all_end;
+	struct warp_rows rows;
+
+	rows_begin(&rows, warp, out, y, 0.5);
+	range_within(&rows.at, ONE, w + ONE, h + ONE, warp->out_width, &some,
+		     &some_end);
+	range_within(&rows.at, 0, w - ONE, h - ONE, warp->out_width, &all,
+		     &all_end);
+	if (all == all_end)
+		all = all_end = some_end;
+	fill_outside(warp, &rows, some, some_end);
+	warp_edge(warp, &rows, some, all);
+	look_up(warp, &rows, all, all_end, true);
+	warp_edge(warp, &rows, all_end, some_end);
+}
+
+enum dctload_status
+pixels_warp(struct pixels *px, const double *p)
+{
+	const u32 width = (u32)p[WIDTH], height = (u32)p[HEIGHT];
+
+	if (!planes_resize(px, px->spare, width, height))
+		return DCTLOAD_NO_MEMORY;
+	for (u32 c = 0; c < px->num_planes && c < 2; c++) {
+		struct warp warp;
+
+		warp_begin(&warp, px, p, c);
+		for (u32 y = 0; y < px->spare[c].height; y++)
+			if (p[BILINEAR] != 0)
+				warp_bilinear(&warp, &px->spare[c], y);
+			else
+				warp_nearest(&warp, &px->spare[c], y);
+	}
+	for (u32 c = 0; c < px->num_planes; c++) {
+		const struct pixel_plane old = px->planes[c];
+
+		px->planes[c] = px->spare[c];
+		px->spare[c] = old;
+	}
+	px->width = width;
+	px->height = height;
+	return DCTLOAD_OK;
+}
