@@ -107,3 +107,17 @@ def test_a_sample_is_that_of_whole_planes(photos, recipe, layout):
         for tensor, want in zip(made, expected, strict=True):
             assert np.array_equal(tensor[i], want), i
     engine.close()
+
+
+def test_operations_of_a_sample_are_forgotten_by_the_next(photos, tmp_path):
+    """A thread's plan serves samples and resampling in turn."""
+    path = tmp_path / "0.jpg"
+    path.write_bytes(photos[0])
+    image = dctload.decode(photos[0])
+    crop = T.CenterCrop(64)
+    expected = [plane.copy() for plane in crop(image).planes]
+    for ops in ([T.RandomPosterize(3, p=1.0)], [T.RandomErasing(p=1.0)]):
+        dataset = dctload.Files([path], transform=T.Compose([crop, *ops, *TAIL]))
+        dataset[0]
+        for plane, want in zip(crop(image).planes, expected, strict=True):
+            assert np.array_equal(plane, want)

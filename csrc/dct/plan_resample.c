@@ -36,6 +36,7 @@ plan_begin_resample(struct plan *plan, const struct dctload_info *info,
 
 	plan->num_targets = 0;
 	plan->num_ops = 0;
+	plan->in_tiles = false;
 	if (status != DCTLOAD_OK)
 		return status;
 	plan->info = *info;
