@@ -221,19 +221,20 @@ acquire_tables(struct image *im, u32 i)
 	const bool progressive = im->header.info.progressive != 0;
 	const bool needs_dc = !progressive || (scan->ss == 0 && scan->ah == 0);
 	const bool needs_ac = !progressive || scan->ss != 0;
+	struct huff_table **const ac = &im->tables[2 * i + 1];
 	enum dctload_status status = DCTLOAD_OK;
 
 	if ((needs_dc && scan->dc_slot[i] >= NUM_TABLE_SLOTS) ||
 	    (needs_ac && scan->ac_slot[i] >= NUM_TABLE_SLOTS))
 		return DCTLOAD_BAD_HUFFMAN_TABLE;
-	if (needs_dc)
-		status = huff_acquire(im->cache,
-				      &im->header.dc[scan->dc_slot[i]], true,
-				      &im->tables[2 * i]);
-	if (status == DCTLOAD_OK && needs_ac)
+	if (needs_ac)
 		status = huff_acquire(im->cache,
 				      &im->header.ac[scan->ac_slot[i]], false,
-				      &im->tables[2 * i + 1]);
+				      NULL, ac);
+	if (status == DCTLOAD_OK && needs_dc)
+		status = huff_acquire(im->cache,
+				      &im->header.dc[scan->dc_slot[i]], true,
+				      *ac, &im->tables[2 * i]);
 	return status;
 }
 
