@@ -160,7 +160,7 @@ make_runs_of_values(const struct run_maker *maker, const struct run *run,
 	room -= size;
 	for (u32 x = 0; x < 1u << size; x++, entries += 1u << room) {
 		const u64 bits = (u64)x << (RUN_TABLE_BITS - size)
-				 << (64 - RUN_TABLE_BITS);
+					<< (64 - RUN_TABLE_BITS);
 		struct run valued = *run;
 
 		if (set_value(&valued, huff_extend(bits, size)))
@@ -274,8 +274,7 @@ matches(const struct huff_table *table, const struct huff_ref *ref,
 	u32 num_symbols, bool is_dc, u64 ac_id)
 {
 	return table != NULL && table->is_dc == is_dc &&
-	       table->ac_id == ac_id &&
-	       table->num_symbols == num_symbols &&
+	       table->ac_id == ac_id && table->num_symbols == num_symbols &&
 	       memcmp(table->counts, ref->counts, MAX_CODE_BITS) == 0 &&
 	       memcmp(table->symbols, ref->symbols, num_symbols) == 0;
 }

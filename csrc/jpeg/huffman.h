@@ -53,7 +53,7 @@ struct huff_codes {
  * from 10 bits, this takes 10.2 and 0.07; a third value would change neither.
  */
 #define RUN_TABLE_BITS 10
-#define RUN_MAX_BITS 19
+#define RUN_MAX_BITS 18
 #define RUN_NUM_PAIR 2
 #define RUN_MAX_PLACES 4 /* the last among the four that follow the first */
 #define RUN_MISS (BLOCK_NBYTES + 1) /* past the end from everywhere */
