@@ -143,8 +143,7 @@ decode_dc(struct scan_lane *lane)
 static enum dctload_status
 decode_ac_symbol(struct scan_lane *lane)
 {
-	const struct scan_slot *const slot = slot_of(lane, lane->block);
-	const u32 found = next_symbol(lane, &slot->ac->codes);
+	const u32 found = next_symbol(lane, huff_codes_of(lane->block->ac));
 	const u32 run = found >> 12, size = found >> 8 & 15;
 	u32 k = lane->offset / sizeof(s16);
 
@@ -212,12 +211,12 @@ scan_finish_step(struct scan_lane *lane, huff_run_entry entry)
 	enum dctload_status status;
 
 	lane->offset -= RUN_ADVANCE(entry);
-	clear_rest(lane);
 	if (RUN_ADVANCE(entry) == RUN_MISS) {
 		status = lane->offset == 0 ? decode_dc(lane) :
 					     decode_ac_symbol(lane);
 	} else {
 		/* Its symbols belong to two blocks: take it back. */
+		clear_rest(lane);
 		bits_seek(&lane->bits, lane->start,
 			  bits_position(&lane->bits, lane->start) -
 				  RUN_NBITS(entry));
@@ -427,14 +426,14 @@ scan_set_lane(struct scan_group *group, u32 i, struct scan_lane *lane)
 static u32
 pick_scalar_lanes(struct scan_group *group, u32 which[SCAN_SCALAR_LANES])
 {
-	u32 n = 0;
+	u32 n = 0, wanted = min_u32(group->num_lanes, SCAN_SCALAR_LANES);
 
-	for (u32 pass = 0; pass < 2; pass++) {
-		for (u32 k = 0; k < SCAN_MAX_LANES; k++) {
+	for (u32 pass = 0; n != wanted; pass++) {
+		for (u32 k = 0; k < SCAN_MAX_LANES && n != wanted; k++) {
 			const u32 i = (group->turn + k) % SCAN_MAX_LANES;
 			const struct scan_lane *const lane = group->lanes[i];
 
-			if (lane == NULL || n == SCAN_SCALAR_LANES ||
+			if (lane == NULL ||
 			    (lane->num_pairs > SCAN_MAX_PAIRS) != (pass == 0))
 				continue;
 			which[n++] = i;
