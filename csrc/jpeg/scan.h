@@ -114,8 +114,11 @@ u32 scan_num_lanes(void);
  */
 struct scan_group {
 	struct scan_lane *lanes[SCAN_MAX_LANES];
-	u32 num_lanes;
-	u32 turn; /* the lane to look at first, without vectors */
+	/* Sets of lanes, a bit for each. */
+	u32 open;
+	u32 scalar; /* of them, those that vectors cannot have */
+	u32 moved;  /* not where vectors know them to be */
+	u32 turn;   /* the lane to look at first, without vectors */
 	struct scan_vectors *vectors; /* NULL: not on this CPU */
 };
 

@@ -123,13 +123,11 @@ save_lane(const struct scan_vectors *v, u32 i)
 void
 scan_vectors_set(struct scan_vectors *v, u32 i, struct scan_lane *lane)
 {
-	v->num_lanes -= v->lanes[i] != NULL;
-	if (lane == NULL || lane->num_pairs > SCAN_MAX_PAIRS) {
+	if (lane == NULL) {
 		set_idle(v, i);
 		return;
 	}
 	v->lanes[i] = lane;
-	v->num_lanes++;
 	v->run_end[i] = progress_of(lane->run_end, 0, 0);
 	v->end[i] = (uintptr_t)(lane->end + sizeof(u64));
 	load_lane(v, i, lane);
@@ -141,7 +139,6 @@ scan_vectors_take(struct scan_vectors *v, u32 i)
 	if (v->lanes[i] == NULL)
 		return;
 	save_lane(v, i);
-	v->num_lanes--;
 	v->stopped &= ~(1u << i);
 	set_idle(v, i);
 }
@@ -149,8 +146,7 @@ scan_vectors_take(struct scan_vectors *v, u32 i)
 bool
 scan_vectors_pay(const struct scan_vectors *v, u32 num_lanes)
 {
-	return v->stopped != 0 ||
-	       (v->num_lanes == num_lanes && num_lanes >= MIN_LANES);
+	return v->stopped != 0 || num_lanes >= MIN_LANES;
 }
 
 u32

@@ -24,7 +24,6 @@ struct scan_vectors {
 
 	struct scan_lane *lanes[SCAN_MAX_LANES];
 	u32 stopped; /* lanes to be returned, a bit for each */
-	u32 num_lanes;
 	_Alignas(SCAN_BLOCK_NBYTES) struct scan_block idle_block;
 	u8 idle_input[2 * sizeof(u64)];
 };
