@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from . import _engine, _native
 from ._memory import Pool
-from ._results import Packed, Shelf
+from ._results import Cutter, Packed, Shelf
 from .image import DctImage
 from .info import JpegInfo, Limits, info_from_header
 
@@ -231,13 +231,16 @@ def _collect(
         if on_error == "raise":
             raise error
         errors[i] = error
+    headers = batch.copy_infos(0, num)
+    cutter = Cutter(headers, batch.items["planes"][:num], errors)
     out: list[Any] = []
     for memory, end in shelves:
         first = len(out)
-        items = batch.items[first:end]
-        infos = batch.copy_infos(first, end)
-        shelf = Shelf(memory, infos, items["planes"], first, name)
-        out += map(DctImage, itertools.repeat(shelf), range(end - first))
+        planes = cutter.cut(memory, first, end)
+        # Keeping an image does not keep the headers of other shelves.
+        infos = headers if len(shelves) == 1 else batch.copy_infos(first, end)
+        shelf = Shelf(planes, infos, first, name)
+        out += map(DctImage, itertools.repeat(shelf), itertools.count(), planes)
     for i, error in errors.items():
         out[i] = error
     return out
