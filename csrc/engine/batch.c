@@ -61,21 +61,25 @@ dctload_place_planes(struct dctload_batch *b, uint32_t first,
 	*nbytes_ret = 0;
 	for (u32 i = first; i < num_items; i++) {
 		struct dctload_item *item = &b->items[i];
+		const struct dctload_info *grids = &item->info;
 		struct dctload_info window;
 		size_t nbytes;
 
 		if (item->status != DCTLOAD_OK || item->skip)
 			continue;
-		item->status =
-			dctload_window(&item->info, &item->region, &window);
+		if (item->region.width != 0) {
+			item->status = dctload_window(&item->info,
+						      &item->region, &window);
+			grids = &window;
+		}
 		if (item->status != DCTLOAD_OK)
 			continue;
-		nbytes = info_coefs_nbytes(&window);
+		nbytes = info_coefs_nbytes(grids);
 		if (nbytes > capacity) {
 			*nbytes_ret = nbytes;
 			return i;
 		}
-		info_place_planes(&window, p, item->planes);
+		info_place_planes(grids, p, item->planes);
 		p += nbytes;
 		capacity -= nbytes;
 	}

@@ -370,6 +370,13 @@ found:
 }
 
 void
+huff_share(struct huff_table *table)
+{
+	if (table != NULL)
+		table->num_users++;
+}
+
+void
 huff_release(struct huff_table *table)
 {
 	if (table != NULL)

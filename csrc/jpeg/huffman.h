@@ -146,6 +146,8 @@ void huff_free_cache(struct huff_cache *cache);
 enum dctload_status
 huff_acquire(struct huff_cache *cache, const struct huff_ref *ref, bool is_dc,
 	     const struct huff_table *ac, struct huff_table **table_ret);
+/* One user more, unless 'table' is NULL. */
+void huff_share(struct huff_table *table);
 void huff_release(struct huff_table *table);
 
 /* Make the 'runs' of a pair of tables if that has not been done. */

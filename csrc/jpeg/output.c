@@ -53,16 +53,20 @@ allocate_grids(struct image *im)
 static void
 use_planes(struct image *im)
 {
-	struct dctload_info window = im->header.info;
+	const struct dctload_info *grids = &im->header.info;
+	struct dctload_info window;
 
-	if (job_has_region(im->job))
+	if (job_has_region(im->job)) {
+		window = im->header.info;
 		window_cut_info(&im->wanted, &window);
+		grids = &window;
+	}
 	im->grid_row = im->wanted.first_row;
 	im->grid_col = im->wanted.first_col;
-	for (u32 c = 0; c < window.num_components; c++) {
+	for (u32 c = 0; c < grids->num_components; c++) {
 		im->grid[c] = im->job->planes[c];
-		im->grid_width[c] = window.components[c].blocks_w;
-		im->grid_height[c] = window.components[c].blocks_h;
+		im->grid_width[c] = grids->components[c].blocks_w;
+		im->grid_height[c] = grids->components[c].blocks_h;
 	}
 }
 
