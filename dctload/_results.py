@@ -7,7 +7,7 @@ until somebody looks at it.
 
 import functools
 import itertools
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Protocol
 
 import numpy as np
@@ -118,7 +118,7 @@ class Cutter:
     Args:
         headers: ``INFO_DTYPE``, one for each image.
         addresses: Where each image's planes begin, ``(N, 4)``.
-        failed: Images without planes.
+        failed: Images without planes; those that fail later have some.
     """
 
     def __init__(self, headers: Array, addresses: Array, failed: Collection[int]):
@@ -138,10 +138,20 @@ class Cutter:
         for i in failed:
             self._follows[max(i - 1, 0) : i + 1] = False
 
-    def cut(self, memory: Array, first: int, end: int) -> list[list[Array]]:
-        """The planes of images ``first`` to ``end - 1``, which lie in ``memory``."""
-        if first == end:
-            return []
+    def cut_all(self, pieces: Iterable[tuple[Array, int]]) -> list[list[list[Array]]]:
+        """The planes of images in each piece of memory.
+
+        Args:
+            pieces: Memory, and the first image that is not in it.
+        """
+        out = []
+        first = 0
+        for memory, end in pieces:
+            out.append(self._cut(memory, first, end) if first != end else [])
+            first = end
+        return out
+
+    def _cut(self, memory: Array, first: int, end: int) -> list[list[Array]]:
         base = memory.ctypes.data
         if end - first > 1 and self._follows[first : end - 1].all():
             return self._cut_alike(memory, base, first, end)
