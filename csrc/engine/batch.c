@@ -14,7 +14,10 @@ dctload_alloc_batch(uint32_t num_items)
 	if (b == NULL)
 		return NULL;
 	b->items = calloc(num_items ? num_items : 1, sizeof(*b->items));
-	if (b->items == NULL) {
+	b->order = calloc(num_items ? num_items : 1, sizeof(*b->order));
+	if (b->items == NULL || b->order == NULL) {
+		free(b->items);
+		free(b->order);
 		free(b);
 		return NULL;
 	}
@@ -31,6 +34,7 @@ dctload_free_batch(struct dctload_batch *b)
 	engine_forget_batch(b);
 	arena_destroy(&b->files);
 	free(b->items);
+	free(b->order);
 	free(b);
 }
 
@@ -49,6 +53,39 @@ batch_coefs_nbytes(const struct dctload_batch *b, u32 num_items)
 		if (b->items[i].status == DCTLOAD_OK && !b->items[i].skip)
 			nbytes += info_coefs_nbytes(&b->items[i].info);
 	return nbytes;
+}
+
+void
+batch_order_as_given(struct dctload_batch *b, u32 num_items)
+{
+	for (u32 i = 0; i < num_items; i++)
+		b->order[i] = i;
+}
+
+/* Four classes to a power of two; the largest is class 0. */
+#define NUM_SIZE_CLASSES (4 * 64)
+
+static u32
+size_class(size_t nbytes)
+{
+	const u32 log = 63 - (u32)__builtin_clzll((u64)nbytes | 4);
+
+	return NUM_SIZE_CLASSES - 1 -
+	       (4 * log + ((u32)((u64)nbytes >> (log - 2)) & 3));
+}
+
+void
+batch_order_by_size(struct dctload_batch *b, u32 num_items)
+{
+	u32 ends[NUM_SIZE_CLASSES] = { 0 };
+	u32 sum = 0;
+
+	for (u32 i = 0; i < num_items; i++)
+		ends[size_class(b->items[i].in_nbytes)]++;
+	for (u32 k = 0; k < NUM_SIZE_CLASSES; k++)
+		ends[k] = sum += ends[k];
+	for (u32 i = num_items; i-- != 0;)
+		b->order[--ends[size_class(b->items[i].in_nbytes)]] = i;
 }
 
 uint32_t

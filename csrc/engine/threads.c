@@ -35,6 +35,7 @@ struct queue {
 	struct dctload_batch *first, *last;
 };
 
+/* In the batch's order. */
 struct run {
 	struct dctload_batch *batch;
 	u32 next, end;
@@ -173,7 +174,8 @@ do_reads(struct thread *t)
 	const u64 start = now_ns();
 
 	while (t->run.next < t->run.end) {
-		const struct job job = { b, &b->items[t->run.next++] };
+		const struct job job = { b,
+					 &b->items[b->order[t->run.next++]] };
 
 		if (!job.item->skip)
 			worker_read(&t->worker, &t->engine->chunks, &job);
@@ -192,6 +194,7 @@ next_job(void *ctx, struct job *job_ret)
 {
 	struct thread *t = ctx;
 	struct dctload_engine *e = t->engine;
+	struct dctload_batch *b;
 
 	while (t->run.next == t->run.end) {
 		bool found = false;
@@ -207,8 +210,9 @@ next_job(void *ctx, struct job *job_ret)
 		if (t->run.batch->work == WORK_READ)
 			do_reads(t);
 	}
-	job_ret->batch = t->run.batch;
-	job_ret->item = &t->run.batch->items[t->run.next++];
+	b = t->run.batch;
+	job_ret->batch = b;
+	job_ret->item = &b->items[b->order[t->run.next++]];
 	return true;
 }
 
@@ -357,7 +361,7 @@ cancel_locked(struct dctload_engine *e, struct dctload_batch *b)
 		return;
 	dropped = b->num_items - b->next;
 	for (u32 i = b->next; i < b->num_items; i++) {
-		struct dctload_item *item = &b->items[i];
+		struct dctload_item *item = &b->items[b->order[i]];
 
 		if (!item->skip &&
 		    (item->status == DCTLOAD_OK || b->work == WORK_READ))
@@ -423,6 +427,10 @@ submit(struct dctload_engine *e, struct dctload_batch *b, enum work work,
 	b->num_items = num_items;
 	b->next = 0;
 	b->pid = e->pid;
+	if (work == WORK_DECODE && e->num_threads > 1)
+		batch_order_by_size(b, num_items);
+	else
+		batch_order_as_given(b, num_items);
 
 	pthread_mutex_lock(&e->lock);
 	started = start_threads(e);
