@@ -143,7 +143,7 @@ class Decoder:
             engine.submit_read(batch, num, limits)
             engine.wait(batch)
             memory = self._reserve(batch, num)
-            if not batch.has_regions:
+            if engine.num_threads != 0 and not batch.has_regions:
                 cutter = _cutter(batch, num)
             engine.submit_decode(batch, num, limits, flags)
             if cutter is not None:
@@ -155,7 +155,7 @@ class Decoder:
             engine.abandon(batch)
             raise
         if cutter is None:
-            # The grids of a region are known afterwards.
+            # This thread did the work, or the grids of regions are known only now.
             shelves = _cutter(batch, num).cut_all(memory)
         return shelves
 
