@@ -39,18 +39,22 @@ reserve_blocks(struct image *im, size_t num_blocks)
 static size_t
 size_grids(struct image *im)
 {
-	struct dctload_info window = im->header.info;
+	const struct dctload_info *grids = &im->header.info;
+	struct dctload_info window;
 	size_t num_blocks = 0;
 
 	im->grid_row = im->grid_col = 0;
-	if (!window.progressive) {
+	if (!grids->progressive &&
+	    (im->job->planes == NULL || job_has_region(im->job))) {
 		im->grid_row = im->wanted.first_row;
 		im->grid_col = im->wanted.first_col;
+		window = im->header.info;
 		window_cut_info(&im->wanted, &window);
+		grids = &window;
 	}
-	for (u32 c = 0; c < window.num_components; c++) {
+	for (u32 c = 0; c < grids->num_components; c++) {
 		const struct dctload_component *const comp =
-			&window.components[c];
+			&grids->components[c];
 
 		im->grid_width[c] = comp->blocks_w;
 		im->grid_height[c] = im->streaming ? comp->v : comp->blocks_h;
