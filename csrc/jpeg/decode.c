@@ -73,19 +73,14 @@ jpeg_read_info(struct dctload_decoder *d, const u8 *in, size_t in_nbytes,
 }
 
 /*
- * Images that have a plan while they are open are for two lanes: the operators and
- * rows of a plan are some 200 KB, and with sixteen of them nothing is in L2 any more,
- * which costs more than vectors gain.
+ * 'with_plan' are the images that have a plan while they are open.  They are for two
+ * lanes: the operators and rows of a plan are some 200 KB, and with sixteen of them
+ * nothing is in L2 any more, which costs more than vectors gain.
  */
 static bool
-has_room(const struct dctload_decoder *d, u32 num_open)
+has_room(const struct dctload_decoder *d, u32 num_open, u32 with_plan)
 {
-	if (num_open < SCAN_SCALAR_LANES)
-		return true;
-	for (u32 i = 0; i < d->num_images; i++)
-		if (d->group.lanes[i] != NULL && d->images[i].plan != NULL)
-			return false;
-	return num_open < d->num_images;
+	return num_open < (with_plan != 0 ? SCAN_SCALAR_LANES : d->num_images);
 }
 
 void
@@ -93,13 +88,14 @@ jpeg_run(struct dctload_decoder *d, jpeg_next_fn next, jpeg_done_fn done,
 	 void *ctx)
 {
 	struct scan_group *const group = &d->group;
-	u32 num_open = 0;
+	u32 num_open = 0, with_plan = 0;
 
 	for (;;) {
 		struct jpeg_job *job;
 		u32 i = 0;
 
-		while (has_room(d, num_open) && (job = next(ctx)) != NULL) {
+		while (has_room(d, num_open, with_plan) &&
+		       (job = next(ctx)) != NULL) {
 			while (group->lanes[i] != NULL)
 				i++;
 			if (image_begin(&d->images[i], job) == IMAGE_FINISHED) {
@@ -107,6 +103,7 @@ jpeg_run(struct dctload_decoder *d, jpeg_next_fn next, jpeg_done_fn done,
 				continue;
 			}
 			scan_set_lane(group, i, &d->images[i].lane);
+			with_plan |= (u32)(d->images[i].plan != NULL) << i;
 			num_open++;
 		}
 		if (num_open == 0)
@@ -118,6 +115,7 @@ jpeg_run(struct dctload_decoder *d, jpeg_next_fn next, jpeg_done_fn done,
 			continue;
 		}
 		scan_set_lane(group, i, NULL);
+		with_plan &= ~(1u << i);
 		num_open--;
 		done(ctx, job);
 	}
