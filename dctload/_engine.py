@@ -61,7 +61,7 @@ class Batch:
         start = ITEM_DTYPE.fields["info"][1]
         self._info_bytes = rows[:, start : start + INFO_DTYPE.itemsize]
         self._keep: Any = None
-        self._has_regions = False
+        self.has_regions = False
 
     def __len__(self) -> int:
         return self.num_items
@@ -150,12 +150,12 @@ class Batch:
         """
         for i, region in regions.items():
             self.items["region"][i] = region
-        self._has_regions = bool(regions)
+        self.has_regions = bool(regions)
 
     def _forget_regions(self) -> None:
-        if self._has_regions:
+        if self.has_regions:
             self.items["region"] = 0
-            self._has_regions = False
+            self.has_regions = False
 
     def forget_data(self) -> None:
         """Let go of what ``set_data`` and ``set_paths`` were given.

@@ -1,12 +1,13 @@
-"""What a decode leaves behind, from which images are made when looked at.
+"""What a decode leaves behind, from which images are made.
 
-An image out of a large batch of small files is worth a microsecond, so no
-object is made for it that nobody asked for: its planes are views cut from the
-batch's memory, its header a record, both at first use.
+An image out of a large batch of small files is worth a microsecond, so planes are
+cut from the batch's memory for many images at a time, and a header stays a record
+until somebody looks at it.
 """
 
 import functools
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Protocol
 
 import numpy as np
@@ -54,6 +55,7 @@ class Single:
 
 
 _INFO = _native.INFO_DTYPE
+_INT16 = np.dtype(np.int16)
 _NUM_COMPONENTS = _INFO.fields["num_components"][1]
 _COMPONENTS = _INFO.fields["components"][1]
 _QTABLES = _INFO.fields["qtables"][1]
@@ -94,7 +96,7 @@ class Packed:
         header = self._header
         layout = _layout(header[_COMPONENTS:_QTABLES], header[_NUM_COMPONENTS])
         return [
-            np.ndarray(shape, np.int16, self._memory, start) for shape, start in layout
+            np.ndarray(shape, _INT16, self._memory, start) for shape, start in layout
         ]
 
     def header(self, i: int) -> Array:
@@ -106,111 +108,134 @@ class Packed:
         return self._name
 
 
+class Cutter:
+    """Cuts the memory of a batch into planes.
+
+    A view costs as much as a tenth of the decoding of a tiny image, and a look
+    into NumPy's arrays as much as a view. So numbers are taken out of them for the
+    whole batch, and images of one size that lie side by side are cut together.
+
+    Args:
+        headers: ``INFO_DTYPE``, one for each image.
+        addresses: Where each image's planes begin, ``(N, 4)``.
+        failed: Images without planes; those that fail later have some.
+    """
+
+    def __init__(self, headers: Array, addresses: Array, failed: Collection[int]):
+        self._headers = headers
+        self._addresses = addresses
+        self._failed = failed
+        components = headers["components"]
+        self._nbytes = 128 * np.einsum(
+            "ic,ic->i", components["blocks_h"], components["blocks_w"], dtype=np.intp
+        )
+        grids = headers.view(np.uint8).reshape(len(headers), _INFO.itemsize)
+        grids = grids[:, _COMPONENTS:_QTABLES]
+        starts = addresses[:, 0]
+        # Image i + 1 has the grids of image i, and follows it in memory.
+        self._follows = (grids[1:] == grids[:-1]).all(1)
+        self._follows &= starts[1:] - starts[:-1] == self._nbytes[:-1]
+        for i in failed:
+            self._follows[max(i - 1, 0) : i + 1] = False
+
+    def cut_all(self, pieces: Iterable[tuple[Array, int]]) -> list[list[list[Array]]]:
+        """The planes of images in each piece of memory.
+
+        Args:
+            pieces: Memory, and the first image that is not in it.
+        """
+        out = []
+        first = 0
+        for memory, end in pieces:
+            out.append(self._cut(memory, first, end) if first != end else [])
+            first = end
+        return out
+
+    def _cut(self, memory: Array, first: int, end: int) -> list[list[Array]]:
+        base = memory.ctypes.data
+        if end - first > 1 and self._follows[first : end - 1].all():
+            return self._cut_alike(memory, base, first, end)
+        counts, ends, shapes, addresses = self._all_planes
+        some = slice(ends[first - 1] if first else 0, ends[end - 1])
+        starts = (addresses[some] - np.uintp(base)).tolist()
+        planes = map(
+            np.ndarray,
+            shapes[some],
+            itertools.repeat(_INT16),
+            itertools.repeat(memory),
+            starts,
+        )
+        return [list(itertools.islice(planes, n)) for n in counts[first:end]]
+
+    def _cut_alike(
+        self, memory: Array, base: int, first: int, end: int
+    ) -> list[list[Array]]:
+        """One array per component holds all images; going through it gives views."""
+        header = self._headers[first]
+        rows = header["components"]["blocks_h"].tolist()
+        columns = header["components"]["blocks_w"].tolist()
+        starts = self._addresses[first].tolist()
+        stacks = [
+            np.ndarray(
+                (end - first, rows[c], columns[c], 8, 8),
+                _INT16,
+                memory,
+                starts[c] - base,
+                (int(self._nbytes[first]), 128 * columns[c], 128, 16, 2),
+            )
+            for c in range(int(header["num_components"]))
+        ]
+        return list(map(list, zip(*stacks, strict=True)))
+
+    @functools.cached_property
+    def _all_planes(
+        self,
+    ) -> tuple[list[int], list[int], list[tuple[int, int, int, int]], Array]:
+        """How many planes each image has and those up to it; shapes, addresses."""
+        components = self._headers["components"]
+        exists = (
+            np.arange(components.shape[1])
+            < (self._headers["num_components"][:, np.newaxis])
+        )
+        exists[list(self._failed)] = False
+        counts = exists.sum(1)
+        rows = components["blocks_h"][exists].tolist()
+        columns = components["blocks_w"][exists].tolist()
+        eights = itertools.repeat(8)
+        shapes = list(zip(rows, columns, eights, eights, strict=False))
+        addresses = self._addresses[exists]
+        return counts.tolist(), np.cumsum(counts).tolist(), shapes, addresses
+
+
 class Shelf:
     """Images that were decoded side by side into one block of memory.
 
     The block is free again when the last image and the last plane are gone.
 
     Args:
-        memory: The block, int16, from a ``Pool``.
+        planes: Of each image, views of the block.
         headers: ``INFO_DTYPE``, one for each image.
-        addresses: Where each image's planes begin, ``(N, 4)``.
         first: The number of the first image, for ``name``.
         name: Gives an image's name.
     """
 
-    __slots__ = (
-        "_first",
-        "_grids",
-        "_headers",
-        "_memory",
-        "_name",
-        "_offsets",
-        "_planes",
-    )
+    __slots__ = ("_first", "_headers", "_name", "_planes")
 
     def __init__(
         self,
-        memory: Array,
+        planes: list[list[Array]],
         headers: Array,
-        addresses: Array,
         first: int,
         name: Callable[[int], str],
     ):
-        self._memory = memory
+        self._planes = planes
         self._headers = headers
-        self._offsets = addresses - np.uintp(memory.ctypes.data)
         self._first = first
         self._name = name
-        # Of all images, once somebody has asked for those of one.
-        self._planes: list[list[Array]] | None = None
-        self._grids: list[tuple[int, list[int], list[int], list[int]]] = []
-
-    def _is_alike(self, nbytes: int) -> bool:
-        """All images have one set of grids, and lie ``nbytes`` apart."""
-        headers, starts = self._headers, self._offsets[:, 0]
-        components = headers["components"]
-        return bool(
-            (headers["num_components"] == headers["num_components"][0]).all()
-            and (components["blocks_h"] == components["blocks_h"][0]).all()
-            and (components["blocks_w"] == components["blocks_w"][0]).all()
-            and (starts[1:] - starts[:-1] == nbytes).all()
-        )
-
-    def _grid(self) -> tuple[list[int], list[int]]:
-        """Block rows and columns of the first image."""
-        components = self._headers[0]["components"]
-        num = self._headers[0]["num_components"]
-        rows: list[int] = components["blocks_h"][:num].tolist()
-        columns: list[int] = components["blocks_w"][:num].tolist()
-        return rows, columns
-
-    def _alike_planes(self) -> list[list[Array]] | None:
-        """Everybody's planes at a third of the cost of making them singly.
-
-        One array per component holds all images; going through it gives the views.
-        """
-        rows, columns = self._grid()
-        nbytes = 128 * sum(r * c for r, c in zip(rows, columns, strict=True))
-        if not self._is_alike(nbytes):
-            return None
-        stacks = [
-            np.ndarray(
-                (len(self._headers), rows[c], columns[c], 8, 8),
-                np.int16,
-                self._memory,
-                int(self._offsets[0, c]),
-                (nbytes, 128 * columns[c], 128, 16, 2),
-            )
-            for c in range(len(rows))
-        ]
-        return list(map(list, zip(*stacks, strict=True)))
-
-    def _list_grids(self) -> list[tuple[int, list[int], list[int], list[int]]]:
-        """Python integers: taken out of NumPy one by one they cost more."""
-        components = self._headers["components"]
-        parts = (
-            self._headers["num_components"],
-            components["blocks_h"],
-            components["blocks_w"],
-            self._offsets,
-        )
-        return list(zip(*(part.tolist() for part in parts), strict=True))
 
     def planes(self, i: int) -> list[Array]:
         """Views of the block."""
-        if self._planes is not None:
-            return self._planes[i]
-        if not self._grids:
-            self._planes = self._alike_planes()
-            if self._planes is not None:
-                return self._planes[i]
-            self._grids = self._list_grids()
-        num, rows, columns, offsets = self._grids[i]
-        return [
-            np.ndarray((rows[c], columns[c], 8, 8), np.int16, self._memory, offsets[c])
-            for c in range(num)
-        ]
+        return self._planes[i]
 
     def header(self, i: int) -> Array:
         """A copy of the C struct."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from . import _engine, _native
 from ._memory import Pool
-from ._results import Packed, Shelf
+from ._results import Cutter, Packed, Shelf
 from .image import DctImage
 from .info import JpegInfo, Limits, info_from_header
 
@@ -124,7 +124,7 @@ class Decoder:
             if windows:
                 batch.set_regions(windows)
             shelves = self._run(engine, batch, len(files), limits, flags)
-            return _collect(batch, len(files), shelves, paths, on_error)
+            return _collect(batch, shelves, paths, on_error)
         finally:
             self._batch.forget_data()
             self._lock.release()
@@ -136,18 +136,27 @@ class Decoder:
         num: int,
         limits: Limits | None,
         flags: int,
-    ) -> list[tuple[Array, int]]:
-        """Read and decode; returns the memory, and the item after each piece."""
+    ) -> list[list[list[Array]]]:
+        """Read and decode; returns the planes of images, piece of memory by piece."""
+        cutter = None
         try:
             engine.submit_read(batch, num, limits)
             engine.wait(batch)
-            shelves = self._reserve(batch, num)
+            memory = self._reserve(batch, num)
+            if engine.num_threads != 0 and not batch.has_regions:
+                cutter = _cutter(batch, num)
             engine.submit_decode(batch, num, limits, flags)
+            if cutter is not None:
+                # Views of what is not there yet: threads are at work meanwhile.
+                shelves = cutter.cut_all(memory)
             engine.wait(batch)
         except BaseException:
             # The memory must not be given away while threads write to it.
             engine.abandon(batch)
             raise
+        if cutter is None:
+            # This thread did the work, or the grids of regions are known only now.
+            shelves = _cutter(batch, num).cut_all(memory)
         return shelves
 
     def _prepare(self, num: int) -> tuple[_engine.Engine, _engine.Batch]:
@@ -212,10 +221,15 @@ def _set_files(
     batch.set_some_paths({i: os.fsencode(path) for i, path in paths.items()})
 
 
+def _cutter(batch: _engine.Batch, num: int) -> Cutter:
+    """For the planes of all that have not failed."""
+    failed = np.flatnonzero(batch.items["status"][:num]).tolist()
+    return Cutter(batch.copy_infos(0, num), batch.items["planes"][:num], failed)
+
+
 def _collect(
     batch: _engine.Batch,
-    num: int,
-    shelves: list[tuple[Array, int]],
+    shelves: list[list[list[Array]]],
     paths: dict[int, str],
     on_error: str,
 ) -> list[Any]:
@@ -224,6 +238,7 @@ def _collect(
     def name(i: int) -> str:
         return paths.get(i, f"<bytes {i}>")
 
+    num = sum(map(len, shelves))
     errors: dict[int, Exception] = {}
     for i in np.flatnonzero(batch.items["status"][:num]).tolist():
         error = batch.error(i, name(i))
@@ -232,12 +247,11 @@ def _collect(
             raise error
         errors[i] = error
     out: list[Any] = []
-    for memory, end in shelves:
+    for planes in shelves:
         first = len(out)
-        items = batch.items[first:end]
-        infos = batch.copy_infos(first, end)
-        shelf = Shelf(memory, infos, items["planes"], first, name)
-        out += map(DctImage, itertools.repeat(shelf), range(end - first))
+        headers = batch.copy_infos(first, first + len(planes))
+        shelf = Shelf(planes, headers, first, name)
+        out += map(DctImage, itertools.repeat(shelf), itertools.count(), planes)
     for i, error in errors.items():
         out[i] = error
     return out

@@ -36,10 +36,10 @@ class DctImage:
         "_source",
     )
 
-    def __init__(self, source: Source, i: int = 0):
+    def __init__(self, source: Source, i: int = 0, planes: list[Array] | None = None):
         self._source = source
         self._i = i
-        self._planes: list[Array] | None = None
+        self._planes = planes
         self._info: JpegInfo | None = None
         self._pending: Any = None  # geometry not yet carried out
         self._emission: Any = None  # what to_tensor() selects and scales

@@ -14,7 +14,10 @@ dctload_alloc_batch(uint32_t num_items)
 	if (b == NULL)
 		return NULL;
 	b->items = calloc(num_items ? num_items : 1, sizeof(*b->items));
-	if (b->items == NULL) {
+	b->order = calloc(num_items ? num_items : 1, sizeof(*b->order));
+	if (b->items == NULL || b->order == NULL) {
+		free(b->items);
+		free(b->order);
 		free(b);
 		return NULL;
 	}
@@ -31,6 +34,7 @@ dctload_free_batch(struct dctload_batch *b)
 	engine_forget_batch(b);
 	arena_destroy(&b->files);
 	free(b->items);
+	free(b->order);
 	free(b);
 }
 
@@ -60,6 +64,39 @@ batch_samples_nbytes(const struct dctload_batch *b, u32 num_items)
 	return num_items * (nbytes[0] + nbytes[1]);
 }
 
+void
+batch_order_as_given(struct dctload_batch *b, u32 num_items)
+{
+	for (u32 i = 0; i < num_items; i++)
+		b->order[i] = i;
+}
+
+/* Four classes to a power of two; the largest is class 0. */
+#define NUM_SIZE_CLASSES (4 * 64)
+
+static u32
+size_class(size_t nbytes)
+{
+	const u32 log = 63 - (u32)__builtin_clzll((u64)nbytes | 4);
+
+	return NUM_SIZE_CLASSES - 1 -
+	       (4 * log + ((u32)((u64)nbytes >> (log - 2)) & 3));
+}
+
+void
+batch_order_by_size(struct dctload_batch *b, u32 num_items)
+{
+	u32 ends[NUM_SIZE_CLASSES] = { 0 };
+	u32 sum = 0;
+
+	for (u32 i = 0; i < num_items; i++)
+		ends[size_class(b->items[i].in_nbytes)]++;
+	for (u32 k = 0; k < NUM_SIZE_CLASSES; k++)
+		ends[k] = sum += ends[k];
+	for (u32 i = num_items; i-- != 0;)
+		b->order[--ends[size_class(b->items[i].in_nbytes)]] = i;
+}
+
 uint32_t
 dctload_place_planes(struct dctload_batch *b, uint32_t first,
 		     uint32_t num_items, void *memory, size_t capacity,
@@ -70,21 +107,25 @@ dctload_place_planes(struct dctload_batch *b, uint32_t first,
 	*nbytes_ret = 0;
 	for (u32 i = first; i < num_items; i++) {
 		struct dctload_item *item = &b->items[i];
+		const struct dctload_info *grids = &item->info;
 		struct dctload_info window;
 		size_t nbytes;
 
 		if (item->status != DCTLOAD_OK || item->skip)
 			continue;
-		item->status =
-			dctload_window(&item->info, &item->region, &window);
+		if (item->region.width != 0) {
+			item->status = dctload_window(&item->info,
+						      &item->region, &window);
+			grids = &window;
+		}
 		if (item->status != DCTLOAD_OK)
 			continue;
-		nbytes = info_coefs_nbytes(&window);
+		nbytes = info_coefs_nbytes(grids);
 		if (nbytes > capacity) {
 			*nbytes_ret = nbytes;
 			return i;
 		}
-		info_place_planes(&window, p, item->planes);
+		info_place_planes(grids, p, item->planes);
 		p += nbytes;
 		capacity -= nbytes;
 	}

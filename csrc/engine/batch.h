@@ -18,6 +18,7 @@ struct dctload_batch {
 	/* The work at hand, set by a submission. */
 	enum work work;
 	u32 num_items;
+	u32 *order; /* items in the order in which workers take them */
 	struct dctload_limits limits;
 	u32 flags;
 	struct dctload_output output; /* of WORK_SAMPLE */
@@ -35,7 +36,7 @@ struct dctload_batch {
 	atomic_uint taken;   /* the next item, with the caller's threads */
 
 	/* Under the engine's lock. */
-	u32 next; /* the first item no worker has taken */
+	u32 next; /* in 'order': the first item no worker has taken */
 	struct dctload_batch *queue_next;
 };
 
@@ -54,6 +55,14 @@ batch_leaves_cache(size_t nbytes)
 {
 	return nbytes > (size_t)8 << 20;
 }
+
+void batch_order_as_given(struct dctload_batch *b, u32 num_items);
+
+/*
+ * The largest files first: when there is nothing left to take, threads and the lanes
+ * of each wait for what the others are at, which had better be small.
+ */
+void batch_order_by_size(struct dctload_batch *b, u32 num_items);
 
 /* Give back what was read from paths. */
 void batch_forget_files(struct dctload_batch *b, struct chunk_pool *pool);

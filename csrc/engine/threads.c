@@ -35,6 +35,7 @@ struct queue {
 	struct dctload_batch *first, *last;
 };
 
+/* In the batch's order. */
 struct run {
 	struct dctload_batch *batch;
 	u32 next, end;
@@ -45,6 +46,8 @@ struct thread {
 	pthread_t id;
 	struct worker worker;
 	struct run run;
+	struct dctload_batch *done_batch; /* has 'num_done' items not told of */
+	u32 num_done;
 
 	/* Only while the caller of dctload_wait() is the worker. */
 	struct dctload_batch *until_done;
@@ -138,18 +141,18 @@ finish_items_locked(struct dctload_engine *e, struct dctload_batch *b, u32 n)
 }
 
 static void
-finish_item(struct dctload_engine *e, struct dctload_batch *b)
+finish_items(struct dctload_engine *e, struct dctload_batch *b, u32 n)
 {
 	u32 pending = atomic_load(&b->pending);
 
-	/* The last one needs the lock; the others must not become the last. */
-	while (pending > 1) {
+	/* The last ones need the lock; the others must not become the last. */
+	while (pending > n) {
 		if (atomic_compare_exchange_weak(&b->pending, &pending,
-						 pending - 1))
+						 pending - n))
 			return;
 	}
 	pthread_mutex_lock(&e->lock);
-	finish_items_locked(e, b, 1);
+	finish_items_locked(e, b, n);
 	pthread_mutex_unlock(&e->lock);
 }
 
@@ -167,15 +170,17 @@ static void
 do_reads(struct thread *t)
 {
 	struct dctload_batch *b = t->run.batch;
+	const u32 num_items = t->run.end - t->run.next;
 	const u64 start = now_ns();
 
 	while (t->run.next < t->run.end) {
-		const struct job job = { b, &b->items[t->run.next++] };
+		const struct job job = { b,
+					 &b->items[b->order[t->run.next++]] };
 
 		if (!job.item->skip)
 			worker_read(&t->worker, &t->engine->chunks, &job);
-		finish_item(t->engine, b);
 	}
+	finish_items(t->engine, b, num_items);
 	stat_add(&t->worker.stats.read_ns, now_ns() - start);
 }
 
@@ -189,6 +194,7 @@ next_job(void *ctx, struct job *job_ret)
 {
 	struct thread *t = ctx;
 	struct dctload_engine *e = t->engine;
+	struct dctload_batch *b;
 
 	while (t->run.next == t->run.end) {
 		bool found = false;
@@ -204,17 +210,39 @@ next_job(void *ctx, struct job *job_ret)
 		if (t->run.batch->work == WORK_READ)
 			do_reads(t);
 	}
-	job_ret->batch = t->run.batch;
-	job_ret->item = &t->run.batch->items[t->run.next++];
+	b = t->run.batch;
+	job_ret->batch = b;
+	job_ret->item = &b->items[b->order[t->run.next++]];
 	return true;
 }
 
+/* Tell about items that are done and not told about. */
+static void
+tell_done(struct thread *t)
+{
+	if (t->num_done != 0)
+		finish_items(t->engine, t->done_batch, t->num_done);
+	t->num_done = 0;
+}
+
+/*
+ * Telling is an atomic operation, which waits for all the stores of coefficients
+ * before it: 60 ns, where a tiny image takes 1,000.  A thread that is alone knows
+ * when its batch is done, and tells of no item before, unless it goes on with
+ * another batch.
+ */
 static void
 job_done(void *ctx, const struct job *job)
 {
-	const struct thread *t = ctx;
+	struct thread *t = ctx;
 
-	finish_item(t->engine, job->batch);
+	if (t->done_batch != job->batch)
+		tell_done(t);
+	t->done_batch = job->batch;
+	t->num_done++;
+	if (t->engine->num_threads > 1 ||
+	    t->num_done >= atomic_load(&job->batch->pending))
+		tell_done(t);
 }
 
 /* Do everything there is to do. */
@@ -228,6 +256,7 @@ drain(struct thread *t)
 	u64 reading;
 
 	worker_drain(&t->worker, &source);
+	tell_done(t);
 	reading = atomic_load(&stats->read_ns) - read_before;
 	stat_add(&stats->work_ns, now_ns() - start - reading);
 }
@@ -332,7 +361,7 @@ cancel_locked(struct dctload_engine *e, struct dctload_batch *b)
 		return;
 	dropped = b->num_items - b->next;
 	for (u32 i = b->next; i < b->num_items; i++) {
-		struct dctload_item *item = &b->items[i];
+		struct dctload_item *item = &b->items[b->order[i]];
 
 		if (!item->skip &&
 		    (item->status == DCTLOAD_OK || b->work == WORK_READ))
@@ -398,6 +427,10 @@ submit(struct dctload_engine *e, struct dctload_batch *b, enum work work,
 	b->num_items = num_items;
 	b->next = 0;
 	b->pid = e->pid;
+	if (work == WORK_DECODE && e->num_threads > 1)
+		batch_order_by_size(b, num_items);
+	else
+		batch_order_as_given(b, num_items);
 
 	pthread_mutex_lock(&e->lock);
 	started = start_threads(e);

@@ -106,9 +106,20 @@ struct run {
 
 /* Symbols to the table's entries: 'counts' codes of each length, in order. */
 struct run_maker {
-	const struct huff_table *table;
-	u32 min_nbits; /* of the shortest code */
+	const struct huff_table *table; /* of AC */
+	u32 min_nbits;                  /* of the shortest code */
 };
+
+static struct run_maker
+make_run_maker(const struct huff_table *table)
+{
+	struct run_maker maker = { table, 1 };
+
+	while (maker.min_nbits < MAX_CODE_BITS &&
+	       table->counts[maker.min_nbits - 1] == 0)
+		maker.min_nbits++;
+	return maker;
+}
 
 #define AT(x, bit) ((u64)(x) << (bit))
 #define MISS_ENTRY AT(RUN_MISS, RUN_ADVANCE_SHIFT)
@@ -170,6 +181,31 @@ static void make_runs(const struct run_maker *maker, const struct run *run,
 		      huff_run_entry *entries, u32 room);
 
 /*
+ * The entries that begin with a coefficient: 'run' has its code, 'size' extra bits
+ * are the first of the next 'room' bits.
+ */
+static void
+make_runs_of_values(const struct run_maker *maker, const struct run *run,
+		    u32 size, huff_run_entry *entries, u32 room)
+{
+	if (size + maker->min_nbits > room || run->num_places > RUN_NUM_PAIR) {
+		fill_entries(entries, 1u << room, run->entry);
+		return;
+	}
+	room -= size;
+	for (u32 x = 0; x < 1u << size; x++, entries += 1u << room) {
+		const u64 bits = (u64)x << (RUN_TABLE_BITS - size)
+					<< (64 - RUN_TABLE_BITS);
+		struct run valued = *run;
+
+		if (set_value(&valued, huff_extend(bits, size)))
+			make_runs(maker, &valued, entries, room);
+		else
+			fill_entries(entries, 1u << room, run->entry);
+	}
+}
+
+/*
  * The entries that begin with 'run' and a symbol whose code has been read; the
  * next 'room' bits are free.
  */
@@ -181,31 +217,14 @@ make_runs_of_symbol(const struct run_maker *maker, const struct run *run,
 	const u32 size = symbol & 15;
 	struct run longer;
 
-	if (size == 0) {
+	if (size == 0)
 		fill_entries(entries, 1u << room,
 			     append_zeros(run, symbol, code_nbits));
-		return;
-	}
-	if (!append_symbol(run, symbol >> 4, code_nbits + size, size,
-			   &longer)) {
+	else if (append_symbol(run, symbol >> 4, code_nbits + size, size,
+			       &longer))
+		make_runs_of_values(maker, &longer, size, entries, room);
+	else
 		fill_entries(entries, 1u << room, run->entry);
-		return;
-	}
-	if (size + maker->min_nbits > room ||
-	    longer.num_places > RUN_NUM_PAIR) {
-		fill_entries(entries, 1u << room, longer.entry);
-		return;
-	}
-	room -= size;
-	for (u32 x = 0; x < 1u << size; x++, entries += 1u << room) {
-		struct run valued = longer;
-
-		if (set_value(&valued,
-			      huff_extend((u64)x << (64 - size), size)))
-			make_runs(maker, &valued, entries, room);
-		else
-			fill_entries(entries, 1u << room, longer.entry);
-	}
 }
 
 /*
@@ -232,47 +251,45 @@ make_runs(const struct run_maker *maker, const struct run *run,
 	fill_entries(entries, (u32)(end - entries), run->entry);
 }
 
-/* A DC symbol is alone in its entry; 'size' 0 is a difference of 0. */
+/* A DC symbol begins an entry, and AC symbols follow; 'size' 0 is a difference of 0. */
 static void
-make_dc_runs(struct huff_table *table)
+make_dc_runs(struct huff_table *table, const struct huff_table *ac)
 {
+	const struct run_maker maker = make_run_maker(ac);
 	const struct run none = { 0 };
 	huff_run_entry *entries = table->runs;
 	huff_run_entry *const end = entries + (1u << RUN_TABLE_BITS);
 	u32 place = 0;
 
 	for (u32 len = 1; len <= RUN_TABLE_BITS; len++) {
-		const u32 n = 1u << (RUN_TABLE_BITS - len);
+		const u32 room = RUN_TABLE_BITS - len;
 
 		for (u32 i = 0; i < table->counts[len - 1]; i++, place++) {
 			const u32 size = table->symbols[place];
 			struct run run;
 
-			if (!append_symbol(&none, 0, len + size, size, &run))
-				run.entry = MISS_ENTRY;
-			fill_entries(entries, n, run.entry);
-			entries += n;
+			if (append_symbol(&none, 0, len + size, size, &run))
+				make_runs_of_values(&maker, &run, size, entries,
+						    room);
+			else
+				fill_entries(entries, 1u << room, MISS_ENTRY);
+			entries += 1u << room;
 		}
 	}
 	fill_entries(entries, (u32)(end - entries), MISS_ENTRY);
 }
 
 void
-huff_need_runs(struct huff_table *table)
+huff_need_runs(struct huff_table *dc, struct huff_table *ac)
 {
 	const struct run none = { .entry = MISS_ENTRY };
-	struct run_maker maker = { table, 1 };
+	const struct run_maker maker = make_run_maker(ac);
 
-	if (table->has_runs)
-		return;
-	while (maker.min_nbits < MAX_CODE_BITS &&
-	       table->counts[maker.min_nbits - 1] == 0)
-		maker.min_nbits++;
-	if (table->is_dc)
-		make_dc_runs(table);
-	else
-		make_runs(&maker, &none, table->runs, RUN_TABLE_BITS);
-	table->has_runs = true;
+	if (!ac->has_runs)
+		make_runs(&maker, &none, ac->runs, RUN_TABLE_BITS);
+	if (!dc->has_runs)
+		make_dc_runs(dc, ac);
+	dc->has_runs = ac->has_runs = true;
 }
 
 /* ---- interning --------------------------------------------------------- */
@@ -289,18 +306,18 @@ count_symbols(const u8 counts[MAX_CODE_BITS])
 
 static bool
 matches(const struct huff_table *table, const struct huff_ref *ref,
-	u32 num_symbols, bool is_dc)
+	u32 num_symbols, bool is_dc, u64 ac_id)
 {
 	return table != NULL && table->is_dc == is_dc &&
-	       table->num_symbols == num_symbols &&
+	       table->ac_id == ac_id && table->num_symbols == num_symbols &&
 	       memcmp(table->counts, ref->counts, MAX_CODE_BITS) == 0 &&
 	       memcmp(table->symbols, ref->symbols, num_symbols) == 0;
 }
 
 static u32
-hash_table(const struct huff_ref *ref, u32 num_symbols, bool is_dc)
+hash_table(const struct huff_ref *ref, u32 num_symbols, bool is_dc, u64 ac_id)
 {
-	u64 hash = is_dc, words[2];
+	u64 hash = ac_id << 1 | is_dc, words[2];
 
 	memcpy(words, ref->counts, sizeof(words));
 	hash = (hash ^ words[0]) * 0x9E3779B97F4A7C15;
@@ -339,8 +356,9 @@ evict(struct huff_cache *cache)
 
 enum dctload_status
 huff_acquire(struct huff_cache *cache, const struct huff_ref *ref, bool is_dc,
-	     struct huff_table **table_ret)
+	     const struct huff_table *ac, struct huff_table **table_ret)
 {
+	const u64 ac_id = ac != NULL ? ac->id : 0;
 	struct huff_table *table = NULL;
 	u32 num_symbols, hash, slot;
 
@@ -348,12 +366,12 @@ huff_acquire(struct huff_cache *cache, const struct huff_ref *ref, bool is_dc,
 	if (ref->counts == NULL)
 		return DCTLOAD_BAD_HUFFMAN_TABLE;
 	num_symbols = count_symbols(ref->counts);
-	hash = hash_table(ref, num_symbols, is_dc);
+	hash = hash_table(ref, num_symbols, is_dc, ac_id);
 	for (u32 i = 0; i < HUFF_CACHE_LEN; i++) {
 		if (cache->hashes[i] != hash)
 			continue;
 		table = cache->tables[i];
-		if (matches(table, ref, num_symbols, is_dc))
+		if (matches(table, ref, num_symbols, is_dc, ac_id))
 			goto found;
 	}
 	slot = evict(cache);
@@ -366,6 +384,8 @@ huff_acquire(struct huff_cache *cache, const struct huff_ref *ref, bool is_dc,
 	memcpy(table->symbols, ref->symbols, num_symbols);
 	table->num_symbols = num_symbols;
 	table->is_dc = is_dc;
+	table->id = ++cache->num_made;
+	table->ac_id = ac_id;
 	table->has_runs = table->has_eobs = false;
 	table->num_users = 0;
 	for (u32 i = 0; is_dc && i < num_symbols; i++)
@@ -382,6 +402,13 @@ found:
 	table->last_use = ++cache->clock;
 	*table_ret = table;
 	return DCTLOAD_OK;
+}
+
+void
+huff_share(struct huff_table *table)
+{
+	if (table != NULL)
+		table->num_users++;
 }
 
 void

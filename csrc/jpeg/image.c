@@ -214,6 +214,22 @@ release_tables(struct image *im)
 	}
 }
 
+/* Cb and Cr have the same tables in nearly every file: look them up once. */
+static bool
+share_tables(struct image *im, u32 i)
+{
+	const struct scan_header *const scan = &im->header.scan;
+
+	if (i == 0 || scan->dc_slot[i] != scan->dc_slot[i - 1] ||
+	    scan->ac_slot[i] != scan->ac_slot[i - 1])
+		return false;
+	for (u32 k = 2 * i; k < 2 * i + 2; k++) {
+		im->tables[k] = im->tables[k - 2];
+		huff_share(im->tables[k]);
+	}
+	return true;
+}
+
 /* The tables of component 'i' of the scan, as far as the scan uses them. */
 static enum dctload_status
 acquire_tables(struct image *im, u32 i)
@@ -222,19 +238,22 @@ acquire_tables(struct image *im, u32 i)
 	const bool progressive = im->header.info.progressive != 0;
 	const bool needs_dc = !progressive || (scan->ss == 0 && scan->ah == 0);
 	const bool needs_ac = !progressive || scan->ss != 0;
+	struct huff_table **const ac = &im->tables[2 * i + 1];
 	enum dctload_status status = DCTLOAD_OK;
 
+	if (share_tables(im, i))
+		return DCTLOAD_OK;
 	if ((needs_dc && scan->dc_slot[i] >= NUM_TABLE_SLOTS) ||
 	    (needs_ac && scan->ac_slot[i] >= NUM_TABLE_SLOTS))
 		return DCTLOAD_BAD_HUFFMAN_TABLE;
-	if (needs_dc)
-		status = huff_acquire(im->cache,
-				      &im->header.dc[scan->dc_slot[i]], true,
-				      &im->tables[2 * i]);
-	if (status == DCTLOAD_OK && needs_ac)
+	if (needs_ac)
 		status = huff_acquire(im->cache,
 				      &im->header.ac[scan->ac_slot[i]], false,
-				      &im->tables[2 * i + 1]);
+				      NULL, ac);
+	if (status == DCTLOAD_OK && needs_dc)
+		status = huff_acquire(im->cache,
+				      &im->header.dc[scan->dc_slot[i]], true,
+				      *ac, &im->tables[2 * i]);
 	return status;
 }
 

@@ -60,13 +60,9 @@ STATIC_ASSERT(WINDOW_BLOCKS >= MAX_MCU_BLOCKS);
 #define PROGRESS_DONE ((u32)BLOCK_NBYTES << PROGRESS_OFFSET | RUN_EOB)
 #define PROGRESS_MAX ((u32)BLOCK_NBYTES << PROGRESS_OFFSET | 0xFF)
 
-/*
- * Between refills a lane makes three steps.  A refill gives 57 bits at least, and
- * up to 7 may have been consumed when it begins.
- */
+/* Between refills a lane makes three steps. */
 #define STEPS_PER_REFILL 3
-#define REFILL_NBITS 57
-STATIC_ASSERT(STEPS_PER_REFILL *RUN_MAX_BITS <= REFILL_NBITS);
+STATIC_ASSERT(STEPS_PER_REFILL *RUN_MAX_BITS <= REFILL_MIN_BITS);
 STATIC_ASSERT(7 + STEPS_PER_REFILL * RUN_MAX_BITS <= PROGRESS_NBITS);
 
 #define SCAN_MAX_PAIRS 2
@@ -121,8 +117,11 @@ u32 scan_num_lanes(void);
  */
 struct scan_group {
 	struct scan_lane *lanes[SCAN_MAX_LANES];
-	u32 num_lanes;
-	u32 turn; /* the lane to look at first, without vectors */
+	/* Sets of lanes, a bit for each. */
+	u32 open;
+	u32 scalar; /* of them, those that vectors cannot have */
+	u32 moved;  /* not where vectors know them to be */
+	u32 turn;   /* the lane to look at first, without vectors */
 	struct scan_vectors *vectors; /* NULL: not on this CPU */
 };
 

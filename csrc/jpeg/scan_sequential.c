@@ -65,10 +65,8 @@ scan_begin(struct scan_lane *lane, u32 max_mcus)
 	lane->left_blocks = false;
 	lane->max_run = min_u32(WINDOW_BLOCKS / n, max_mcus);
 	len = lane->max_run * n;
-	for (u32 i = 0; i < n; i++) {
-		huff_need_runs(lane->slots[i].dc);
-		huff_need_runs(lane->slots[i].ac);
-	}
+	for (u32 i = 0; i < n; i++)
+		huff_need_runs(lane->slots[i].dc, lane->slots[i].ac);
 	for (u32 i = 0; i < len; i++) {
 		lane->window[i].ac = lane->slots[i % n].ac->runs;
 		lane->window[i].next_dc = lane->slots[(i + 1) % n].dc->runs;
@@ -147,8 +145,7 @@ decode_dc(struct scan_lane *lane)
 static enum dctload_status
 decode_ac_symbol(struct scan_lane *lane)
 {
-	const struct scan_slot *const slot = slot_of(lane, lane->block);
-	const u32 found = next_symbol(lane, &slot->ac->codes);
+	const u32 found = next_symbol(lane, huff_codes_of(lane->block->ac));
 	const u32 run = found >> 12, size = found >> 8 & 15;
 	u32 k = lane->offset / sizeof(s16);
 
@@ -216,12 +213,12 @@ scan_finish_step(struct scan_lane *lane, huff_run_entry entry)
 	enum dctload_status status;
 
 	lane->offset -= RUN_ADVANCE(entry);
-	clear_rest(lane);
 	if (RUN_ADVANCE(entry) == RUN_MISS) {
 		status = lane->offset == 0 ? decode_dc(lane) :
 					     decode_ac_symbol(lane);
 	} else {
 		/* Its symbols belong to two blocks: take it back. */
+		clear_rest(lane);
 		bits_seek(&lane->bits, lane->start,
 			  bits_position(&lane->bits, lane->start) -
 				  RUN_NBITS(entry));
@@ -467,11 +464,25 @@ scan_num_lanes(void)
 void
 scan_set_lane(struct scan_group *group, u32 i, struct scan_lane *lane)
 {
-	group->num_lanes -= group->lanes[i] != NULL;
-	group->num_lanes += lane != NULL;
+	const u32 bit = 1u << i;
+
 	group->lanes[i] = lane;
-	if (group->vectors != NULL)
-		scan_vectors_set(group->vectors, i, lane);
+	group->moved |= bit;
+	group->open &= ~bit;
+	group->scalar &= ~bit;
+	if (lane != NULL) {
+		group->open |= bit;
+		group->scalar |= lane->num_pairs > SCAN_MAX_PAIRS ? bit : 0;
+	}
+}
+
+/* The first lane of a set that is not empty, from lane 'turn' on. */
+static u32
+first_from(u32 set, u32 turn)
+{
+	const u32 after = set >> turn << turn;
+
+	return (u32)__builtin_ctz(after != 0 ? after : set);
 }
 
 /*
@@ -483,18 +494,13 @@ static u32
 pick_scalar_lanes(struct scan_group *group, u32 which[SCAN_SCALAR_LANES],
 		  u32 max)
 {
-	u32 n = 0;
+	u32 left = group->open, n;
 
-	for (u32 pass = 0; pass < 2; pass++) {
-		for (u32 k = 0; k < SCAN_MAX_LANES; k++) {
-			const u32 i = (group->turn + k) % SCAN_MAX_LANES;
-			const struct scan_lane *const lane = group->lanes[i];
+	for (n = 0; n != max && left != 0; n++) {
+		const u32 first = left & group->scalar;
 
-			if (lane == NULL || n == max ||
-			    (lane->num_pairs > SCAN_MAX_PAIRS) != (pass == 0))
-				continue;
-			which[n++] = i;
-		}
+		which[n] = first_from(first != 0 ? first : left, group->turn);
+		left &= ~(1u << which[n]);
 	}
 	group->turn = (which[0] + 1) % SCAN_MAX_LANES;
 	return n;
@@ -521,24 +527,43 @@ run_scalar(struct scan_lane *const lanes[], u32 num_lanes)
 	return num_lanes == 1 ? run_1_portable(lanes) : run_2_portable(lanes);
 }
 
+/* Let vectors know where lanes are. */
+static void
+tell_vectors(struct scan_group *group)
+{
+	for (; group->moved != 0; group->moved &= group->moved - 1) {
+		const u32 i = (u32)__builtin_ctz(group->moved);
+
+		scan_vectors_set(group->vectors, i, group->lanes[i]);
+	}
+}
+
+/* Scalar lanes move what vectors may have. */
+static void
+take_from_vectors(struct scan_group *group, u32 i)
+{
+	if (group->vectors != NULL && (group->moved >> i & 1) == 0)
+		scan_vectors_take(group->vectors, i);
+	group->moved |= 1u << i;
+}
+
 u32
 scan_run(struct scan_group *group)
 {
 	struct scan_lane *lanes[SCAN_SCALAR_LANES] = { NULL };
-	u32 which[SCAN_SCALAR_LANES], n, stopped;
+	u32 which[SCAN_SCALAR_LANES] = { 0 }, n, num_lanes = 0;
 
+	if (group->scalar == 0)
+		num_lanes = (u32)__builtin_popcount(group->open);
 	if (group->vectors != NULL &&
-	    scan_vectors_pay(group->vectors, group->num_lanes))
+	    scan_vectors_pay(group->vectors, num_lanes)) {
+		tell_vectors(group);
 		return scan_vectors_run(group->vectors);
+	}
 	n = pick_scalar_lanes(group, which, max_scalar_lanes());
 	for (u32 i = 0; i < n; i++) {
 		lanes[i] = group->lanes[which[i]];
-		if (group->vectors != NULL)
-			scan_vectors_take(group->vectors, which[i]);
+		take_from_vectors(group, which[i]);
 	}
-	stopped = which[run_scalar(lanes, n)];
-	for (u32 i = 0; i < n; i++)
-		if (group->vectors != NULL && which[i] != stopped)
-			scan_vectors_set(group->vectors, which[i], lanes[i]);
-	return stopped;
+	return which[run_scalar(lanes, n)];
 }

@@ -11,9 +11,8 @@
  *
  * What a step needs of a lane is in locals:
  *
- *   buf		the next bits of the segment, the first in bit 63
- *   next	where they begin
- *   progress	bits consumed of them, and the offset: see struct scan_lane
+ *   buf, next	as in struct bitreader
+ *   progress	its 'used', and the offset: see struct scan_lane
  *   block	the block being decoded
  *   table	what to look the next bits up in
  *
@@ -34,32 +33,30 @@
 
 #define LANE_LOAD(i)                                                     \
 	do {                                                             \
-		const u64 position =                                     \
-			bits_position(&lanes[i]->bits, lanes[i]->start); \
-                                                                         \
-		next##i = lanes[i]->start + position / 8;                \
+		buf##i = lanes[i]->bits.buf;                             \
+		next##i = lanes[i]->bits.next;                           \
 		progress##i = (u64)lanes[i]->offset << PROGRESS_OFFSET | \
-			      (position & 7);                            \
+			      lanes[i]->bits.used;                       \
 		block##i = lanes[i]->block;                              \
 		table##i = lanes[i]->table;                              \
 	} while (0)
 
-#define LANE_SAVE(i)                                                      \
-	do {                                                              \
-		bits_seek(&lanes[i]->bits, lanes[i]->start,               \
-			  (u64)(next##i - lanes[i]->start) * 8 +          \
-				  (progress##i & PROGRESS_NBITS));        \
-		lanes[i]->block = block##i;                               \
-		lanes[i]->offset = (u32)(progress##i >> PROGRESS_OFFSET); \
-		lanes[i]->table = table##i;                               \
+#define LANE_SAVE(i)                                                        \
+	do {                                                                \
+		lanes[i]->bits =                                            \
+			(struct bitreader){ buf##i, next##i,                \
+					    progress##i & PROGRESS_NBITS }; \
+		lanes[i]->block = block##i;                                 \
+		lanes[i]->offset = (u32)(progress##i >> PROGRESS_OFFSET);   \
+		lanes[i]->table = table##i;                                 \
 	} while (0)
 
-/* Whole bytes only: up to seven bits stay consumed. */
-#define LANE_REFILL(i)                                            \
-	do {                                                      \
-		next##i += (progress##i & PROGRESS_NBITS) / 8;    \
-		progress##i &= ~(u64)(PROGRESS_NBITS & ~7);       \
-		buf##i = load_be64(next##i) << (progress##i & 7); \
+/* As bits_refill(). */
+#define LANE_REFILL(i)                                               \
+	do {                                                         \
+		buf##i |= load_be64(next##i) >> (~progress##i & 63); \
+		next##i += (progress##i & PROGRESS_NBITS) / 8;       \
+		progress##i &= ~(u64)(PROGRESS_NBITS & ~7);          \
 	} while (0)
 
 #define LANE_STEP(i)                                                 \
@@ -97,13 +94,13 @@
 	stop##i : stopped = i;                     \
 	goto out
 
-/* Eight bytes past the end are surely not in the file. */
-#define LANE_CHECK_INPUT(i)                                             \
-	do {                                                            \
-		if (unlikely(next##i >= lanes[i]->end + sizeof(u64))) { \
-			lanes[i]->failed = true;                        \
-			goto stop##i;                                   \
-		}                                                       \
+/* Bits that come after sixteen bytes past the end are surely not in the file. */
+#define LANE_CHECK_INPUT(i)                                                 \
+	do {                                                                \
+		if (unlikely(next##i >= lanes[i]->end + 2 * sizeof(u64))) { \
+			lanes[i]->failed = true;                            \
+			goto stop##i;                                       \
+		}                                                           \
 	} while (0)
 
 #if SCAN_LANES == 1

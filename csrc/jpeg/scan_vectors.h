@@ -10,15 +10,15 @@ struct scan_vectors *scan_alloc_vectors(void);
 void scan_free_vectors(struct scan_vectors *v);
 
 /*
- * Let vector lane 'i' go on where 'lane' is; NULL: idle.  Of a lane with more than
- * SCAN_MAX_PAIRS pairs of tables it makes an idle one.
+ * Let vector lane 'i' go on where 'lane' is; NULL: idle.  The lane has no more than
+ * SCAN_MAX_PAIRS pairs of tables.
  */
 void scan_vectors_set(struct scan_vectors *v, u32 i, struct scan_lane *lane);
 
 /* Bring the lane back to where vector lane 'i' is, which is idle then. */
 void scan_vectors_take(struct scan_vectors *v, u32 i);
 
-/* True if all of 'num_lanes' lanes are here and that is enough of them. */
+/* True if 'num_lanes' are enough of them, or there is one to be returned. */
 bool scan_vectors_pay(const struct scan_vectors *v, u32 num_lanes);
 
 /* As scan_run(). */

@@ -39,6 +39,7 @@ STATIC_ASSERT(2 * GROUP_LEN == SCAN_MAX_LANES);
 
 #define GROUP_LOAD(i)                                            \
 	do {                                                     \
+		buf##i = LOAD(v->buf + GROUP_LEN * i);           \
 		next##i = LOAD(v->next + GROUP_LEN * i);         \
 		progress##i = LOAD(v->progress + GROUP_LEN * i); \
 		table##i = LOAD(v->table + GROUP_LEN * i);       \
@@ -50,6 +51,7 @@ STATIC_ASSERT(2 * GROUP_LEN == SCAN_MAX_LANES);
 
 #define GROUP_SAVE(i)                                            \
 	do {                                                     \
+		STORE(v->buf + GROUP_LEN * i, buf##i);           \
 		STORE(v->next + GROUP_LEN * i, next##i);         \
 		STORE(v->progress + GROUP_LEN * i, progress##i); \
 		STORE(v->table + GROUP_LEN * i, table##i);       \
@@ -59,24 +61,32 @@ STATIC_ASSERT(2 * GROUP_LEN == SCAN_MAX_LANES);
 		STORE(v->pairs + GROUP_LEN * i, pairs##i);       \
 	} while (0)
 
+/*
+ * As bits_refill(), and for its reason: the gather has all the steps before it to
+ * arrive.  Rotations have left consumed bits where those of the gather go.
+ */
 #define GROUP_REFILL(i)                                                        \
 	do {                                                                   \
-		next##i = _mm512_add_epi64(                                    \
-			next##i,                                               \
-			_mm512_and_si512(_mm512_srli_epi64(progress##i, 3),    \
-					 SET1(PROGRESS_NBITS / 8)));           \
+		const __m512i used = _mm512_and_si512(progress##i, SET1(63));  \
+		__m512i bytes = _mm512_i64gather_epi64(next##i, NULL, 1);      \
+                                                                               \
+		bytes = _mm512_shuffle_epi8(bytes,                             \
+					    SHUFFLE(7, 6, 5, 4, 3, 2, 1, 0));  \
+		bytes = _mm512_srlv_epi64(bytes,                               \
+					  _mm512_xor_si512(used, SET1(63)));   \
+		buf##i = _mm512_ternarylogic_epi64(                            \
+			buf##i, _mm512_sllv_epi64(SET1(-2), used), bytes,      \
+			AND_OR);                                               \
+		next##i =                                                      \
+			_mm512_add_epi64(next##i, _mm512_srli_epi64(used, 3)); \
 		progress##i = _mm512_andnot_si512(SET1(PROGRESS_NBITS & ~7),   \
 						  progress##i);                \
-		buf##i = _mm512_i64gather_epi64(next##i, NULL, 1);             \
-		buf##i = _mm512_shuffle_epi8(buf##i,                           \
-					     SHUFFLE(7, 6, 5, 4, 3, 2, 1, 0)); \
-		buf##i = _mm512_sllv_epi64(                                    \
-			buf##i, _mm512_and_si512(progress##i, SET1(7)));       \
 		past = _mm512_cmpge_epu64_mask(next##i,                        \
 					       LOAD(v->end + GROUP_LEN * i));  \
 		if (unlikely(past != 0))                                       \
 			goto past##i;                                          \
 	} while (0)
+#define AND_OR 0xEA /* a & b | c */
 
 /*
  * Let lanes that are 'done' begin their next blocks.  The order is that of need:

@@ -73,6 +73,23 @@ scan_free_vectors(struct scan_vectors *v)
 	free(v);
 }
 
+static void
+set_bits(struct scan_vectors *v, u32 i, const struct bitreader *bits)
+{
+	v->buf[i] = bits->buf;
+	v->next[i] = (uintptr_t)bits->next;
+}
+
+/* Bits consumed since 'start'. */
+static u64
+position_of(const struct scan_vectors *v, u32 i, u64 progress, const u8 *start)
+{
+	const struct bitreader bits = { 0, (const u8 *)(uintptr_t)v->next[i],
+					progress & PROGRESS_NBITS };
+
+	return bits_position(&bits, start);
+}
+
 /*
  * Where 'lane' is, to vector lane 'i'.  A lane may come at the end of its run: rare
  * cases lead there, and scalar lanes stop one at a time.  No step may follow.
@@ -80,11 +97,11 @@ scan_free_vectors(struct scan_vectors *v)
 static void
 load_lane(struct scan_vectors *v, u32 i, const struct scan_lane *lane)
 {
-	const u64 position = bits_position(&lane->bits, lane->start);
 	const u64 at = (u64)(lane->block - lane->run_begin);
 
-	v->next[i] = (uintptr_t)(lane->start + position / 8);
-	v->progress[i] = progress_of(lane->block, lane->offset, position & 7);
+	set_bits(v, i, &lane->bits);
+	v->progress[i] =
+		progress_of(lane->block, lane->offset, (u32)lane->bits.used);
 	v->table[i] = table_index(lane->table);
 	v->pairs[i] = lane->pair_of_block >> at;
 	for (u32 pair = 0; pair < SCAN_MAX_PAIRS; pair++) {
@@ -108,11 +125,9 @@ static void
 save_lane(const struct scan_vectors *v, u32 i)
 {
 	struct scan_lane *const lane = v->lanes[i];
-	const u8 *const next = (const u8 *)(uintptr_t)v->next[i];
 
 	bits_seek(&lane->bits, lane->start,
-		  (u64)(next - lane->start) * 8 +
-			  (v->progress[i] & PROGRESS_NBITS));
+		  position_of(v, i, v->progress[i], lane->start));
 	lane->block = block_of(v->progress[i]);
 	lane->offset =
 		v->progress[i] >> PROGRESS_OFFSET & (SCAN_BLOCK_NBYTES - 1);
@@ -123,15 +138,13 @@ save_lane(const struct scan_vectors *v, u32 i)
 void
 scan_vectors_set(struct scan_vectors *v, u32 i, struct scan_lane *lane)
 {
-	v->num_lanes -= v->lanes[i] != NULL;
-	if (lane == NULL || lane->num_pairs > SCAN_MAX_PAIRS) {
+	if (lane == NULL) {
 		set_idle(v, i);
 		return;
 	}
 	v->lanes[i] = lane;
-	v->num_lanes++;
 	v->run_end[i] = progress_of(lane->run_end, 0, 0);
-	v->end[i] = (uintptr_t)(lane->end + sizeof(u64));
+	v->end[i] = (uintptr_t)(lane->end + 2 * sizeof(u64));
 	load_lane(v, i, lane);
 }
 
@@ -141,7 +154,6 @@ scan_vectors_take(struct scan_vectors *v, u32 i)
 	if (v->lanes[i] == NULL)
 		return;
 	save_lane(v, i);
-	v->num_lanes--;
 	v->stopped &= ~(1u << i);
 	set_idle(v, i);
 }
@@ -149,8 +161,7 @@ scan_vectors_take(struct scan_vectors *v, u32 i)
 bool
 scan_vectors_pay(const struct scan_vectors *v, u32 num_lanes)
 {
-	return v->stopped != 0 ||
-	       (v->num_lanes == num_lanes && num_lanes >= MIN_LANES);
+	return v->stopped != 0 || num_lanes >= MIN_LANES;
 }
 
 u32
@@ -175,12 +186,13 @@ static bool
 finish_miss(struct scan_vectors *v, u32 i)
 {
 	const u64 progress = v->progress[i] - RUN_PROGRESS(v->entry[i]);
-	const u32 used = (u32)progress & PROGRESS_NBITS;
+	const u8 *const start = v->lanes[i]->start;
+	const u64 position = position_of(v, i, progress, start);
 	const u32 offset =
 		(u32)(progress >> PROGRESS_OFFSET) % SCAN_BLOCK_NBYTES;
-	const u8 *const next = (const u8 *)(uintptr_t)v->next[i] + used / 8;
-	const u64 bits = load_be64(next) << (used & 7);
+	const u64 bits = load_be64(start + position / 8) << (position & 7);
 	struct scan_block *const block = block_of(progress);
+	struct bitreader reader;
 	u32 found, run, size, at;
 
 	if (RUN_ADVANCE(v->entry[i]) != RUN_MISS || offset == 0)
@@ -194,9 +206,9 @@ finish_miss(struct scan_vectors *v, u32 i)
 		return false;
 	found &= 0xFF;
 	block->coefs[at / sizeof(s16)] = (s16)huff_extend(bits << found, size);
-	v->next[i] = (uintptr_t)next;
-	v->progress[i] =
-		progress_of(block, at + sizeof(s16), (used & 7) + found + size);
+	bits_seek(&reader, start, position + found + size);
+	set_bits(v, i, &reader);
+	v->progress[i] = progress_of(block, at + sizeof(s16), (u32)reader.used);
 	return true;
 }
 

@@ -14,7 +14,8 @@ typedef u64 lane_words[SCAN_MAX_LANES];
 struct scan_vectors {
 	_Alignas(64) lane_words progress; /* and the block's address */
 	lane_words run_end;               /* as a progress */
-	lane_words next, end;             /* of the input */
+	lane_words buf, next;             /* as in struct bitreader */
+	lane_words end;                   /* of the input */
 	lane_words table;
 	lane_words ac; /* of the current block */
 	/* Of the next block, and in bit 0 which pair of tables it has. */
@@ -24,7 +25,6 @@ struct scan_vectors {
 
 	struct scan_lane *lanes[SCAN_MAX_LANES];
 	u32 stopped; /* lanes to be returned, a bit for each */
-	u32 num_lanes;
 	_Alignas(SCAN_BLOCK_NBYTES) struct scan_block idle_block;
 	u8 idle_input[2 * sizeof(u64)];
 };
