@@ -8,7 +8,7 @@
 
 #include "arena.h"
 
-enum work { WORK_READ, WORK_DECODE, WORK_SAMPLE, WORK_EXCERPT };
+enum work { WORK_READ, WORK_DECODE, WORK_SAMPLE, WORK_EXCERPT, WORK_LOAD };
 
 struct dctload_batch {
 	struct dctload_item *items;
@@ -20,7 +20,10 @@ struct dctload_batch {
 	u32 num_items;
 	struct dctload_limits limits;
 	u32 flags;
-	struct dctload_output output; /* of WORK_SAMPLE */
+	struct dctload_output output; /* of WORK_SAMPLE, WORK_LOAD */
+	struct dctload_recipe recipe; /* of WORK_LOAD, as are the next two */
+	u64 seed, epoch;
+	const u64 *ids;    /* the caller's */
 	bool bypass_cache; /* WORK_DECODE: planes leave the caches anyway */
 	bool forget_files; /* nobody wants them after this work */
 

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "recipe.h"
 #include "threads.h"
 #include "worker.h"
 
@@ -148,6 +149,9 @@ finish_item(struct dctload_engine *e, struct dctload_batch *b)
 						 pending - 1))
 			return;
 	}
+	/* This one is left, so nobody else touches the batch. */
+	if (b->forget_files)
+		batch_forget_files(b, &e->chunks);
 	pthread_mutex_lock(&e->lock);
 	finish_items_locked(e, b, 1);
 	pthread_mutex_unlock(&e->lock);
@@ -335,7 +339,8 @@ cancel_locked(struct dctload_engine *e, struct dctload_batch *b)
 		struct dctload_item *item = &b->items[i];
 
 		if (!item->skip &&
-		    (item->status == DCTLOAD_OK || b->work == WORK_READ))
+		    (item->status == DCTLOAD_OK || b->work == WORK_READ ||
+		     b->work == WORK_LOAD))
 			item->status = DCTLOAD_CANCELLED;
 	}
 	finish_items_locked(e, b, dropped);
@@ -480,6 +485,29 @@ dctload_submit_excerpt(struct dctload_engine *e, struct dctload_batch *b,
 	b->flags = flags;
 	b->forget_files = skips_none(b, num_items);
 	return submit(e, b, WORK_EXCERPT, num_items);
+}
+
+enum dctload_status
+dctload_submit_load(struct dctload_engine *e, struct dctload_batch *b,
+		    uint32_t num_items, const struct dctload_limits *limits,
+		    const struct dctload_output *output,
+		    const struct dctload_recipe *recipe, uint64_t seed,
+		    uint64_t epoch, const uint64_t *ids)
+{
+	const enum dctload_status status = prepare(e, b, num_items, limits);
+
+	if (status != DCTLOAD_OK)
+		return status;
+	if (!recipe_is_valid(recipe))
+		return DCTLOAD_BAD_ARGUMENT;
+	arena_reset(&b->files, &e->chunks);
+	b->flags = 0;
+	b->output = *output;
+	b->recipe = *recipe;
+	b->seed = seed;
+	b->epoch = epoch;
+	b->ids = ids;
+	return submit(e, b, WORK_LOAD, num_items);
 }
 
 /* ---- waiting --------------------------------------------------------------- */
