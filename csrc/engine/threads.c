@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../jpeg/huffman_cache.h"
 #include "recipe.h"
 #include "threads.h"
 #include "worker.h"
@@ -65,7 +66,9 @@ struct dctload_engine {
 	bool stop;
 	bool caller_works; /* thread 0 is some caller's */
 
-	struct chunk_pool chunks; /* for files; a lock of its own */
+	struct chunk_pool
+		chunks; /* for files; a lock of its own, as the next */
+	struct huff_pool tables;
 
 	struct thread threads[]; /* num_threads, at least 1 */
 };
@@ -295,8 +298,11 @@ dctload_alloc_engine(uint32_t num_threads)
 	init_cond(&e->has_work);
 	init_cond(&e->batch_done);
 	chunk_pool_init(&e->chunks);
-	for (u32 i = 0; i < num_workers; i++)
+	huff_pool_init(&e->tables);
+	for (u32 i = 0; i < num_workers; i++) {
 		e->threads[i].engine = e;
+		e->threads[i].worker.tables = &e->tables;
+	}
 	return e;
 }
 
@@ -370,6 +376,9 @@ dctload_free_engine(struct dctload_engine *e)
 	for (u32 i = 0; i < max_u32(e->num_threads, 1); i++)
 		worker_release(&e->threads[i].worker);
 	chunk_pool_destroy(&e->chunks);
+	/* After a fork in the middle of a change the pool may be no more a list. */
+	if (!is_inert(e))
+		huff_pool_destroy(&e->tables);
 	free(e);
 }
 

@@ -48,7 +48,7 @@ static struct dctload_decoder *
 need_decoder(struct worker *w)
 {
 	if (w->decoder == NULL)
-		w->decoder = dctload_alloc_decoder();
+		w->decoder = decoder_alloc(w->tables);
 	return w->decoder;
 }
 

@@ -222,14 +222,12 @@ make_dc_runs(struct huff_table *table)
 	fill_entries(entries, (u32)(end - entries), MISS_ENTRY);
 }
 
-void
-huff_need_runs(struct huff_table *table)
+static void
+make_all_runs(struct huff_table *table)
 {
 	const struct run none = { .entry = MISS_ENTRY };
 	struct run_maker maker = { table, 1 };
 
-	if (table->has_runs)
-		return;
 	while (maker.min_nbits < MAX_CODE_BITS &&
 	       table->counts[maker.min_nbits - 1] == 0)
 		maker.min_nbits++;
@@ -237,10 +235,9 @@ huff_need_runs(struct huff_table *table)
 		make_dc_runs(table);
 	else
 		make_runs(&maker, &none, table->runs, RUN_TABLE_BITS);
-	table->has_runs = true;
 }
 
-/* ---- interning --------------------------------------------------------- */
+/* ---- tables -------------------------------------------------------------- */
 
 static u32
 count_symbols(const u8 counts[MAX_CODE_BITS])
@@ -252,19 +249,19 @@ count_symbols(const u8 counts[MAX_CODE_BITS])
 	return n;
 }
 
-static bool
-matches(const struct huff_table *table, const struct huff_ref *ref,
-	u32 num_symbols, bool is_dc)
+bool
+huff_matches(const struct huff_table *table, const struct huff_ref *ref,
+	     bool is_dc, bool with_runs)
 {
-	return table != NULL && table->is_dc == is_dc &&
-	       table->num_symbols == num_symbols &&
+	return table->is_dc == is_dc && table->has_runs >= with_runs &&
 	       memcmp(table->counts, ref->counts, MAX_CODE_BITS) == 0 &&
-	       memcmp(table->symbols, ref->symbols, num_symbols) == 0;
+	       memcmp(table->symbols, ref->symbols, table->num_symbols) == 0;
 }
 
-static u32
-hash_table(const struct huff_ref *ref, u32 num_symbols, bool is_dc)
+u32
+huff_hash(const struct huff_ref *ref, bool is_dc)
 {
+	const u32 num_symbols = count_symbols(ref->counts);
 	u64 hash = is_dc, words[2];
 
 	memcpy(words, ref->counts, sizeof(words));
@@ -278,87 +275,40 @@ hash_table(const struct huff_ref *ref, u32 num_symbols, bool is_dc)
 	return (u32)(hash >> 32);
 }
 
-/*
- * The place of an unused slot, else of the one not used for longest;
- * HUFF_CACHE_LEN if out of memory.
- */
-static u32
-evict(struct huff_cache *cache)
+static bool
+has_large_symbol(const struct huff_table *table)
 {
-	u32 oldest = HUFF_CACHE_LEN;
-
-	for (u32 i = 0; i < HUFF_CACHE_LEN; i++) {
-		struct huff_table **const slot = &cache->tables[i];
-
-		if (*slot == NULL) {
-			*slot = malloc(sizeof(**slot));
-			return *slot != NULL ? i : HUFF_CACHE_LEN;
-		}
-		if ((*slot)->num_users == 0 &&
-		    (oldest == HUFF_CACHE_LEN ||
-		     (*slot)->last_use < cache->tables[oldest]->last_use))
-			oldest = i;
-	}
-	return oldest;
+	for (u32 i = 0; i < table->num_symbols; i++)
+		if (table->symbols[i] > 15)
+			return true;
+	return false;
 }
 
 enum dctload_status
-huff_acquire(struct huff_cache *cache, const struct huff_ref *ref, bool is_dc,
-	     struct huff_table **table_ret)
+huff_make_table(const struct huff_ref *ref, bool is_dc, bool with_runs,
+		struct huff_table **table_ret)
 {
-	struct huff_table *table = NULL;
-	u32 num_symbols, hash, slot;
+	struct huff_table *const table =
+		malloc(with_runs ? sizeof(*table) :
+				   offsetof(struct huff_table, runs));
 
 	*table_ret = NULL;
-	if (ref->counts == NULL)
-		return DCTLOAD_BAD_HUFFMAN_TABLE;
-	num_symbols = count_symbols(ref->counts);
-	hash = hash_table(ref, num_symbols, is_dc);
-	for (u32 i = 0; i < HUFF_CACHE_LEN; i++) {
-		if (cache->hashes[i] != hash)
-			continue;
-		table = cache->tables[i];
-		if (matches(table, ref, num_symbols, is_dc))
-			goto found;
-	}
-	slot = evict(cache);
-	if (slot == HUFF_CACHE_LEN)
+	if (table == NULL)
 		return DCTLOAD_NO_MEMORY;
-	cache->hashes[slot] = hash;
-	table = cache->tables[slot];
+	table->num_symbols = count_symbols(ref->counts);
+	table->is_dc = is_dc;
+	table->has_runs = with_runs;
+	table->hold = NULL;
 	memcpy(table->counts, ref->counts, MAX_CODE_BITS);
 	memset(table->symbols, 0, sizeof(table->symbols));
-	memcpy(table->symbols, ref->symbols, num_symbols);
-	table->num_symbols = num_symbols;
-	table->is_dc = is_dc;
-	table->has_runs = false;
-	table->num_users = 0;
-	for (u32 i = 0; is_dc && i < num_symbols; i++)
-		if (table->symbols[i] > 15)
-			num_symbols = 0;
-	if (num_symbols != table->num_symbols ||
+	memcpy(table->symbols, ref->symbols, table->num_symbols);
+	if ((is_dc && has_large_symbol(table)) ||
 	    !make_codes(&table->codes, table)) {
-		table->num_symbols = ~0u; /* matches nothing */
-		table->last_use = 0;
+		free(table);
 		return DCTLOAD_BAD_HUFFMAN_TABLE;
 	}
-found:
-	table->num_users++;
-	table->last_use = ++cache->clock;
+	if (with_runs)
+		make_all_runs(table);
 	*table_ret = table;
 	return DCTLOAD_OK;
-}
-
-void
-huff_release(struct huff_table *table)
-{
-	if (table != NULL)
-		table->num_users--;
-}
-
-void
-huff_free_cache(struct huff_cache *cache)
-{
-	for (u32 i = 0; i < HUFF_CACHE_LEN; i++)
-		free(cache->tables[i]);
 }

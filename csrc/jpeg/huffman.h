@@ -98,27 +98,16 @@ huff_extend(u64 bits, u32 size)
 	return raw + (negative & (1 - (1 << size)));
 }
 
-/* ---- interning --------------------------------------------------------- */
-
-/* One AC or DC table; made once for all images of a decoder that have it. */
+/* One AC or DC table.  Nothing of it changes once it is made. */
 struct huff_table {
 	u8 counts[MAX_CODE_BITS];
 	u8 symbols[MAX_HUFF_SYMBOLS];
 	u32 num_symbols;
-	u64 last_use;
-	u32 num_users; /* images being decoded with it */
 	bool is_dc, has_runs;
+	struct huff_hold *hold; /* what a pool knows of it */
 	struct huff_codes codes;
-	/* See huff_need_runs(); one more, since vectors read past the last. */
+	/* Only if it has runs; one more, since vectors read past the last. */
 	huff_run_entry runs[(1 << RUN_TABLE_BITS) + 1];
-};
-
-/* Sixteen images with four pairs each may be open, and some should stay. */
-#define HUFF_CACHE_LEN 160
-struct huff_cache {
-	struct huff_table *tables[HUFF_CACHE_LEN];
-	u32 hashes[HUFF_CACHE_LEN]; /* side by side: tables are far apart */
-	u64 clock;
 };
 
 /* The codes of the table that 'runs' belongs to. */
@@ -131,19 +120,20 @@ huff_codes_of(const huff_run_entry *runs)
 			->codes;
 }
 
-void huff_free_cache(struct huff_cache *cache);
-
 /*
- * The decode table for 'ref', counted as in use until huff_release().  NULL in
- * '*table_ret' with BAD_HUFFMAN_TABLE if 'ref' is missing, over-full, has the
- * all-ones code, or, for DC, a symbol above 15 (libjpeg refuses the same).
+ * The table for 'ref'; the caller frees it.  NULL in '*table_ret' with
+ * BAD_HUFFMAN_TABLE if 'ref' is over-full, has the all-ones code, or, for DC, a
+ * symbol above 15 (libjpeg refuses the same).  Sequential scans need runs.
  */
-enum dctload_status
-huff_acquire(struct huff_cache *cache, const struct huff_ref *ref, bool is_dc,
-	     struct huff_table **table_ret);
-void huff_release(struct huff_table *table);
+enum dctload_status huff_make_table(const struct huff_ref *ref, bool is_dc,
+				    bool with_runs,
+				    struct huff_table **table_ret);
 
-/* Make 'table->runs' if that has not been done. */
-void huff_need_runs(struct huff_table *table);
+/* 'table' is what that would make, or has runs besides. */
+bool huff_matches(const struct huff_table *table, const struct huff_ref *ref,
+		  bool is_dc, bool with_runs);
+
+/* Of all that decides what the table is. */
+u32 huff_hash(const struct huff_ref *ref, bool is_dc);
 
 #endif /* DCTLOAD_HUFFMAN_H */

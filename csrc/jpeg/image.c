@@ -208,7 +208,7 @@ static void
 release_tables(struct image *im)
 {
 	for (u32 i = 0; i < ARRAY_LEN(im->tables); i++) {
-		huff_release(im->tables[i]);
+		huff_release(im->cache, im->tables[i]);
 		im->tables[i] = NULL;
 	}
 }
@@ -229,11 +229,11 @@ acquire_tables(struct image *im, u32 i)
 	if (needs_dc)
 		status = huff_acquire(im->cache,
 				      &im->header.dc[scan->dc_slot[i]], true,
-				      &im->tables[2 * i]);
+				      !progressive, &im->tables[2 * i]);
 	if (status == DCTLOAD_OK && needs_ac)
 		status = huff_acquire(im->cache,
 				      &im->header.ac[scan->ac_slot[i]], false,
-				      &im->tables[2 * i + 1]);
+				      !progressive, &im->tables[2 * i + 1]);
 	return status;
 }
 
@@ -253,8 +253,8 @@ lay_out_mcu(struct image *im)
 
 		for (u32 j = 0; j < h * v; j++) {
 			im->lane.slots[n] = (struct scan_slot){
-				.dc = im->tables[2 * i],
-				.ac = im->tables[2 * i + 1],
+				.dc = im->tables[2 * i]->table,
+				.ac = im->tables[2 * i + 1]->table,
 				.component = i,
 			};
 			im->reorder.dc_pred[n] = &im->lane.dc_pred[i];
@@ -297,9 +297,9 @@ decode_progressive_scan(struct image *im)
 	memcpy(s->grid, im->grid, sizeof(s->grid));
 	for (u32 i = 0; i < s->header->num_components; i++) {
 		if (im->tables[2 * i] != NULL)
-			s->dc[i] = &im->tables[2 * i]->codes;
+			s->dc[i] = &im->tables[2 * i]->table->codes;
 		if (im->tables[2 * i + 1] != NULL)
-			s->ac = &im->tables[2 * i + 1]->codes;
+			s->ac = &im->tables[2 * i + 1]->table->codes;
 	}
 	for (;;) {
 		const u32 mcu = im->mcu_y * im->mcus_w + im->mcu_x;

@@ -7,7 +7,7 @@
 #include "decoder.h"
 #include "header.h"
 #include "header_cache.h"
-#include "huffman.h"
+#include "huffman_cache.h"
 #include "progress.h"
 #include "reorder.h"
 #include "scan.h"
@@ -50,7 +50,7 @@ struct image {
 	struct mcu_window wanted;
 
 	/* The scan. */
-	struct huff_table *tables[2 * DCTLOAD_MAX_COMPONENTS];
+	struct huff_slot *tables[2 * DCTLOAD_MAX_COMPONENTS];
 	u32 mcus_w, mcus_h, mcu_x, mcu_y;
 	struct reorder reorder;
 	u8 slot_component[MAX_MCU_BLOCKS]; /* index into the frame */
