@@ -288,9 +288,8 @@ enum dctload_status
 huff_make_table(const struct huff_ref *ref, bool is_dc, bool with_runs,
 		struct huff_table **table_ret)
 {
-	struct huff_table *const table =
-		malloc(with_runs ? sizeof(*table) :
-				   offsetof(struct huff_table, runs));
+	struct huff_table *const table = malloc(
+		with_runs ? sizeof(*table) : offsetof(struct huff_table, runs));
 
 	*table_ret = NULL;
 	if (table == NULL)

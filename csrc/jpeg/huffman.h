@@ -125,9 +125,9 @@ huff_codes_of(const huff_run_entry *runs)
  * BAD_HUFFMAN_TABLE if 'ref' is over-full, has the all-ones code, or, for DC, a
  * symbol above 15 (libjpeg refuses the same).  Sequential scans need runs.
  */
-enum dctload_status huff_make_table(const struct huff_ref *ref, bool is_dc,
-				    bool with_runs,
-				    struct huff_table **table_ret);
+enum dctload_status
+huff_make_table(const struct huff_ref *ref, bool is_dc, bool with_runs,
+		struct huff_table **table_ret);
 
 /* 'table' is what that would make, or has runs besides. */
 bool huff_matches(const struct huff_table *table, const struct huff_ref *ref,

@@ -479,6 +479,7 @@ finish_job(struct image *im, enum dctload_status status)
 	job->error_offset = im->header.error_offset;
 	release_tables(im);
 	reorder_finish(&im->reorder);
+	segment_shrink(im);
 	im->job = NULL;
 	return IMAGE_FINISHED;
 }
@@ -489,6 +490,7 @@ go_on(struct image *im, enum dctload_status status)
 {
 	if (status != DCTLOAD_OK || im->finished)
 		return finish_job(im, status);
+	segment_load_run(im);
 	begin_run(im);
 	return IMAGE_OPEN;
 }

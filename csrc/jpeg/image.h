@@ -29,7 +29,7 @@ struct image {
 	struct header_cache *headers;
 	struct plan *plan; /* for jobs with an output */
 
-	u8 *segment; /* bytes without stuffing, then zeros */
+	u8 *segment; /* see segment.c */
 	size_t segment_capacity;
 	s16 *blocks; /* where 'grid' points unless the job has planes */
 	size_t blocks_capacity;
@@ -59,8 +59,11 @@ struct image {
 	u32 segment_mcus_left;         /* not yet decoded or passed over */
 	u32 segment_mcus_needed;       /* of them, until the last wanted */
 	u32 next_restart;
-	const u8 *segment_in, *segment_in_end; /* in the file */
-	bool cut_short; /* data are missing, and that is allowed */
+	const u8 *segment_in,
+		*segment_in_end; /* in the file; NULL: not yet seen */
+	const u8 *segment_read;  /* in between, or the end */
+	u64 segment_dropped;     /* bytes without stuffing */
+	bool cut_short;          /* data are missing, and that is allowed */
 	bool finished;
 
 	bool coded[DCTLOAD_MAX_COMPONENTS];
