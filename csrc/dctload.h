@@ -460,6 +460,75 @@ dctload_resample(struct dctload_decoder *d, const struct dctload_info *info,
 		 const struct dctload_geometry *geometry,
 		 float *const out[DCTLOAD_MAX_COMPONENTS]);
 
+/* ---- recipes ------------------------------------------------------------- */
+
+/*
+ * Transforms that need no more of an image than its size, as numbers: what becomes
+ * of it is worked out by the thread that has read its header.
+ *
+ *   RESIZE               to width x height
+ *   RESIZE_SHORT         the shorter side to 'side' (0: not given), but the longer
+ *                        one to 'max_side' at most (0: no limit)
+ *   CENTER_CROP          width x height; what is missing is filled
+ *   RANDOM_CROP          likewise, at a random place (y, x) in an image with these
+ *                        margins; where it is too small, 'side' says whether to
+ *                        fill up, else there is no geometry
+ *   RANDOM_RESIZED_CROP  p: least and largest share of the area, and likewise of
+ *                        width / height; to width x height
+ *   PAD                  margins left, top, right, bottom
+ *   RANDOM_HFLIP, RANDOM_VFLIP  with probability p[0]
+ */
+enum dctload_part_kind {
+	DCTLOAD_RESIZE = 0,
+	DCTLOAD_RESIZE_SHORT = 1,
+	DCTLOAD_CENTER_CROP = 2,
+	DCTLOAD_RANDOM_CROP = 3,
+	DCTLOAD_RANDOM_RESIZED_CROP = 4,
+	DCTLOAD_PAD = 5,
+	DCTLOAD_RANDOM_HFLIP = 6,
+	DCTLOAD_RANDOM_VFLIP = 7
+};
+
+#define DCTLOAD_MAX_PARTS 8
+#define DCTLOAD_MAX_DRAWS 64
+#define DCTLOAD_CROP_ATTEMPTS 10
+#define DCTLOAD_CROP_DRAWS 22 /* two an attempt, then y and x */
+
+struct dctload_part {
+	uint32_t kind;       /* enum dctload_part_kind */
+	uint32_t first_draw; /* of its random numbers */
+	uint32_t filter;     /* enum dctload_filter */
+	int64_t width, height;
+	int64_t side, max_side;
+	int64_t margins[4];
+	double p[4];
+	float fill[3]; /* Y, Cb, Cr, minus 128 */
+};
+
+struct dctload_recipe {
+	uint32_t num_parts, num_draws;
+	uint32_t upright; /* begin with what EXIF says */
+	struct dctload_part parts[DCTLOAD_MAX_PARTS];
+};
+
+/*
+ * The geometry of an image of this size and EXIF orientation, with the recipe's
+ * 'draws'.  BAD_ARGUMENT if there is none: a crop that does not fit, a side that
+ * becomes 0, too many steps.
+ */
+enum dctload_status
+dctload_follow_recipe(const struct dctload_recipe *recipe, uint32_t width,
+		      uint32_t height, uint32_t orientation,
+		      const double *draws, struct dctload_geometry *g_ret);
+
+/*
+ * Left, top, width and height of what RANDOM_RESIZED_CROP keeps of each image of
+ * width[i] x height[i], which has its numbers at draws + i * stride.
+ */
+void dctload_random_boxes(const double p[4], size_t num, const int64_t *width,
+			  const int64_t *height, const double *draws,
+			  size_t stride, int64_t (*boxes_ret)[4]);
+
 /* ---- many files, many threads ------------------------------------------ */
 
 /* The blocks [row, end_row) x [col, end_col) of a grid, and where they go. */
@@ -486,7 +555,7 @@ struct dctload_item {
 	struct dctload_region region; /* of a decode; see its window */
 	struct dctload_geometry geometry;
 	struct dctload_excerpt excerpts[DCTLOAD_MAX_COMPONENTS];
-	uint32_t skip; /* not 0: leave this item alone */
+	uint32_t skip; /* not 0: leave this item alone; see load */
 };
 
 /*
@@ -530,7 +599,7 @@ uint32_t dctload_place_planes(struct dctload_batch *b, uint32_t first,
  *   set_out        item i is to be written to start + i * stride, in out[k]
  *   survey         what a plan needs to know of items that were read; returns
  *                  how many are ordinary: read well, not skipped, not CMYK
- *   count_failed   how many have a status other than DCTLOAD_OK
+ *   count_failed   how many have a status other than DCTLOAD_OK, or are skipped
  */
 struct dctload_brief {
 	uint32_t width, height, orientation;
@@ -564,6 +633,11 @@ struct dctload_engine_stats {
  *            copied
  *   excerpt  in -> the blocks of item.excerpts, likewise; BAD_ARGUMENT for one
  *            that reaches beyond its grid
+ *   load     read and sample in one: path or in -> out, with the geometry that
+ *            'recipe' makes of the header and of dctload_uniforms(seed, epoch,
+ *            ids + i, 1, ...).  'ids' outlive the work; the others are copied.
+ *            No file stays in memory: item.in is NULL then.  An image that is
+ *            CMYK, or has no geometry, is left out: skip is set, status is OK.
  *
  * Reads go before other work.  Limits may be NULL: the defaults.
  */
@@ -582,6 +656,12 @@ enum dctload_status
 dctload_submit_excerpt(struct dctload_engine *e, struct dctload_batch *b,
 		       uint32_t num_items, const struct dctload_limits *limits,
 		       uint32_t flags);
+enum dctload_status
+dctload_submit_load(struct dctload_engine *e, struct dctload_batch *b,
+		    uint32_t num_items, const struct dctload_limits *limits,
+		    const struct dctload_output *output,
+		    const struct dctload_recipe *recipe, uint64_t seed,
+		    uint64_t epoch, const uint64_t *ids);
 
 /*
  * Wait until the batch's work is done; returns the number of items left, so 0

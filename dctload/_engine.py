@@ -17,6 +17,7 @@ from ._core import ffi, lib
 from ._native import INFO_DTYPE, ITEM_DTYPE, OK, c_array, check, error, limits
 
 _BRIEFS = ffi.typeof("struct dctload_brief[]")
+_MASK64 = (1 << 64) - 1
 
 # Where the bytes of a ``bytes`` object lie, seen from its id: CPython keeps them
 # in the object. False elsewhere, and then each object is asked.
@@ -61,6 +62,7 @@ class Batch:
         start = ITEM_DTYPE.fields["info"][1]
         self._info_bytes = rows[:, start : start + INFO_DTYPE.itemsize]
         self._keep: Any = None
+        self._ids: Any = None
         self.has_regions = False
 
     def __len__(self) -> int:
@@ -118,7 +120,7 @@ class Batch:
         return bool(lib.dctload_survey(self.pointer, num, briefs) == num)
 
     def num_failed(self, num: int) -> int:
-        """How many of the first ``num`` items have an error."""
+        """How many of the first ``num`` items have an error, or were skipped."""
         return int(lib.dctload_count_failed(self.pointer, self._fits(num)))
 
     def _fits(self, num: int) -> int:
@@ -274,6 +276,43 @@ class Engine:
         check(
             lib.dctload_submit_excerpt(
                 self._engine, batch.pointer, n, limits(limits_), flags
+            ),
+            "engine",
+        )
+
+    def submit_load(
+        self,
+        batch: Batch,
+        ids: np.ndarray,
+        limits_: Any,
+        output: Any,
+        recipe: Any,
+        key: tuple[int, int],
+    ) -> None:
+        """Queue all from reading to writing samples to the items' addresses.
+
+        Args:
+            batch: Items with paths or data, and output addresses.
+            ids: What random numbers are keyed by, int64: one for each item.
+            limits_: As for reading.
+            output: ``struct dctload_output *``.
+            recipe: ``struct dctload_recipe *``.
+            key: Seed and epoch, the other part of the key.
+        """
+        num = batch._fits(len(ids))
+        batch._ids = c_array(ids, "int64", num)
+        seed, epoch = key
+        check(
+            lib.dctload_submit_load(
+                self._engine,
+                batch.pointer,
+                num,
+                limits(limits_),
+                output,
+                recipe,
+                seed & _MASK64,
+                epoch,
+                ffi.cast("uint64_t *", batch._ids),
             ),
             "engine",
         )

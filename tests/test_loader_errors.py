@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import jpeg_bytes, picture
+from torch.utils.data import ConcatDataset, Subset
 
 import dctload
 from dctload import DataLoader, Files
@@ -238,6 +239,47 @@ def test_errors_that_are_not_about_a_file_are_never_swallowed(paths):
     data = Files(paths[:3], transform=T.Compose([T.RandomResizedCrop(32), broken]))
     with pytest.raises(ZeroDivisionError, match="the user's own"):
         list(DataLoader(data, 3, on_error="skip"))
+
+
+class Opened(torch.utils.data.Dataset):
+    """A data set that opens its files itself."""
+
+    def __init__(self, paths):
+        self.paths = paths
+
+    def __len__(self):
+        return len(self.paths)
+
+    def __getitem__(self, i):
+        with open(self.paths[i], "rb") as file:
+            return file.read(), {"number": i}
+
+
+class OpenedTogether(Opened):
+    """The same, asked for many at a time."""
+
+    def __getitems__(self, indices):
+        return [self[i] for i in indices]
+
+
+@pytest.mark.parametrize("kind", [Opened, OpenedTogether])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_files_that_a_data_set_cannot_open_follow_the_policy(paths, kind, mixed):
+    data = kind(paths)
+    if mixed:
+        data = ConcatDataset([kind(paths[:7]), kind(paths[7:])])
+    options = {"transform": TRANSFORM, "num_workers": 2, "seed": 1}
+    skipped = DataLoader(data, 4, on_error="skip", **options)
+    numbers = [i for _, target in skipped for i in target["number"].tolist()]
+    first = 7 if mixed else 0  # the parts count by themselves
+    assert len(numbers) == NUM - len(BAD)
+    assert numbers[:3] == [0, 1, 2]
+    assert numbers[-2:] == [18 - first, 19 - first]
+    assert skipped.stats.errors == len(BAD)
+    replaced = list(DataLoader(data, 4, on_error="replace", **options))
+    assert [len(x) for x, _ in replaced] == 5 * [4]
+    with pytest.raises(FileNotFoundError, match=r"04\.jpg"):
+        list(DataLoader(Subset(data, [0, 4]), 2, **options))
 
 
 def test_resuming_gives_the_same_replacements(make):

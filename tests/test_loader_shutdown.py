@@ -121,10 +121,15 @@ def test_a_part_of_a_batch_keeps_its_memory(data):
     assert all(torch.equal(view, copy) for view, copy in kept)
 
 
-def test_memory_that_was_let_go_is_used_again(data):
-    loader = DataLoader(data, 10, num_workers=1)
-    addresses = {x.data_ptr() for _ in range(20) for x, _ in loader}
-    assert len(addresses) <= 8  # of 80 batches
+@pytest.mark.parametrize("layout", ["concat", "planes"])
+def test_memory_that_was_let_go_is_used_again(data, layout):
+    loader = DataLoader(data, 10, num_workers=1, layout=layout)
+    addresses = set()
+    for _ in range(20):
+        for x, _ in loader:
+            tensors = x if layout == "planes" else [x]
+            addresses |= {tensor.data_ptr() for tensor in tensors}
+    assert len(addresses) <= 8 * len(tensors)  # of 80 batches
 
 
 def test_reused_buffers_are_few_and_stay_whole_for_a_while(data):

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import jpeg_bytes, picture
 
 from dctload import _native as native
 from dctload._engine import Batch, Engine
+from dctload._recipes import make_recipe
 
 THREADS = [0, 1, 4]
 MISSING = b"/nonexistent/a.jpg"
@@ -304,6 +306,11 @@ def test_the_thread_sanitizer_finds_no_race(jpeg_samples, tmp_path):
         path = tmp_path / f"{name}.jpg"
         path.write_bytes(jpeg_samples[name])
         files.append(str(path))
+    # More Huffman tables than are kept when nobody uses them.
+    for i in range(40):
+        path = tmp_path / f"own tables {i}.jpg"
+        path.write_bytes(jpeg_bytes(picture(40, 24, i), optimize=True))
+        files.append(str(path))
     done = subprocess.run([program, *files], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "ok\n"), done.stderr
 
@@ -364,6 +371,127 @@ def test_bytes_given_are_not_forgotten(jpeg_samples):
     _read(engine, batch, 1)
     _sample(engine, batch, 1)
     assert batch.data(0) == jpeg_samples["420"]
+
+
+# ---- all in one go ----
+
+
+def _load(engine, batch, num, part=None):
+    """Load the first items; returns the luma tensors."""
+    output = native.make_output(16, 16, "planes", "float32", False, [range(64)] * 3)
+    out = [np.zeros((num, n), np.uint8) for n in native.output_nbytes(output)]
+    batch.out = out  # as long as there is the batch
+    part = part or {"kind": "RESIZE", "filter": 1, "width": 16, "height": 16}
+    recipe = make_recipe([part], 2, True)
+    for k, array in enumerate(out):
+        batch.set_out(num, k, array.ctypes.data, array.shape[1])
+    ids = np.arange(num)
+    engine.submit_load(batch, ids, None, output, recipe, (-1, 0))
+    return out[0]
+
+
+@pytest.mark.parametrize("num_threads", THREADS)
+def test_files_are_loaded_and_none_stays_in_memory(files, num_threads):
+    engine, batch = Engine(num_threads), Batch(len(files))
+    batch.set_paths(files)
+    luma = _load(engine, batch, len(files))
+    assert engine.wait(batch) == 0
+    cmyk = [i for i, path in enumerate(files) if b"cmyk" in path]
+    assert _statuses(batch, len(files)) == {native.OK}
+    assert np.flatnonzero(batch.items["skip"]).tolist() == cmyk
+    assert batch.num_failed(len(files)) == len(cmyk)
+    # The same files come again and again, whichever thread had them.
+    kinds = [Path(os.fsdecode(path)).stem.split("-")[1] for path in files]
+    for i, kind in enumerate(kinds):
+        assert (luma[i] == luma[kinds.index(kind)]).all()
+        assert luma[i].any() == (kind != "cmyk")
+    with pytest.raises(ValueError, match="item 3 is not in memory"):
+        batch.data(3)
+    assert engine.stats()["files"] == len(files)
+    engine.close()
+
+
+@pytest.mark.parametrize("num_threads", THREADS)
+def test_a_file_that_cannot_be_loaded_fails_alone(files, num_threads, tmp_path):
+    pipe, empty = tmp_path / "pipe", tmp_path / "empty"
+    os.mkfifo(pipe)
+    empty.write_bytes(b"")
+    paths = [files[0], MISSING, *map(os.fsencode, (tmp_path, pipe, empty)), files[1]]
+    engine, batch = Engine(num_threads), Batch(6)
+    batch.set_paths(paths)
+    _load(engine, batch, 6)
+    engine.wait(batch)
+    assert batch.error(0, "") is batch.error(5, "") is None
+    errors = [batch.error(i, "a name") for i in range(1, 5)]
+    assert [getattr(error, "errno", None) for error in errors] == [
+        errno.ENOENT,
+        errno.EISDIR,
+        errno.EINVAL,
+        None,
+    ]
+    assert "not a JPEG" in str(errors[3])
+
+
+def test_bytes_are_loaded_too_and_stay_the_caller_s(jpeg_samples):
+    engine, batch = Engine(1), Batch(3)
+    batch.set_data([jpeg_samples["420"], jpeg_samples["444"], b"no image"])
+    _load(engine, batch, 3)
+    engine.wait(batch)
+    assert batch.data(0) == jpeg_samples["420"]
+    assert batch.error(1, "") is None
+    assert "not a JPEG" in str(batch.error(2, "a name"))
+
+
+def test_loads_that_have_not_begun_are_dropped(files):
+    engine, batch = Engine(0), Batch(8)
+    batch.set_paths(files[:8])
+    _load(engine, batch, 8)
+    engine.cancel(batch)
+    assert engine.wait(batch) == 0
+    assert _statuses(batch, 8) == {native.lib.DCTLOAD_CANCELLED}
+    batch.set_paths(files[:8])
+    _load(engine, batch, 8)
+    engine.wait(batch)
+    assert _statuses(batch, 8) == {native.OK}
+
+
+def test_an_image_without_a_geometry_is_left_out(files):
+    engine, batch = Engine(0), Batch(1)
+    batch.set_paths(files[:1])
+    _load(engine, batch, 1, {"kind": "RANDOM_CROP", "width": 4096, "height": 16})
+    engine.wait(batch)
+    assert batch.items["skip"][0]
+    assert batch.error(0, "") is None
+
+
+@pytest.mark.parametrize(
+    "part", [{"kind": "RANDOM_RESIZED_CROP"}, {"kind": "RANDOM_CROP", "first_draw": 1}]
+)
+def test_a_recipe_without_its_random_numbers_is_refused(files, part):
+    engine, batch = Engine(1), Batch(1)
+    batch.set_paths(files[:1])
+    with pytest.raises(ValueError, match="engine"):
+        _load(engine, batch, 1, part)
+
+
+@pytest.mark.parametrize("num_threads", [1, 4])
+def test_files_with_tables_of_their_own_share_what_they_can(num_threads):
+    """More tables than a thread or an engine keeps; each file comes twice."""
+    data = [jpeg_bytes(picture(60, 48, i), optimize=True) for i in range(120)]
+    engine, batch, twice = Engine(num_threads), Batch(240), [*data, *data]
+    batch.set_data(twice)
+    luma = _load(engine, batch, 240)
+    engine.wait(batch)
+    assert _statuses(batch, 240) == {native.OK}
+    alone = Batch(1)
+    for i in range(120):
+        assert (luma[i] == luma[120 + i]).all()
+        if i % 10 == 0:
+            alone.set_data([data[i]])
+            fresh = Engine(0)
+            (want,) = _load(fresh, alone, 1)
+            fresh.wait(alone)
+            assert (luma[i] == want).all()
 
 
 def test_a_path_that_is_not_there_is_refused():

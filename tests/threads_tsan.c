@@ -5,8 +5,8 @@
  *	threads_tsan FILE.jpg ...
  *
  * Proves that no two threads touch the same memory without an order between
- * them while batches are submitted, read, decoded, sampled, waited for with and
- * without a timeout, cancelled and dropped, and statistics are read; and that
+ * them while batches are submitted, read, decoded, sampled, loaded, waited for with
+ * and without a timeout, cancelled and dropped, and statistics are read; and that
  * results are those of a single decode.  Prints "ok" and exits 0; a wrong result
  * exits 1, a race makes the sanitizer exit 66.
  */
@@ -210,6 +210,71 @@ sample_round(struct dctload_engine *e)
 	dctload_free_batch(b);
 }
 
+static void
+fill_recipe(struct dctload_recipe *recipe)
+{
+	memset(recipe, 0, sizeof(*recipe));
+	recipe->num_parts = 1;
+	recipe->num_draws = DCTLOAD_CROP_DRAWS;
+	recipe->parts[0].kind = DCTLOAD_RANDOM_RESIZED_CROP;
+	recipe->parts[0].filter = DCTLOAD_BILINEAR;
+	recipe->parts[0].width = recipe->parts[0].height = OUT_SIZE;
+	recipe->parts[0].p[0] = 0.1;
+	recipe->parts[0].p[1] = recipe->parts[0].p[2] = 1;
+	recipe->parts[0].p[3] = 1;
+}
+
+/* The same files loaded in several batches at once, some of them dropped. */
+static void
+load_round(struct dctload_engine *e)
+{
+	struct dctload_batch *batches[NUM_BATCHES];
+	uint64_t ids[BATCH_SIZE];
+	struct dctload_output output;
+	struct dctload_recipe recipe;
+	size_t nbytes[2];
+	char *memory[NUM_BATCHES][2];
+
+	fill_output(&output);
+	fill_recipe(&recipe);
+	dctload_output_nbytes(&output, nbytes);
+	for (uint32_t i = 0; i < BATCH_SIZE; i++)
+		ids[i] = i;
+	for (int k = 0; k < NUM_BATCHES; k++) {
+		struct dctload_item *items;
+
+		batches[k] = dctload_alloc_batch(BATCH_SIZE);
+		set_paths(batches[k], 3);
+		items = dctload_batch_items(batches[k]);
+		memory[k][0] = calloc(BATCH_SIZE, nbytes[0]);
+		memory[k][1] = calloc(BATCH_SIZE, nbytes[1]);
+		for (uint32_t i = 0; i < BATCH_SIZE; i++) {
+			items[i].out[0] = memory[k][0] + i * nbytes[0];
+			items[i].out[1] = memory[k][1] + i * nbytes[1];
+		}
+		check(dctload_submit_load(e, batches[k], BATCH_SIZE, NULL,
+					  &output, &recipe, 1, 2,
+					  ids) == DCTLOAD_OK,
+		      "submit");
+	}
+	dctload_cancel(e, batches[NUM_BATCHES - 1]);
+	for (int k = 0; k < NUM_BATCHES; k++) {
+		check(dctload_wait(e, batches[k], -1) == 0, "wait");
+		if (k + 1 < NUM_BATCHES)
+			check(dctload_count_failed(batches[k], BATCH_SIZE) == 0,
+			      "load");
+		for (int j = 0; j < 2 && k + 1 < NUM_BATCHES; j++)
+			check(memcmp(memory[0][j], memory[k][j],
+				     BATCH_SIZE * nbytes[j]) == 0,
+			      "loaded samples");
+	}
+	for (int k = 0; k < NUM_BATCHES; k++) {
+		dctload_free_batch(batches[k]);
+		free(memory[k][0]);
+		free(memory[k][1]);
+	}
+}
+
 /* An engine that goes while work is queued, and batches that go after it. */
 static void
 abandon_round(uint32_t num_threads)
@@ -241,6 +306,7 @@ main(int argc, char **argv)
 		for (uint32_t round = 0; round < NUM_ROUNDS; round++) {
 			decode_round(e, d, round);
 			sample_round(e);
+			load_round(e);
 			abandon_round(num_threads);
 		}
 		dctload_free_engine(e);

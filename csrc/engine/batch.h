@@ -8,7 +8,7 @@
 
 #include "arena.h"
 
-enum work { WORK_READ, WORK_DECODE, WORK_SAMPLE, WORK_EXCERPT };
+enum work { WORK_READ, WORK_DECODE, WORK_SAMPLE, WORK_EXCERPT, WORK_LOAD };
 
 struct dctload_batch {
 	struct dctload_item *items;
@@ -21,9 +21,12 @@ struct dctload_batch {
 	u32 *order; /* items in the order in which workers take them */
 	struct dctload_limits limits;
 	u32 flags;
-	struct dctload_output output; /* of WORK_SAMPLE */
-	bool bypass_cache;            /* the results leave the caches anyway */
-	bool forget_files;            /* nobody wants them after this work */
+	struct dctload_output output; /* of WORK_SAMPLE, WORK_LOAD */
+	struct dctload_recipe recipe; /* of WORK_LOAD, as are the next two */
+	u64 seed, epoch;
+	const u64 *ids;    /* the caller's */
+	bool bypass_cache; /* the results leave the caches anyway */
+	bool forget_files; /* nobody wants them after this work */
 
 	/*
 	 * Whose work this is, from the submission until the last item is done;

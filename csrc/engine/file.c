@@ -51,32 +51,32 @@ regular_size(int fd, size_t *nbytes_ret)
 }
 
 static enum dctload_status
-read_open_file(int fd, struct arena *a, struct chunk_pool *pool,
-	       const u8 **in_ret, size_t *in_nbytes_ret, s32 *system_error_ret)
+read_open_file(int fd, const struct file_memory *memory, const u8 **in_ret,
+	       size_t *in_nbytes_ret, s32 *system_error_ret)
 {
 	size_t nbytes = 0;
-	u8 *memory;
+	u8 *out;
 
 	*system_error_ret = regular_size(fd, &nbytes);
 	if (*system_error_ret != 0)
 		return DCTLOAD_IO;
-	memory = arena_alloc(a, pool, nbytes);
-	if (memory == NULL)
+	out = memory->alloc(memory->ctx, nbytes);
+	if (out == NULL)
 		return DCTLOAD_NO_MEMORY;
 #ifdef POSIX_FADV_WILLNEED
 	if (nbytes >= FADVISE_MIN_NBYTES)
 		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED);
 #endif
-	*system_error_ret = read_fully(fd, memory, nbytes, in_nbytes_ret);
+	*system_error_ret = read_fully(fd, out, nbytes, in_nbytes_ret);
 	if (*system_error_ret != 0)
 		return DCTLOAD_IO;
-	*in_ret = memory;
+	*in_ret = out;
 	return DCTLOAD_OK;
 }
 
 enum dctload_status
-file_read(const char *path, struct arena *a, struct chunk_pool *pool,
-	  const u8 **in_ret, size_t *in_nbytes_ret, s32 *system_error_ret)
+file_read(const char *path, const struct file_memory *memory, const u8 **in_ret,
+	  size_t *in_nbytes_ret, s32 *system_error_ret)
 {
 	enum dctload_status status;
 	int fd;
@@ -89,7 +89,7 @@ file_read(const char *path, struct arena *a, struct chunk_pool *pool,
 		*system_error_ret = errno;
 		return DCTLOAD_IO;
 	}
-	status = read_open_file(fd, a, pool, in_ret, in_nbytes_ret,
+	status = read_open_file(fd, memory, in_ret, in_nbytes_ret,
 				system_error_ret);
 	(void)close(fd);
 	return status;

@@ -70,7 +70,7 @@ dctload_count_failed(const struct dctload_batch *b, uint32_t num_items)
 	u32 n = 0;
 
 	for (u32 i = 0; i < num_items; i++)
-		n += b->items[i].status != DCTLOAD_OK;
+		n += b->items[i].status != DCTLOAD_OK || b->items[i].skip;
 	return n;
 }
 

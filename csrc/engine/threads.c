@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../jpeg/huffman_cache.h"
+#include "recipe.h"
 #include "threads.h"
 #include "worker.h"
 
@@ -67,7 +69,9 @@ struct dctload_engine {
 	bool stop;
 	bool caller_works; /* thread 0 is some caller's */
 
-	struct chunk_pool chunks; /* for files; a lock of its own */
+	struct chunk_pool
+		chunks; /* for files; a lock of its own, as the next */
+	struct huff_pool tables;
 
 	struct thread threads[]; /* num_threads, at least 1 */
 };
@@ -151,6 +155,9 @@ finish_items(struct dctload_engine *e, struct dctload_batch *b, u32 n)
 						 pending - n))
 			return;
 	}
+	/* This one is left, so nobody else touches the batch. */
+	if (b->forget_files)
+		batch_forget_files(b, &e->chunks);
 	pthread_mutex_lock(&e->lock);
 	finish_items_locked(e, b, n);
 	pthread_mutex_unlock(&e->lock);
@@ -320,8 +327,11 @@ dctload_alloc_engine(uint32_t num_threads)
 	init_cond(&e->has_work);
 	init_cond(&e->batch_done);
 	chunk_pool_init(&e->chunks);
-	for (u32 i = 0; i < num_workers; i++)
+	huff_pool_init(&e->tables);
+	for (u32 i = 0; i < num_workers; i++) {
 		e->threads[i].engine = e;
+		e->threads[i].worker.tables = &e->tables;
+	}
 	return e;
 }
 
@@ -364,7 +374,8 @@ cancel_locked(struct dctload_engine *e, struct dctload_batch *b)
 		struct dctload_item *item = &b->items[b->order[i]];
 
 		if (!item->skip &&
-		    (item->status == DCTLOAD_OK || b->work == WORK_READ))
+		    (item->status == DCTLOAD_OK || b->work == WORK_READ ||
+		     b->work == WORK_LOAD))
 			item->status = DCTLOAD_CANCELLED;
 	}
 	finish_items_locked(e, b, dropped);
@@ -394,6 +405,9 @@ dctload_free_engine(struct dctload_engine *e)
 	for (u32 i = 0; i < max_u32(e->num_threads, 1); i++)
 		worker_release(&e->threads[i].worker);
 	chunk_pool_destroy(&e->chunks);
+	/* After a fork in the middle of a change the pool may be no more a list. */
+	if (!is_inert(e))
+		huff_pool_destroy(&e->tables);
 	free(e);
 }
 
@@ -510,6 +524,29 @@ dctload_submit_excerpt(struct dctload_engine *e, struct dctload_batch *b,
 	b->bypass_cache = false;
 	b->forget_files = skips_none(b, num_items);
 	return submit(e, b, WORK_EXCERPT, num_items);
+}
+
+enum dctload_status
+dctload_submit_load(struct dctload_engine *e, struct dctload_batch *b,
+		    uint32_t num_items, const struct dctload_limits *limits,
+		    const struct dctload_output *output,
+		    const struct dctload_recipe *recipe, uint64_t seed,
+		    uint64_t epoch, const uint64_t *ids)
+{
+	const enum dctload_status status = prepare(e, b, num_items, limits);
+
+	if (status != DCTLOAD_OK)
+		return status;
+	if (!recipe_is_valid(recipe))
+		return DCTLOAD_BAD_ARGUMENT;
+	arena_reset(&b->files, &e->chunks);
+	b->flags = 0;
+	b->output = *output;
+	b->recipe = *recipe;
+	b->seed = seed;
+	b->epoch = epoch;
+	b->ids = ids;
+	return submit(e, b, WORK_LOAD, num_items);
 }
 
 /* ---- waiting --------------------------------------------------------------- */

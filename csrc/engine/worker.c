@@ -6,6 +6,7 @@
 #include "../jpeg/decoder.h"
 #include "file.h"
 #include "excerpt.h"
+#include "recipe.h"
 #include "worker.h"
 
 /* A job while the decoder has it; several are open at a time. */
@@ -13,6 +14,8 @@ struct open_job {
 	struct jpeg_job jpeg;
 	struct job job;
 	struct excerpt_scratch excerpt; /* with WORK_EXCERPT */
+	u8 *file;                       /* with WORK_LOAD */
+	size_t file_capacity;
 	struct open_job *next_spare;
 };
 
@@ -33,6 +36,7 @@ worker_release(struct worker *w)
 	for (struct open_job *o = w->spare; o != NULL; o = next) {
 		next = o->next_spare;
 		excerpt_free(&o->excerpt);
+		free(o->file);
 		free(o);
 	}
 	w->spare = NULL;
@@ -44,12 +48,14 @@ static struct dctload_decoder *
 need_decoder(struct worker *w)
 {
 	if (w->decoder == NULL)
-		w->decoder = dctload_alloc_decoder();
+		w->decoder = decoder_alloc(w->tables);
 	return w->decoder;
 }
 
-void
-worker_read(struct worker *w, struct chunk_pool *pool, const struct job *job)
+/* Into memory, and the header of it. */
+static void
+read_item(struct worker *w, const struct job *job,
+	  const struct file_memory *memory)
 {
 	struct dctload_item *item = job->item;
 	size_t offset = 0;
@@ -60,9 +66,8 @@ worker_read(struct worker *w, struct chunk_pool *pool, const struct job *job)
 	if (item->path != NULL) {
 		item->in = NULL;
 		item->in_nbytes = 0;
-		item->status = file_read(item->path, &job->batch->files, pool,
-					 &item->in, &item->in_nbytes,
-					 &item->system_error);
+		item->status = file_read(item->path, memory, &item->in,
+					 &item->in_nbytes, &item->system_error);
 	}
 	stat_add(&w->stats.files, 1);
 	stat_add(&w->stats.in_nbytes, item->in_nbytes);
@@ -76,6 +81,93 @@ worker_read(struct worker *w, struct chunk_pool *pool, const struct job *job)
 		jpeg_read_info(w->decoder, item->in, item->in_nbytes,
 			       &job->batch->limits, &item->info, &offset);
 	item->error_offset = offset;
+}
+
+struct batch_memory {
+	struct arena *arena;
+	struct chunk_pool *pool;
+};
+
+static u8 *
+alloc_in_batch(void *ctx, size_t nbytes)
+{
+	const struct batch_memory *m = ctx;
+
+	return arena_alloc(m->arena, m->pool, nbytes);
+}
+
+void
+worker_read(struct worker *w, struct chunk_pool *pool, const struct job *job)
+{
+	struct batch_memory batch = { &job->batch->files, pool };
+	const struct file_memory memory = { alloc_in_batch, &batch };
+
+	read_item(w, job, &memory);
+}
+
+/* ---- read, plan and decode ------------------------------------------------ */
+
+/*
+ * Files are seldom more than twice as large as others of their data set; one that
+ * is does not keep its memory.
+ */
+#define KEPT_FILE_NBYTES ((size_t)256 << 10)
+
+static u8 *
+alloc_in_job(void *ctx, size_t nbytes)
+{
+	struct open_job *o = ctx;
+
+	const bool is_large = o->file_capacity > KEPT_FILE_NBYTES &&
+			      nbytes < o->file_capacity / 2;
+
+	if (o->file == NULL || nbytes > o->file_capacity || is_large) {
+		const size_t capacity = nbytes + nbytes / 4 + 1;
+
+		free(o->file);
+		o->file = malloc(capacity);
+		o->file_capacity = o->file != NULL ? capacity : 0;
+	}
+	return o->file;
+}
+
+static bool
+is_linear(const struct dctload_info *info)
+{
+	return info->color != DCTLOAD_CMYK && info->color != DCTLOAD_YCCK;
+}
+
+/* Up to where a sample begins: status, or 'skip' for what somebody else does. */
+static void
+load_item(struct worker *w, struct open_job *o, const struct job *job)
+{
+	const struct dctload_batch *b = job->batch;
+	struct dctload_item *item = job->item;
+	const struct dctload_info *info = &item->info;
+	const struct file_memory memory = { alloc_in_job, o };
+	double draws[DCTLOAD_MAX_DRAWS];
+	const u64 start = now_ns();
+
+	item->skip = 0;
+	read_item(w, job, &memory);
+	stat_add(&w->stats.read_ns, now_ns() - start);
+	if (item->status != DCTLOAD_OK)
+		return;
+	dctload_uniforms(b->seed, b->epoch, b->ids + (item - b->items), 1,
+			 b->recipe.num_draws, 0, draws);
+	if (!is_linear(info) ||
+	    dctload_follow_recipe(&b->recipe, info->width, info->height,
+				  info->orientation, draws,
+				  &item->geometry) != DCTLOAD_OK)
+		item->skip = 1;
+}
+
+/* Nobody may look at what the job's memory held. */
+static void
+unload_item(const struct job *job)
+{
+	if (job->batch->work == WORK_LOAD && job->item->path != NULL)
+		job->item->in = NULL;
 }
 
 /* ---- between the queue and the decoder ----------------------------------- */
@@ -108,7 +200,7 @@ fill_jpeg_job(struct open_job *o, const struct job *job)
 {
 	const struct dctload_batch *b = job->batch;
 	struct dctload_item *item = job->item;
-	const bool sample = b->work == WORK_SAMPLE;
+	const bool sample = b->work == WORK_SAMPLE || b->work == WORK_LOAD;
 	const bool excerpt = b->work == WORK_EXCERPT;
 
 	o->job = *job;
@@ -138,7 +230,34 @@ is_forgotten(const struct dctload_item *item)
 	       item->in == NULL;
 }
 
-/* Items that failed before, or are to be skipped, are done at once. */
+/* The item's job; NULL if it is done: it failed, or is to be skipped. */
+static struct open_job *
+open_job(struct worker *w, const struct job *job)
+{
+	struct dctload_item *item = job->item;
+	const bool load = job->batch->work == WORK_LOAD;
+	struct open_job *o;
+
+	if (!load && is_forgotten(item))
+		item->status = DCTLOAD_BAD_ARGUMENT;
+	if (!load && (item->status != DCTLOAD_OK || item->skip))
+		return NULL;
+	o = take_spare(w);
+	if (o == NULL) {
+		item->status = DCTLOAD_NO_MEMORY;
+		return NULL;
+	}
+	if (load)
+		load_item(w, o, job);
+	if (item->status == DCTLOAD_OK && !item->skip)
+		item->status = fill_jpeg_job(o, job);
+	if (item->status == DCTLOAD_OK && !item->skip)
+		return o;
+	unload_item(job);
+	give_spare(w, o);
+	return NULL;
+}
+
 static struct jpeg_job *
 next_jpeg_job(void *ctx)
 {
@@ -147,18 +266,10 @@ next_jpeg_job(void *ctx)
 	struct job job;
 
 	while (source->next(source->ctx, &job)) {
-		if (is_forgotten(job.item))
-			job.item->status = DCTLOAD_BAD_ARGUMENT;
-		if (job.item->status == DCTLOAD_OK && !job.item->skip) {
-			struct open_job *o = take_spare(drain->worker);
+		struct open_job *const o = open_job(drain->worker, &job);
 
-			job.item->status = o == NULL ? DCTLOAD_NO_MEMORY :
-						       fill_jpeg_job(o, &job);
-			if (job.item->status == DCTLOAD_OK)
-				return &o->jpeg;
-			if (o != NULL)
-				give_spare(drain->worker, o);
-		}
+		if (o != NULL)
+			return &o->jpeg;
 		source->done(source->ctx, &job);
 	}
 	return NULL;
@@ -175,6 +286,7 @@ jpeg_job_done(void *ctx, struct jpeg_job *jpeg)
 	item->error_offset = jpeg->error_offset;
 	if (item->status == DCTLOAD_OK && o->job.batch->work == WORK_EXCERPT)
 		excerpt_finish(&o->excerpt, item);
+	unload_item(&o->job);
 	drain->source->done(drain->source->ctx, &o->job);
 	give_spare(drain->worker, o);
 }
@@ -187,7 +299,8 @@ fail_all(const struct job_source *source, enum dctload_status status)
 	struct job job;
 
 	while (source->next(source->ctx, &job)) {
-		if (job.item->status == DCTLOAD_OK && !job.item->skip)
+		if (job.batch->work == WORK_LOAD ||
+		    (job.item->status == DCTLOAD_OK && !job.item->skip))
 			job.item->status = status;
 		source->done(source->ctx, &job);
 	}

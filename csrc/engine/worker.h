@@ -20,6 +20,7 @@ struct worker_stats {
 
 /* What one thread owns, made when the first item needs it. */
 struct worker {
+	struct huff_pool *tables; /* NULL: tables of its own */
 	struct dctload_decoder *decoder;
 	struct open_job *spare; /* as many as were ever open together */
 	struct worker_stats stats;

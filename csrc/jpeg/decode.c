@@ -121,6 +121,16 @@ jpeg_run(struct dctload_decoder *d, jpeg_next_fn next, jpeg_done_fn done,
 	}
 }
 
+struct dctload_decoder *
+decoder_alloc(struct huff_pool *pool)
+{
+	struct dctload_decoder *const d = dctload_alloc_decoder();
+
+	if (d != NULL)
+		d->cache.pool = pool;
+	return d;
+}
+
 /* ---- one image --------------------------------------------------------- */
 
 static struct jpeg_job *

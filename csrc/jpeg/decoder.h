@@ -5,6 +5,7 @@
 
 #include "../common.h"
 
+struct huff_pool;
 struct plan;
 
 /*
@@ -41,6 +42,9 @@ job_has_region(const struct jpeg_job *job)
 typedef struct jpeg_job *(*jpeg_next_fn)(void *ctx);
 /* 'job' is finished, well or badly. */
 typedef void (*jpeg_done_fn)(void *ctx, struct jpeg_job *job);
+
+/* As dctload_alloc_decoder(), with the tables of a pool that outlives it. */
+struct dctload_decoder *decoder_alloc(struct huff_pool *pool);
 
 /*
  * Take jobs and finish them until there are none.  Several are open at a time,

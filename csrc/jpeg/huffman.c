@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* huffman.c - from code lengths to lookup tables (T.81 annex C and F.2.2.3) */
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "header.h"
@@ -80,17 +81,12 @@ count_eobs(const struct huff_codes *codes, u64 bits)
 	return (u16)(num_blocks << 8 | num_single << 4 | nbits);
 }
 
-void
-huff_need_eobs(struct huff_table *table)
+static void
+make_eobs(struct huff_codes *codes)
 {
-	struct huff_codes *const codes = &table->codes;
-
-	if (table->has_eobs)
-		return;
 	for (u32 x = 0; x < ARRAY_LEN(codes->eobs); x++)
 		codes->eobs[x] =
 			count_eobs(codes, (u64)x << (64 - EOB_TABLE_BITS));
-	table->has_eobs = true;
 }
 
 /* ---- runs -------------------------------------------------------------- */
@@ -279,20 +275,19 @@ make_dc_runs(struct huff_table *table, const struct huff_table *ac)
 	fill_entries(entries, (u32)(end - entries), MISS_ENTRY);
 }
 
-void
-huff_need_runs(struct huff_table *dc, struct huff_table *ac)
+static void
+make_all_runs(struct huff_table *table, const struct huff_table *ac)
 {
 	const struct run none = { .entry = MISS_ENTRY };
-	const struct run_maker maker = make_run_maker(ac);
+	const struct run_maker maker = make_run_maker(table);
 
-	if (!ac->has_runs)
-		make_runs(&maker, &none, ac->runs, RUN_TABLE_BITS);
-	if (!dc->has_runs)
-		make_dc_runs(dc, ac);
-	dc->has_runs = ac->has_runs = true;
+	if (table->is_dc)
+		make_dc_runs(table, ac);
+	else
+		make_runs(&maker, &none, table->runs, RUN_TABLE_BITS);
 }
 
-/* ---- interning --------------------------------------------------------- */
+/* ---- tables -------------------------------------------------------------- */
 
 static u32
 count_symbols(const u8 counts[MAX_CODE_BITS])
@@ -304,20 +299,30 @@ count_symbols(const u8 counts[MAX_CODE_BITS])
 	return n;
 }
 
-static bool
-matches(const struct huff_table *table, const struct huff_ref *ref,
-	u32 num_symbols, bool is_dc, u64 ac_id)
+static u64
+ac_id_of(const struct huff_key *key)
 {
-	return table != NULL && table->is_dc == is_dc &&
-	       table->ac_id == ac_id && table->num_symbols == num_symbols &&
-	       memcmp(table->counts, ref->counts, MAX_CODE_BITS) == 0 &&
-	       memcmp(table->symbols, ref->symbols, num_symbols) == 0;
+	return key->ac != NULL ? key->ac->id : 0;
 }
 
-static u32
-hash_table(const struct huff_ref *ref, u32 num_symbols, bool is_dc, u64 ac_id)
+bool
+huff_matches(const struct huff_table *table, const struct huff_key *key)
 {
-	u64 hash = ac_id << 1 | is_dc, words[2];
+	return table->is_dc == key->is_dc &&
+	       table->has_runs == key->with_runs &&
+	       table->ac_id == ac_id_of(key) &&
+	       memcmp(table->counts, key->ref->counts, MAX_CODE_BITS) == 0 &&
+	       memcmp(table->symbols, key->ref->symbols, table->num_symbols) ==
+		       0;
+}
+
+u32
+huff_hash(const struct huff_key *key)
+{
+	const struct huff_ref *const ref = key->ref;
+	const u32 num_symbols = count_symbols(ref->counts);
+	u64 hash = ac_id_of(key) << 2 | (u64)key->with_runs << 1 | key->is_dc,
+	    words[2];
 
 	memcpy(words, ref->counts, sizeof(words));
 	hash = (hash ^ words[0]) * 0x9E3779B97F4A7C15;
@@ -330,97 +335,45 @@ hash_table(const struct huff_ref *ref, u32 num_symbols, bool is_dc, u64 ac_id)
 	return (u32)(hash >> 32);
 }
 
-/*
- * The place of an unused slot, else of the one not used for longest;
- * HUFF_CACHE_LEN if out of memory.
- */
-static u32
-evict(struct huff_cache *cache)
+static bool
+has_large_symbol(const struct huff_table *table)
 {
-	u32 oldest = HUFF_CACHE_LEN;
-
-	for (u32 i = 0; i < HUFF_CACHE_LEN; i++) {
-		struct huff_table **const slot = &cache->tables[i];
-
-		if (*slot == NULL) {
-			*slot = malloc(sizeof(**slot));
-			return *slot != NULL ? i : HUFF_CACHE_LEN;
-		}
-		if ((*slot)->num_users == 0 &&
-		    (oldest == HUFF_CACHE_LEN ||
-		     (*slot)->last_use < cache->tables[oldest]->last_use))
-			oldest = i;
-	}
-	return oldest;
+	for (u32 i = 0; i < table->num_symbols; i++)
+		if (table->symbols[i] > 15)
+			return true;
+	return false;
 }
 
 enum dctload_status
-huff_acquire(struct huff_cache *cache, const struct huff_ref *ref, bool is_dc,
-	     const struct huff_table *ac, struct huff_table **table_ret)
+huff_make_table(const struct huff_key *key, struct huff_table **table_ret)
 {
-	const u64 ac_id = ac != NULL ? ac->id : 0;
-	struct huff_table *table = NULL;
-	u32 num_symbols, hash, slot;
+	static atomic_ullong num_made;
+	const struct huff_ref *const ref = key->ref;
+	struct huff_table *const table =
+		malloc(key->with_runs ? sizeof(*table) :
+					offsetof(struct huff_table, runs));
 
 	*table_ret = NULL;
-	if (ref->counts == NULL)
-		return DCTLOAD_BAD_HUFFMAN_TABLE;
-	num_symbols = count_symbols(ref->counts);
-	hash = hash_table(ref, num_symbols, is_dc, ac_id);
-	for (u32 i = 0; i < HUFF_CACHE_LEN; i++) {
-		if (cache->hashes[i] != hash)
-			continue;
-		table = cache->tables[i];
-		if (matches(table, ref, num_symbols, is_dc, ac_id))
-			goto found;
-	}
-	slot = evict(cache);
-	if (slot == HUFF_CACHE_LEN)
+	if (table == NULL)
 		return DCTLOAD_NO_MEMORY;
-	cache->hashes[slot] = hash;
-	table = cache->tables[slot];
+	table->num_symbols = count_symbols(ref->counts);
+	table->id = atomic_fetch_add(&num_made, 1) + 1;
+	table->ac_id = ac_id_of(key);
+	table->is_dc = key->is_dc;
+	table->has_runs = key->with_runs;
+	table->hold = NULL;
 	memcpy(table->counts, ref->counts, MAX_CODE_BITS);
 	memset(table->symbols, 0, sizeof(table->symbols));
-	memcpy(table->symbols, ref->symbols, num_symbols);
-	table->num_symbols = num_symbols;
-	table->is_dc = is_dc;
-	table->id = ++cache->num_made;
-	table->ac_id = ac_id;
-	table->has_runs = table->has_eobs = false;
-	table->num_users = 0;
-	for (u32 i = 0; is_dc && i < num_symbols; i++)
-		if (table->symbols[i] > 15)
-			num_symbols = 0;
-	if (num_symbols != table->num_symbols ||
+	memcpy(table->symbols, ref->symbols, table->num_symbols);
+	if ((key->is_dc && has_large_symbol(table)) ||
 	    !make_codes(&table->codes, table)) {
-		table->num_symbols = ~0u; /* matches nothing */
-		table->last_use = 0;
+		free(table);
 		return DCTLOAD_BAD_HUFFMAN_TABLE;
 	}
-found:
-	table->num_users++;
-	table->last_use = ++cache->clock;
+	if (key->with_runs)
+		make_all_runs(table, key->ac);
+	else if (!key->is_dc)
+		make_eobs(&table->codes);
 	*table_ret = table;
 	return DCTLOAD_OK;
-}
-
-void
-huff_share(struct huff_table *table)
-{
-	if (table != NULL)
-		table->num_users++;
-}
-
-void
-huff_release(struct huff_table *table)
-{
-	if (table != NULL)
-		table->num_users--;
-}
-
-void
-huff_free_cache(struct huff_cache *cache)
-{
-	for (u32 i = 0; i < HUFF_CACHE_LEN; i++)
-		free(cache->tables[i]);
 }

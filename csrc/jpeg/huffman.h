@@ -25,7 +25,8 @@ struct huff_ref;
 #define EOB_NUM_SINGLE(e) ((u32)(e) >> 4 & 15)
 #define EOB_NUM_BLOCKS(e) ((u32)(e) >> 8) /* 63 at most */
 struct huff_codes {
-	u16 eobs[1 << EOB_TABLE_BITS]; /* see huff_need_eobs() */
+	u16 eobs[1
+		 << EOB_TABLE_BITS]; /* AC of progressive scans: without runs */
 	u16 fast[1 << CODE_TABLE_BITS];
 	u32 limit[MAX_CODE_BITS + 1];
 	s32 base[MAX_CODE_BITS + 1];
@@ -107,29 +108,18 @@ huff_extend(u64 bits, u32 size)
 	return raw + (negative & (1 - (1 << size)));
 }
 
-/* ---- interning --------------------------------------------------------- */
-
-/* One AC or DC table; made once for all images of a decoder that have it. */
+/* One AC or DC table.  Nothing of it changes once it is made. */
 struct huff_table {
 	u8 counts[MAX_CODE_BITS];
 	u8 symbols[MAX_HUFF_SYMBOLS];
 	u32 num_symbols;
-	u64 last_use;
-	u32 num_users; /* images being decoded with it */
-	u64 id;        /* no two tables that a cache made have the same */
-	u64 ac_id;     /* of DC: the table that 'runs' go on with; 0: none */
-	bool is_dc, has_runs, has_eobs;
+	u64 id;    /* no two tables have the same */
+	u64 ac_id; /* of DC with runs: the table that they go on with; else 0 */
+	bool is_dc, has_runs;
+	struct huff_hold *hold; /* what a pool knows of it */
 	struct huff_codes codes;
-	/* See huff_need_runs(); one more, since vectors read past the last. */
+	/* Only if it has runs; one more, since vectors read past the last. */
 	huff_run_entry runs[(1 << RUN_TABLE_BITS) + 1];
-};
-
-/* Sixteen images with four pairs each may be open, and some should stay. */
-#define HUFF_CACHE_LEN 160
-struct huff_cache {
-	struct huff_table *tables[HUFF_CACHE_LEN];
-	u32 hashes[HUFF_CACHE_LEN]; /* side by side: tables are far apart */
-	u64 clock, num_made;
 };
 
 /* The codes of the table that 'runs' belongs to. */
@@ -142,26 +132,27 @@ huff_codes_of(const huff_run_entry *runs)
 			->codes;
 }
 
-void huff_free_cache(struct huff_cache *cache);
+/*
+ * What decides what a table is.  Sequential scans need runs, progressive ones do not;
+ * those of a DC table go on with the AC table that takes turns with it.
+ */
+struct huff_key {
+	const struct huff_ref *ref;
+	bool is_dc, with_runs;
+	const struct huff_table *ac; /* of DC with runs; else NULL */
+};
 
 /*
- * The decode table for 'ref', counted as in use until huff_release().  A DC table
- * of a sequential scan is made for the AC table that takes turns with it; 'ac' is
- * NULL else.  NULL in '*table_ret' with BAD_HUFFMAN_TABLE if 'ref' is missing,
- * over-full, has the all-ones code, or, for DC, a symbol above 15 (libjpeg refuses
- * the same).
+ * The table for 'key'; the caller frees it.  NULL in '*table_ret' with
+ * BAD_HUFFMAN_TABLE if 'ref' is over-full, has the all-ones code, or, for DC, a
+ * symbol above 15 (libjpeg refuses the same).
  */
 enum dctload_status
-huff_acquire(struct huff_cache *cache, const struct huff_ref *ref, bool is_dc,
-	     const struct huff_table *ac, struct huff_table **table_ret);
-/* One user more, unless 'table' is NULL. */
-void huff_share(struct huff_table *table);
-void huff_release(struct huff_table *table);
+huff_make_table(const struct huff_key *key, struct huff_table **table_ret);
 
-/* Make the 'runs' of a pair of tables if that has not been done. */
-void huff_need_runs(struct huff_table *dc, struct huff_table *ac);
+/* 'table' is what that would make. */
+bool huff_matches(const struct huff_table *table, const struct huff_key *key);
 
-/* Make 'table->codes.eobs' if that has not been done. */
-void huff_need_eobs(struct huff_table *table);
+u32 huff_hash(const struct huff_key *key);
 
 #endif /* DCTLOAD_HUFFMAN_H */

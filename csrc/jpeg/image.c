@@ -209,7 +209,7 @@ static void
 release_tables(struct image *im)
 {
 	for (u32 i = 0; i < ARRAY_LEN(im->tables); i++) {
-		huff_release(im->tables[i]);
+		huff_release(im->cache, im->tables[i]);
 		im->tables[i] = NULL;
 	}
 }
@@ -238,7 +238,7 @@ acquire_tables(struct image *im, u32 i)
 	const bool progressive = im->header.info.progressive != 0;
 	const bool needs_dc = !progressive || (scan->ss == 0 && scan->ah == 0);
 	const bool needs_ac = !progressive || scan->ss != 0;
-	struct huff_table **const ac = &im->tables[2 * i + 1];
+	struct huff_slot **const ac = &im->tables[2 * i + 1];
 	enum dctload_status status = DCTLOAD_OK;
 
 	if (share_tables(im, i))
@@ -246,14 +246,23 @@ acquire_tables(struct image *im, u32 i)
 	if ((needs_dc && scan->dc_slot[i] >= NUM_TABLE_SLOTS) ||
 	    (needs_ac && scan->ac_slot[i] >= NUM_TABLE_SLOTS))
 		return DCTLOAD_BAD_HUFFMAN_TABLE;
+	/* AC first: the runs of a DC table go on with it. */
 	if (needs_ac)
-		status = huff_acquire(im->cache,
-				      &im->header.ac[scan->ac_slot[i]], false,
-				      NULL, ac);
+		status = huff_acquire(
+			im->cache,
+			&(struct huff_key){
+				.ref = &im->header.ac[scan->ac_slot[i]],
+				.with_runs = !progressive },
+			ac);
 	if (status == DCTLOAD_OK && needs_dc)
-		status = huff_acquire(im->cache,
-				      &im->header.dc[scan->dc_slot[i]], true,
-				      *ac, &im->tables[2 * i]);
+		status = huff_acquire(
+			im->cache,
+			&(struct huff_key){
+				.ref = &im->header.dc[scan->dc_slot[i]],
+				.is_dc = true,
+				.with_runs = !progressive,
+				.ac = progressive ? NULL : (*ac)->table },
+			&im->tables[2 * i]);
 	return status;
 }
 
@@ -273,8 +282,8 @@ lay_out_mcu(struct image *im)
 
 		for (u32 j = 0; j < h * v; j++) {
 			im->lane.slots[n] = (struct scan_slot){
-				.dc = im->tables[2 * i],
-				.ac = im->tables[2 * i + 1],
+				.dc = im->tables[2 * i]->table,
+				.ac = im->tables[2 * i + 1]->table,
 				.component = i,
 			};
 			im->reorder.dc_pred[n] = &im->lane.dc_pred[i];
@@ -317,11 +326,9 @@ decode_progressive_scan(struct image *im)
 	memcpy(s->grid, im->grid, sizeof(s->grid));
 	for (u32 i = 0; i < s->header->num_components; i++) {
 		if (im->tables[2 * i] != NULL)
-			s->dc[i] = &im->tables[2 * i]->codes;
-		if (im->tables[2 * i + 1] != NULL) {
-			huff_need_eobs(im->tables[2 * i + 1]);
-			s->ac = &im->tables[2 * i + 1]->codes;
-		}
+			s->dc[i] = &im->tables[2 * i]->table->codes;
+		if (im->tables[2 * i + 1] != NULL)
+			s->ac = &im->tables[2 * i + 1]->table->codes;
 	}
 	for (;;) {
 		const u32 mcu = im->mcu_y * im->mcus_w + im->mcu_x;
@@ -526,6 +533,7 @@ finish_job(struct image *im, enum dctload_status status)
 	reorder_finish(&im->reorder);
 	plan_give(im->plans, im->plan);
 	im->plan = NULL;
+	segment_shrink(im);
 	im->job = NULL;
 	return IMAGE_FINISHED;
 }
@@ -536,6 +544,7 @@ go_on(struct image *im, enum dctload_status status)
 {
 	if (status != DCTLOAD_OK || im->finished)
 		return finish_job(im, status);
+	segment_load_run(im);
 	begin_run(im);
 	return IMAGE_OPEN;
 }

@@ -7,7 +7,7 @@
 #include "decoder.h"
 #include "header.h"
 #include "header_cache.h"
-#include "huffman.h"
+#include "huffman_cache.h"
 #include "progress.h"
 #include "reorder.h"
 #include "scan.h"
@@ -32,7 +32,7 @@ struct image {
 	struct plan *plan;       /* while it has one */
 	bool many_open;          /* a plan for each would be too many */
 
-	u8 *segment; /* bytes without stuffing, then zeros */
+	u8 *segment; /* see segment.c */
 	size_t segment_capacity;
 	s16 *blocks; /* where 'grid' points unless the job has planes */
 	size_t blocks_capacity;
@@ -54,7 +54,7 @@ struct image {
 	struct mcu_window wanted;
 
 	/* The scan. */
-	struct huff_table *tables[2 * DCTLOAD_MAX_COMPONENTS];
+	struct huff_slot *tables[2 * DCTLOAD_MAX_COMPONENTS];
 	u32 mcus_w, mcus_h, mcu_x, mcu_y;
 	struct reorder reorder;
 	u8 slot_component[MAX_MCU_BLOCKS]; /* index into the frame */
@@ -63,8 +63,11 @@ struct image {
 	u32 segment_mcus_left;         /* not yet decoded or passed over */
 	u32 segment_mcus_needed;       /* of them, until the last wanted */
 	u32 next_restart;
-	const u8 *segment_in, *segment_in_end; /* in the file */
-	bool cut_short; /* data are missing, and that is allowed */
+	const u8 *segment_in,
+		*segment_in_end; /* in the file; NULL: not yet seen */
+	const u8 *segment_read;  /* in between, or the end */
+	u64 segment_dropped;     /* bytes without stuffing */
+	bool cut_short;          /* data are missing, and that is allowed */
 	bool finished;
 
 	bool coded[DCTLOAD_MAX_COMPONENTS];

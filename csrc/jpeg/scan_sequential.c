@@ -65,8 +65,6 @@ scan_begin(struct scan_lane *lane, u32 max_mcus)
 	lane->left_blocks = false;
 	lane->max_run = min_u32(WINDOW_BLOCKS / n, max_mcus);
 	len = lane->max_run * n;
-	for (u32 i = 0; i < n; i++)
-		huff_need_runs(lane->slots[i].dc, lane->slots[i].ac);
 	for (u32 i = 0; i < len; i++) {
 		lane->window[i].ac = lane->slots[i % n].ac->runs;
 		lane->window[i].next_dc = lane->slots[(i + 1) % n].dc->runs;

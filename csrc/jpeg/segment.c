@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* segment.c - entropy-coded segments: the next one, and how one may end */
+/*
+ * segment.c - entropy-coded segments: the next one, and how one may end
+ *
+ * A lane reads bytes without stuffing, with zeros behind the last one.  They come
+ * into memory piece by piece, so that it takes as much for a file of any size:
+ *
+ *	     segment_in        segment_read         segment_in_end
+ *	file |     dropped | in memory | not yet read      | marker
+ *
+ * Progressive scans want whole segments, one image at a time.
+ */
 
 #include "segment.h"
 
@@ -16,34 +26,57 @@ image_fail_at(struct image *im, const u8 *p, enum dctload_status status)
 	return status;
 }
 
-/* 'position' is in bits from the segment's start. */
+/* 'position' is in bits from the first one in memory. */
 enum dctload_status
 image_fail_at_bit(struct image *im, u64 position, enum dctload_status status)
 {
-	return image_fail_at(im,
-			     unstuff_locate(im->segment_in, im->segment_in_end,
-					    position / 8),
-			     status);
+	return image_fail_at(
+		im,
+		unstuff_locate(im->segment_in,
+			       im->header.in + im->header.in_nbytes,
+			       im->segment_dropped + position / 8),
+		status);
 }
 
-/* ---- segments ---------------------------------------------------------- */
+/* ---- memory -------------------------------------------------------------- */
 
-/* Room for the longest segment and what is stored or read past it. */
+/* The longest code and extra bits for every coefficient, and what a refill reads. */
+#define RUN_NBYTES \
+	(WINDOW_BLOCKS * 64 * (MAX_CODE_BITS + MAX_EXTRA_BITS) / 8 + 16)
+
+/*
+ * Of sequential scans.  What is left moves to the front when less than RUN_NBYTES
+ * are, so that with three times as much a third of all bytes are moved.
+ */
+#define PIECE_NBYTES (3 * RUN_NBYTES)
+#define SLACK (UNSTUFF_SLACK + SEGMENT_SLACK)
+
 bool
 segment_reserve(struct image *im)
 {
-	const size_t nbytes =
-		im->header.in_nbytes + UNSTUFF_SLACK + SEGMENT_SLACK;
+	size_t nbytes = im->header.in_nbytes;
 
-	if (nbytes <= im->segment_capacity)
+	if (!im->header.info.progressive && nbytes > PIECE_NBYTES)
+		nbytes = PIECE_NBYTES;
+	if (nbytes + SLACK <= im->segment_capacity)
 		return true;
 	free(im->segment);
 	im->segment_capacity = 0;
-	im->segment = malloc(nbytes + nbytes / 4);
+	im->segment = malloc(nbytes + nbytes / 4 + SLACK);
 	if (im->segment == NULL)
 		return false;
-	im->segment_capacity = nbytes + nbytes / 4;
+	im->segment_capacity = nbytes + nbytes / 4 + SLACK;
 	return true;
+}
+
+void
+segment_shrink(struct image *im)
+{
+	if (im->segment_capacity <= PIECE_NBYTES + PIECE_NBYTES / 4 + SLACK)
+		return;
+	free(im->segment);
+	im->segment = NULL;
+	im->segment_capacity = 0;
 }
 
 /* The marker that ended the segment; 0 at the end of the data. */
@@ -115,24 +148,84 @@ count_mcus(struct image *im)
 	im->segment_mcus_needed = count_needed(im, begin, begin + n);
 }
 
-/* Copy the segment that begins where the header stands, for the lane. */
+/* All of the segment is in memory, or has been. */
+static bool
+is_loaded(const struct image *im)
+{
+	return im->segment_read == im->segment_in_end;
+}
+
+/* Read on as long as there is room for what the lane gets. */
+static void
+load_more(struct image *im)
+{
+	struct scan_lane *const lane = &im->lane;
+	u8 *out = im->segment + (lane->end - lane->start);
+	const size_t room =
+		im->segment_capacity - SLACK - (size_t)(out - im->segment);
+	const bool end_is_known = im->segment_in_end != NULL;
+	const u8 *const end = end_is_known ?
+				      im->segment_in_end :
+				      im->header.in + im->header.in_nbytes;
+	const u8 *stop;
+
+	stop = (size_t)(end - im->segment_read) > room ?
+		       im->segment_read + room :
+		       end;
+	out += unstuff_segment(&im->segment_read, stop, out);
+	if (im->segment_read != stop) {
+		/* A marker, or stuffing that 'stop' has cut in two. */
+		const u8 *p = im->segment_read;
+
+		while (p != end && *p == 0xFF)
+			p++;
+		if (p == end || *p != 0) {
+			im->segment_in_end = im->segment_read;
+		} else {
+			*out++ = 0xFF;
+			im->segment_read = p + 1;
+		}
+	}
+	if (im->segment_read == end)
+		im->segment_in_end = end;
+	if (!end_is_known)
+		im->header.pos = (size_t)(im->segment_read - im->header.in);
+	lane->end = out;
+	if (is_loaded(im)) {
+		memset(out, 0, SEGMENT_SLACK);
+		lane->zero_fill = segment_may_be_cut_short(im);
+	}
+}
+
+void
+segment_load_run(struct image *im)
+{
+	struct scan_lane *const lane = &im->lane;
+	const u64 position = bits_position(&lane->bits, lane->start);
+	const size_t done = (size_t)(position / 8);
+	const size_t left = (size_t)(lane->end - lane->start) - done;
+
+	if (is_loaded(im) || left >= RUN_NBYTES)
+		return;
+	memmove(im->segment, im->segment + done, left);
+	im->segment_dropped += done;
+	lane->end = lane->start + left;
+	load_more(im);
+	bits_seek(&lane->bits, lane->start, position % 8);
+}
+
+/* Begin with the segment where the header stands. */
 static void
 open_segment(struct image *im)
 {
-	const u8 *p = im->header.in + im->header.pos;
-	const u8 *const end = im->header.in + im->header.in_nbytes;
 	struct scan_lane *const lane = &im->lane;
-	size_t nbytes;
 
-	im->segment_in = p;
-	nbytes = unstuff_segment(&p, end, im->segment);
-	memset(im->segment + nbytes, 0, SEGMENT_SLACK);
-	im->segment_in_end = p;
-	im->header.pos = (size_t)(p - im->header.in);
-
-	lane->start = im->segment;
-	lane->end = im->segment + nbytes;
-	lane->zero_fill = segment_may_be_cut_short(im);
+	im->segment_in = im->segment_read = im->header.in + im->header.pos;
+	im->segment_in_end = NULL;
+	im->segment_dropped = 0;
+	lane->start = lane->end = im->segment;
+	lane->zero_fill = false;
+	load_more(im);
 	memset(lane->dc_pred, 0, sizeof(lane->dc_pred));
 	bits_seek(&lane->bits, lane->start, 0);
 }
@@ -150,16 +243,29 @@ pass_restart(struct image *im)
 	return true;
 }
 
-/* Look for the marker that ends the segment. */
+/* Look for the marker that ends the segment, from where the header stands. */
 static void
 find_segment_end(struct image *im)
 {
 	const u8 *const p = im->header.in + im->header.pos;
 	const u8 *const end = im->header.in + im->header.in_nbytes;
 
-	im->segment_in = p;
 	im->segment_in_end = unstuff_find_marker(p, end);
 	im->header.pos = (size_t)(im->segment_in_end - im->header.in);
+}
+
+/*
+ * Bits of the segment behind the lane's position, which is in bits from the first
+ * one in memory; what has not been read is at least a byte.
+ */
+static u64
+count_leftover(struct image *im, u64 position)
+{
+	const u64 nbits = (u64)(im->lane.end - im->lane.start) * 8;
+
+	if (im->segment_in_end == NULL)
+		find_segment_end(im);
+	return nbits - position + (is_loaded(im) ? 0 : 8);
 }
 
 enum dctload_status
@@ -172,6 +278,7 @@ segment_begin(struct image *im)
 		count_mcus(im);
 		if (im->segment_mcus_needed != 0)
 			break;
+		im->segment_in = im->header.in + pos;
 		find_segment_end(im);
 		if (pass_restart(im)) {
 			status = image_step(im, im->segment_mcus_left);
@@ -224,12 +331,11 @@ enum dctload_status
 segment_check_leftover(struct image *im, const struct bitreader *bits)
 {
 	const u64 position = bits_position(bits, im->lane.start);
-	const u64 nbits = (u64)(im->lane.end - im->lane.start) * 8;
 	const u32 padding = (u32)(-position & 7);
 	const u8 last = im->lane.start[position / 8];
 	const u8 *junk;
 
-	if (nbits - position < 8)
+	if (count_leftover(im, position) < 8)
 		return DCTLOAD_OK;
 	junk = unstuff_locate(im->segment_in, im->segment_in_end,
 			      (position + padding) / 8);
@@ -258,9 +364,9 @@ segment_next(struct image *im, const struct bitreader *bits)
 {
 	enum dctload_status status;
 	const u64 position = bits_position(bits, im->lane.start);
+	const u64 leftover = count_leftover(im, position);
 
-	if (im->segment_mcus_left == 0 &&
-	    (u64)(im->lane.end - im->lane.start) * 8 - position >= 8)
+	if (im->segment_mcus_left == 0 && leftover >= 8)
 		return image_fail_at_bit(im, position, DCTLOAD_BAD_RESTART);
 	if (!pass_restart(im)) {
 		if (!segment_may_be_cut_short(im))

@@ -18,8 +18,14 @@ image_fail_at(struct image *im, const u8 *p, enum dctload_status status);
 enum dctload_status
 image_fail_at_bit(struct image *im, u64 position, enum dctload_status status);
 
-/* Room for the longest segment and what is stored or read past it. */
+/* Memory for the segments of a file whose header has been read. */
 bool segment_reserve(struct image *im);
+
+/* The file is done: keep memory of the usual size only. */
+void segment_shrink(struct image *im);
+
+/* Have all in memory that the longest run can take. */
+void segment_load_run(struct image *im);
 
 /* Count 'num_mcus' of the segment as done, and pass on the rows they end. */
 enum dctload_status image_step(struct image *im, u32 num_mcus);
@@ -34,7 +40,7 @@ enum dctload_status segment_begin(struct image *im);
 /* The scan has MCUs that are needed behind this segment. */
 bool segment_has_needed_after(const struct image *im);
 
-/* Pass over what is left of the scan. */
+/* Pass over what is left of a sequential scan. */
 void segment_pass_scan(struct image *im);
 
 /*

@@ -115,7 +115,9 @@ class Recipe:
         out = np.empty((len(u), 2 * crop.ATTEMPTS + 4))
         end = 2 * crop.ATTEMPTS
         out[:, 0:end:2] = least + (most - least) * u[:, 0:end:2]
-        out[:, 1:end:2] = np.exp(low + (high - low) * u[:, 1:end:2])
+        # The C library's exp, as of those who draw in C: NumPy's may differ.
+        logs = low + (high - low) * u[:, 1:end:2]
+        out[:, 1:end:2] = np.reshape([math.exp(x) for x in logs.flat], logs.shape)
         out[:, end : end + 2] = u[:, -2:]
         out[:, end + 2 :] = crop.ratio
         return out

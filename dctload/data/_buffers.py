@@ -23,6 +23,9 @@ _CARRIER: dict[torch.dtype, Any] = {
 
 Shape = tuple[int, int, int]
 
+# Of one batch: luma and chroma.
+_MAX_TENSORS = 2
+
 
 class _Watch(weakref.ref[np.ndarray]):
     """Knows where memory goes when its lease ends."""
@@ -50,7 +53,7 @@ class Buffers:
 
     Args:
         dtype: Of the tensors.
-        keep: Buffers kept for reuse.
+        keep: Batches whose memory is kept for reuse.
         pin: Page-locked memory, which torch keeps and reuses by itself.
         channels_last: Channels lie innermost in memory; shapes stay as they are.
     """
@@ -64,7 +67,8 @@ class Buffers:
         channels_last: bool = False,
     ):
         self._dtype, self._pin, self._channels_last = dtype, pin, channels_last
-        self._free: deque[np.ndarray] = deque(maxlen=keep)
+        self._keep = keep
+        self._free: deque[np.ndarray] = deque(maxlen=keep * _MAX_TENSORS)
 
     def take(self, num: int, shapes: Sequence[Shape]) -> list[torch.Tensor]:
         """Tensors for ``num`` samples; their content is arbitrary.
@@ -106,12 +110,11 @@ class Buffers:
 
 
 class Ring(Buffers):
-    """The same ``keep`` buffers in turn, whoever still holds their tensors."""
+    """The memory of the same ``keep`` batches in turn, whoever still holds it."""
 
     def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **options)
         self._turn: deque[list[torch.Tensor]] = deque()
-        self._keep = self._free.maxlen or 1
 
     def take(self, num: int, shapes: Sequence[Shape]) -> list[torch.Tensor]:
         """Tensors for ``num`` samples, those of ``keep`` batches ago."""

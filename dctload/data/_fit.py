@@ -52,6 +52,10 @@ class FitPlan(Plan):
         geometry.write(*views)
         return geometry
 
+    def recipe(self, upright: bool) -> Any:
+        """None: what becomes of an image depends on the others of its batch."""
+        return None
+
     def decide(self, infos: Any, u: Any, orientation: bool) -> Any:
         """Choose the batch's size; returns the geometry of its images."""
         codes = infos["orientation"] if orientation else None

@@ -111,13 +111,12 @@ class Pipeline:
         if not self._sampling:
             return None
         step = self._sampling[0]
-        self._make_slowly(step)
+        self._before(step)
         clock.python()
         self._wait(step)
         clock.producer()
         self._sampling.popleft()
-        if self._packing is not None:
-            self._packing.finish(step)
+        self._after(step)
         leave_out = self._check(step)
         self._idle.append(step.batch)
         return step, leave_out
@@ -131,15 +130,8 @@ class Pipeline:
     def make_one(self, index: int, into: Step, place: int) -> Exception | None:
         """Make sample ``index`` at a place of another batch; returns what failed."""
         draw = Draw(np.array([index]), np.array([index]), into.draw.epoch)
-        step = self._begin(draw, self._source.fetch(draw.indices))
-        self._engine.wait(step.batch)
-        step.tensors = [tensor[place : place + 1] for tensor in into.tensors]
-        step.size = into.size
-        self._plan_steps([step])
-        self._sample(step)
-        self._make_slowly(step)
-        self._engine.wait(step.batch)
-        self._note_errors(step)
+        tensors = [tensor[place : place + 1] for tensor in into.tensors]
+        step = self._make_alone(draw, tensors, into.size)
         if self._packing is not None and not step.failed:
             self._packing.finish(step)
             into.patches[place] = step.packed
@@ -149,6 +141,23 @@ class Pipeline:
         if not step.failed and self._unwanted(step):
             return _native.error(_NOT_JPEG, self._source.name(index))
         return step.failed.get(0)
+
+    def _make_alone(
+        self,
+        draw: Draw,
+        tensors: list[torch.Tensor],
+        size: tuple[int, int] | None,
+    ) -> Step:
+        """A batch of one, made at once into these tensors; may have failed."""
+        step = self._begin(draw, self._source.fetch(draw.indices))
+        self._engine.wait(step.batch)
+        step.tensors, step.size = tensors, size
+        self._plan_steps([step])
+        self._sample(step)
+        self._make_slowly(step)
+        self._engine.wait(step.batch)
+        self._note_errors(step)
+        return step
 
     # ---- filling it -----------------------------------------------------------
 
@@ -195,8 +204,13 @@ class Pipeline:
 
     def _begin(self, draw: Draw, inputs: Inputs) -> Step:
         """Queue the reading of a batch."""
-        num = len(draw.indices)
-        batch = self._batch(num)
+        batch = self._filled(inputs)
+        self._engine.submit_read(batch, len(inputs), self._settings.limits)
+        return Step(draw, inputs, batch, failed=dict(inputs.failed))
+
+    def _filled(self, inputs: Inputs) -> Any:
+        """A batch of the engine's that knows its files."""
+        batch = self._batch(len(inputs))
         if isinstance(inputs.raw, Paths):
             table = inputs.raw.table
             batch.set_paths_of(table.text, table.starts, inputs.raw.indices)
@@ -204,8 +218,7 @@ class Pipeline:
             batch.set_paths(inputs.raw)
         else:
             batch.set_data(inputs.raw)
-        self._engine.submit_read(batch, num, self._settings.limits)
-        return Step(draw, inputs, batch, failed=dict(inputs.failed))
+        return batch
 
     def _batch(self, num: int) -> Any:
         while self._idle:
@@ -216,18 +229,22 @@ class Pipeline:
 
     def _sample(self, step: Step) -> None:
         """Queue the making of a batch that is planned."""
-        num, plan = step.num, self._plan
+        plan = self._plan
         if self._packing is not None:
             self._packing.submit(step, self._engine)
             return
         if not step.tensors:
-            step.tensors = self._buffers.take(num, plan.shapes)
+            step.tensors = self._buffers.take(step.num, plan.shapes)
         if plan.native:
-            for k, tensor in enumerate(step.tensors):
-                stride = tensor.stride(0) * tensor.itemsize
-                step.batch.set_out(num, k, tensor.data_ptr(), stride)
+            self._set_out(step)
             limits = self._settings.limits
-            self._engine.submit_sample(step.batch, num, limits, 0, plan.output)
+            self._engine.submit_sample(step.batch, step.num, limits, 0, plan.output)
+
+    def _set_out(self, step: Step) -> None:
+        """Tell the engine where the samples go."""
+        for k, tensor in enumerate(step.tensors):
+            stride = tensor.stride(0) * tensor.itemsize
+            step.batch.set_out(step.num, k, tensor.data_ptr(), stride)
 
     def _plan_steps(self, steps: list[Step]) -> None:
         """Draw for batches whose headers are read, and plan what becomes of them."""
@@ -296,27 +313,41 @@ class Pipeline:
 
     def _load(self, step: Step, place: int) -> tuple[Any, bool]:
         name = self._source.name(int(step.draw.indices[place]))
-        return load(step.batch.data(place), name, self._settings.limits)
+        return load(self._content(step, place), name, self._settings.limits)
+
+    def _content(self, step: Step, place: int) -> bytes:
+        content: bytes = step.batch.data(place)
+        return content
 
     def _set_apart(self, step: Step) -> list[int]:
         """Mark, and list, the items that the engine cannot make into samples."""
         items = step.batch.items[: step.num]
-        status, color = items["status"], items["info"]["color"]
-        # CMYK and YCCK are not linear in RGB: no operation on coefficients helps.
-        slow = color == _native.NONLINEAR_COLORS[0]
-        slow |= color == _native.NONLINEAR_COLORS[1]
-        slow &= status == 0
+        status = items["status"]
+        slow = self._not_native(items) & (status == 0)
         if self._source.other_formats == "convert":
             slow |= status == _NOT_JPEG
-        if not self._plan.native:
-            slow |= status == 0
         slow[list(step.failed)] = False
         if not slow.any():
             return []
         items["skip"] = slow
         return np.flatnonzero(slow).tolist()  # type: ignore[no-any-return]
 
+    def _not_native(self, items: Any) -> Any:
+        """Which of the images that could be read are not the engine's."""
+        # CMYK and YCCK are not linear in RGB: no operation on coefficients helps.
+        color = items["info"]["color"]
+        return np.isin(color, _native.NONLINEAR_COLORS) | (not self._plan.native)
+
     # ---- emptying it ------------------------------------------------------------
+
+    def _before(self, step: Step) -> None:
+        """What there is to do while the engine works on a batch."""
+        self._make_slowly(step)
+
+    def _after(self, step: Step) -> None:
+        """What there is to do when it is done."""
+        if self._packing is not None:
+            self._packing.finish(step)
 
     def _wait(self, step: Step) -> None:
         timeout = self._settings.timeout

@@ -14,6 +14,7 @@ from .. import _engine
 from ..info import Limits
 from ..transforms import batched
 from ._buffers import Buffers, Ring
+from ._direct import DirectPipeline
 from ._draws import Progress
 from ._errors import ErrorPolicy, OnError
 from ._fit import Fit, FitPlan
@@ -350,7 +351,13 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
     ) -> Any:
         """What turns draws into batches."""
         buffers = self._buffers(settings.depth)
-        return Pipeline(engine, settings, buffers, draws, repairs.repair, self.stats)
+        parts = engine, settings, buffers, draws, repairs.repair, self.stats
+        recipe = None
+        if not settings.on_device:
+            recipe = settings.plan.recipe(settings.upright)
+        if recipe is None:
+            return Pipeline(*parts)
+        return DirectPipeline(*parts, recipe=recipe)
 
     def _make_plan(self) -> Any:
         options = self._options

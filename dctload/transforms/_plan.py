@@ -202,6 +202,15 @@ class Plan:
             at += part.num_draws
         return geometry
 
+    def recipe(self, upright: bool) -> Any:
+        """What C needs to do as :meth:`fill` does, by itself; None if it cannot.
+
+        It holds the transforms' parameters as they are now.
+        """
+        from ._recipe import make_recipe
+
+        return make_recipe(self.transforms, upright) if self.native else None
+
     def fill(
         self, infos: Array, u: Array, views: Sequence[Array], orientation: bool
     ) -> Geometry:

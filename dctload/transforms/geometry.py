@@ -1,13 +1,12 @@
 """Crops, resizes, flips and turns: exact, at any offset and size."""
 
-import math
-
 # ruff: noqa: D102 - what overrides is described in _base
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from .. import _recipes
 from .._geometry import Geometry
 from ._base import (
     Array,
@@ -144,8 +143,8 @@ class RandomResizedCrop(GeometryTransform):
         antialias: Must be True.
     """
 
-    ATTEMPTS = 10
-    num_draws = 2 * ATTEMPTS + 2
+    ATTEMPTS = _recipes.CROP_ATTEMPTS
+    num_draws = _recipes.CROP_DRAWS
     resamples = True
 
     def __init__(
@@ -171,36 +170,10 @@ class RandomResizedCrop(GeometryTransform):
         self, width: Array, height: Array, u: Array
     ) -> tuple[Array, Array, Array, Array]:
         """Left, top, width and height of what is kept."""
-        columns = slice(0, 2 * self.ATTEMPTS, 2), slice(1, 2 * self.ATTEMPTS, 2)
-        low, high = (math.log(r) for r in self.ratio)
-        least, most = self.scale
-        # All attempts at once: a loop over those that failed takes longer.
-        target = (width * height)[:, None] * (least + (most - least) * u[:, columns[0]])
-        aspect = np.exp(low + (high - low) * u[:, columns[1]])
-        w_try = np.rint(np.sqrt(target * aspect))
-        h_try = np.rint(np.sqrt(target / aspect))
-        fits = (w_try > 0) & (w_try <= width[:, None])
-        fits &= (h_try > 0) & (h_try <= height[:, None])
-        rows, first = np.arange(len(width)), fits.argmax(axis=1)
-        w = w_try[rows, first].astype(np.int64)
-        h = h_try[rows, first].astype(np.int64)
-        left = (u[:, -1] * (width - w + 1)).astype(np.int64)
-        top = (u[:, -2] * (height - h + 1)).astype(np.int64)
-        none = ~fits[rows, first]
-        if none.any():
-            w[none], h[none] = self._fallback(width[none], height[none])
-            left[none] = (width[none] - w[none]) // 2
-            top[none] = (height[none] - h[none]) // 2
+        left, top, w, h = _recipes.random_boxes(
+            self.scale, self.ratio, width, height, u
+        ).T
         return left, top, w, h
-
-    def _fallback(self, width: Array, height: Array) -> tuple[Array, Array]:
-        """The largest part of the middle with an allowed ratio."""
-        ratio = width / height
-        w, h = width.copy(), height.copy()
-        tall, wide = ratio < self.ratio[0], ratio > self.ratio[1]
-        h[tall] = np.rint(w[tall] / self.ratio[0])
-        w[wide] = np.rint(h[wide] * self.ratio[1])
-        return w, h
 
     def apply(self, geometry: Geometry, u: Array) -> Geometry:
         box = self.boxes(geometry.width, geometry.height, u)

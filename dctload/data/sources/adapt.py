@@ -267,21 +267,38 @@ class _Mapped(Source):
     def __len__(self) -> int:
         return len(self._dataset)
 
-    def _rows(self, indices: Indices) -> list[Any]:
+    def _rows(self, indices: Indices, failed: dict[int, Exception]) -> list[Any]:
+        """The samples; None where one's file cannot be had, noted in ``failed``."""
         if hasattr(self._dataset, "__getitems__"):
-            return list(self._dataset.__getitems__(indices.tolist()))
-        return [self._dataset[i] for i in indices.tolist()]
+            try:
+                return list(self._dataset.__getitems__(indices.tolist()))
+            except OSError:
+                pass  # of which one, the others tell
+        rows = []
+        for place, index in enumerate(indices.tolist()):
+            try:
+                rows.append(self._dataset[index])
+            except OSError as error:
+                failed[place] = error
+                rows.append(None)
+        return rows
 
     def fetch(self, indices: Indices) -> Inputs:
-        samples = self._rows(indices)
-        images = [self._slot.get(sample) for sample in samples]
-        is_path = all(isinstance(image, (str, os.PathLike)) for image in images)
         failed: dict[int, Exception] = {}
+        samples = self._rows(indices, failed)
+        images = [
+            b"" if i in failed else self._slot.get(sample)
+            for i, sample in enumerate(samples)
+        ]
+        is_path = all(isinstance(image, (str, os.PathLike)) for image in images)
         raw = [_raw(image, i, is_path, failed) for i, image in enumerate(images)]
         return Inputs(raw, is_path, samples=samples, slot=self._slot, failed=failed)
 
     def name(self, index: int) -> str:
-        image = self._slot.get(self._dataset[index])
+        try:
+            image = self._slot.get(self._dataset[index])
+        except OSError:
+            return f"sample {index}"
         if isinstance(image, (str, os.PathLike)):
             return os.fspath(image)
         if isinstance(image, Mapping) and image.get("path"):

@@ -74,8 +74,8 @@ class Slot:
         return sample if self.key is None else sample[self.key]
 
     def put(self, sample: Any, image: Any) -> Any:
-        """A sample like ``sample`` with ``image`` in its place."""
-        if self.key is None:
+        """A sample like ``sample``, if there is one, with ``image`` in its place."""
+        if self.key is None or sample is None:
             return image
         if isinstance(self.key, str):
             return {**sample, self.key: image}
