@@ -16,8 +16,15 @@
 /* The rows of a tile are a multiple of a block's 8, and at most these. */
 #define MAX_LANES 16
 
-/* Blocks are emitted so many at a time as a vector has lanes. */
+/*
+ * Blocks are emitted so many at a time as a vector has lanes, so what lies behind
+ * tiles is read and not used.  It must be no denormal numbers, which cost a hundred
+ * cycles each: memory for tiles begins as zeros.
+ */
 #define EMIT_SLACK (8 * MAX_LANES * MAX_LANES)
+
+/* Make room for 'n' floats of tiles; the old content is lost. */
+bool grow_tiles(float **tiles, size_t *capacity, size_t n);
 
 /* The coefficients of columns 4 to 7 of a block, as bits. */
 #define WIDE_COLUMNS 0xF0F0F0F0F0F0F0F0u

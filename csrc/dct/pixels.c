@@ -23,8 +23,7 @@ plane_resize(struct pixel_plane *plane, u32 width, u32 height, size_t stride)
 	if (stride * rows > INT32_MAX)
 		return false;
 	/* Tiles may lie in it, and be emitted from there. */
-	if (!grow((void **)&plane->data, &plane->capacity,
-		  stride * rows + EMIT_SLACK, sizeof(*plane->data)))
+	if (!grow_tiles(&plane->data, &plane->capacity, stride * rows))
 		return false;
 	plane->width = width;
 	plane->height = height;

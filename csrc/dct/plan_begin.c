@@ -251,13 +251,12 @@ target_finish(struct plan *plan, struct target *t)
 	for (u32 s = 0; s < t->num_sources; s++)
 		if (!source_grow(plan, t, &t->sources[s]))
 			return DCTLOAD_NO_MEMORY;
-	if (!grow((void **)&plan->samples, &plan->samples_capacity,
-		  tile_samples(plan, t) + EMIT_SLACK, sizeof(*plan->samples)))
+	if (!grow_tiles(&plan->samples, &plan->samples_capacity,
+			tile_samples(plan, t)))
 		return DCTLOAD_NO_MEMORY;
 	if (t->mean_weight != 0 &&
-	    !grow((void **)&t->held, &t->held_capacity,
-		  t->num_tiles * tile_samples(plan, t) + EMIT_SLACK,
-		  sizeof(*t->held)))
+	    !grow_tiles(&t->held, &t->held_capacity,
+			t->num_tiles * tile_samples(plan, t)))
 		return DCTLOAD_NO_MEMORY;
 	return DCTLOAD_OK;
 }

@@ -46,9 +46,8 @@ plan_set_ops(struct plan *plan, const struct dctload_geometry *g,
 		steps_out_size(g->y, g->num_y, tr ? info->width : info->height);
 	if (!pixels_begin(&plan->pixels, info->num_components == 1 ? 1 : 3,
 			  width, height, o->layout == DCTLOAD_PLANES ? 1 : 0) ||
-	    !grow((void **)&plan->samples, &plan->samples_capacity,
-		  (size_t)o->width * plan->kernels->lanes + EMIT_SLACK,
-		  sizeof(*plan->samples)))
+	    !grow_tiles(&plan->samples, &plan->samples_capacity,
+			(size_t)o->width * plan->kernels->lanes))
 		return DCTLOAD_NO_MEMORY;
 	plan->in_tiles = fits_tiles(plan, g, o);
 	if (plan->in_tiles)

@@ -45,6 +45,18 @@ grow(void **array, size_t *capacity, size_t n, size_t size)
 	return true;
 }
 
+bool
+grow_tiles(float **tiles, size_t *capacity, size_t n)
+{
+	const size_t old = *capacity;
+
+	if (!grow((void **)tiles, capacity, n + EMIT_SLACK, sizeof(**tiles)))
+		return false;
+	if (*capacity != old)
+		memset(*tiles, 0, *capacity * sizeof(**tiles));
+	return true;
+}
+
 /* ---- operators --------------------------------------------------------- */
 
 /* The row of R of an output row; past the last sample it is repeated. */
