@@ -105,8 +105,17 @@ def test_fused_and_converted_networks_leave_too(tmp_path):
             assert_same(run_onnx(str(tmp_path / f"{i}.onnx"), fed), net(fed))
 
 
-COMPILED = ["small_resnet", "lean_small", "dctnet_resnet50_gate", "jpeg_vit_tiny",
-            "fca_resnet18", "efun_s_plus", "harmonic_resnet50"]  # fmt: skip
+# Generating C++ for a deep network takes minutes and is torch's own affair; whether a
+# network can be captured whole, and what then becomes of it, is ours.
+COMPILED = {
+    "small_resnet": "inductor",
+    "lean_small": "inductor",
+    "jpeg_vit_tiny": "inductor",
+    "dctnet_resnet50_gate": "aot_eager",
+    "fca_resnet18": "aot_eager",
+    "efun_s_plus": "aot_eager",
+    "harmonic_resnet50": "aot_eager",
+}
 
 
 @pytest.mark.slow
@@ -114,6 +123,7 @@ COMPILED = ["small_resnet", "lean_small", "dctnet_resnet50_gate", "jpeg_vit_tiny
 @pytest.mark.parametrize("name", COMPILED)
 def test_compiled_network_gives_the_same(name):
     model, x = tame(name)
+    compiled = torch.compile(model, backend=COMPILED[name], fullgraph=True)
     with torch.no_grad():
         want = model(x)
-        assert_same(torch.compile(model)(x), want)
+        assert_same(compiled(x), want)
