@@ -1,5 +1,6 @@
 """What many tests share: small generated JPEG files, and data sets found on disk."""
 
+import gc
 import io
 import os
 import shutil
@@ -17,6 +18,12 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_finish() -> None:
+    """Spare later collections of garbage the millions of objects that stay."""
+    gc.collect()
+    gc.freeze()
 
 
 def _find_data() -> Path | None:

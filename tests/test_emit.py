@@ -167,7 +167,7 @@ def pictures(draw, color=None):
 
 
 thorough = settings(
-    max_examples=int(os.environ.get("DCTLOAD_EXAMPLES", "60")),
+    max_examples=int(os.environ.get("DCTLOAD_EXAMPLES", "40")),
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )

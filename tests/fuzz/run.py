@@ -128,19 +128,27 @@ def fuzz(args) -> int:
     return subprocess.run(command).returncode
 
 
-def replay(args) -> int:
-    """Run targets on stored files: under ASan and UBSan, or for another CPU."""
+def replay_commands(targets: list[str], arch: str | None = None):
+    """Build targets under ASan and UBSan, or for another CPU; target -> command."""
     # -O0: the seeds take a second or two, optimising the core under ASan half a minute.
     cc, flags = os.environ.get("CC", "cc"), ["-O0", *SANITIZE]
-    config, emulator, targets = "replay", [], args.targets
-    if args.arch:
-        cc, flags, config = f"{args.arch}-linux-gnu-gcc", ["-O2"], f"replay-{args.arch}"
-        emulator = [f"qemu-{args.arch}", "-L", f"/usr/{args.arch}-linux-gnu"]
+    config, emulator = "replay", []
+    if arch:
+        cc, flags, config = f"{arch}-linux-gnu-gcc", ["-O2"], f"replay-{arch}"
+        emulator = [f"qemu-{arch}", "-L", f"/usr/{arch}-linux-gnu"]
         targets = [name for name in targets if name not in NEEDS_ORACLE]
     programs = build(config, cc, flags, flags, targets)
     seeds = write_seeds(OUT / "seeds")
-    for name, program in programs.items():
-        command = [*emulator, str(program), str(seeds), *args.paths]
+    return {
+        name: [*emulator, str(program), str(seeds)]
+        for name, program in programs.items()
+    }
+
+
+def replay(args) -> int:
+    """Run targets on stored files."""
+    for name, command in replay_commands(args.targets, args.arch).items():
+        command += args.paths
         if subprocess.run(command).returncode != 0:
             print(f"{name} failed; REPLAY_NAMES=1 {' '.join(command)} names the file")
             return 1
