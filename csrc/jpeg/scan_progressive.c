@@ -255,7 +255,7 @@ pass_zeros(struct bitreader *br, u64 todo, u64 nonzero, u32 run, u64 *grow,
 	}
 	/* As if all were zeros, and one further for each that is not. */
 	place = highest_bit(todo) >> run;
-	while (left != 0 && highest_bit(left) >= place) {
+	while (left != 0 && left >= place) {
 		const u64 here = highest_bit(left);
 
 		if (unlikely(n++ == 32))
