@@ -1,6 +1,7 @@
 """Files made to cost much time for few bytes, each for a reason of its own."""
 
 import functools
+import random
 from collections.abc import Iterator
 
 WIDTH, HEIGHT = 512, 512  # grey: 4,096 blocks
@@ -61,6 +62,8 @@ JUNK = b"\0\xff" * 100_000
 ONE_BIT = [(1, 0)]
 # 00: an end-of-band run of 4096 to 8191 blocks; 01: of 4 to 7; 10: a coefficient.
 RUNS = [(2, 0xC0), (2, 0x20), (2, 0x01)]
+# 0: the end of a band in one block; 10: a coefficient; 110: in 4096 to 8191 blocks.
+EOBS = [(1, 0x00), (2, 0x01), (3, 0xC0)]
 
 
 def scan_chains(num: int) -> Iterator[tuple[int, int, int]]:
@@ -95,6 +98,55 @@ def many_scans(every: int, tables: bool = False) -> bytes:
                 if every == 8:
                     bits.put(0b01, 2).put(3, 2)
                 bits.put(0b10, 2).put(1, 1)
+        out += sos([0], k, k, ah, al) + bits.bytes()
+    return out + EOI
+
+
+def empty_blocks(refined: bool) -> bytes:
+    """AC scans in which each block is a code of one bit, and has no coefficient."""
+    out = head(0xC2) + dht(0, 0, ONE_BIT) + dht(1, 0, EOBS)
+    zeros = Bits().put(0, NUM_BLOCKS).bytes()
+    out += sos([0], 0, 0, 0, 0) + zeros
+    for k, ah, al in scan_chains(140) if refined else ((k, 0, 0) for k in range(1, 64)):
+        out += sos([0], k, k, ah, al) + zeros
+    return out + EOI
+
+
+def blocks_with_corrections(share: float, num_scans: int) -> bytes:
+    """A share of the blocks, anywhere, has a coefficient, and all have codes.
+
+    In refinement each block is a code of one bit and, if it has a coefficient, a bit
+    to correct it by, or not: nothing is predictable.
+    """
+    rng = random.Random(0)
+    out = head(0xC2) + dht(0, 0, ONE_BIT) + dht(1, 0, EOBS)
+    out += sos([0], 0, 0, 0, 0) + Bits().put(0, NUM_BLOCKS).bytes()
+    for k, ah, al in scan_chains(num_scans):
+        if ah == 0:
+            touched = [rng.random() < share for _ in range(NUM_BLOCKS)]
+        bits = Bits()
+        for has_coefficient in touched:
+            if ah != 0 or not has_coefficient:
+                bits.put(0, 1)
+            if has_coefficient:
+                bits.put(rng.getrandbits(1), 1) if ah != 0 else bits.put(0b101, 3)
+        out += sos([0], k, k, ah, al) + bits.bytes()
+    return out + EOI
+
+
+def sparse_bands(share: float) -> bytes:
+    """500 scans that pass all blocks in one code, and correct some anywhere."""
+    rng = random.Random(0)
+    out = head(0xC2) + dht(0, 0, ONE_BIT) + dht(1, 0, EOBS)
+    out += sos([0], 0, 0, 0, 0) + Bits().put(0, NUM_BLOCKS).bytes()
+    for k, ah, al in scan_chains(499):
+        bits = Bits()
+        if ah == 0:
+            touched = [rng.random() < share for _ in range(NUM_BLOCKS)]
+            for has_coefficient in touched:
+                bits.put(0b101 if has_coefficient else 0, 3 if has_coefficient else 1)
+        else:
+            bits.put(0b110, 3).put(0, 12).put(0, sum(touched))
         out += sos([0], k, k, ah, al) + bits.bytes()
     return out + EOI
 
@@ -160,6 +212,11 @@ def slow() -> dict[str, bytes]:
         "500 scans, few coefficients": many_scans(8),
         "500 scans, many coefficients": many_scans(1),
         "500 scans with tables": many_scans(0, tables=True),
+        "500 scans, coefficients anywhere": sparse_bands(1 / 8),
+        "a code for each block": empty_blocks(refined=False),
+        "a code for each block, refined": empty_blocks(refined=True),
+        "a code and a bit for half the blocks": blocks_with_corrections(1 / 2, 140),
+        "a code and a bit for each block": blocks_with_corrections(1, 140),
         "a restart for each block": restarts(),
         "codes of 16 bits": long_codes(),
         "empty comments": segments(0xFE, b"", 50_000),

@@ -9,9 +9,6 @@
 #include <immintrin.h>
 #endif
 
-/* See struct progressive_scan. */
-#define LANE(k) (BLOCK_COEFS - 1 - (k))
-#define DC_LANE LANE(0)
 #define BIT(i) ((u64)1 << (i))
 
 /*

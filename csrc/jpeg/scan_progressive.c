@@ -8,13 +8,6 @@
 
 #include "../cpu.h"
 #include "refine.h"
-#include "std_tables.h"
-
-#if ARCH_X86_64
-#include "x86/natural_avx2.h"
-#elif ARCH_ARM64
-#include "arm/permute_neon.h"
-#endif
 
 /* ---- symbols ----------------------------------------------------------- */
 
@@ -262,7 +255,7 @@ pass_zeros(struct bitreader *br, u64 todo, u64 nonzero, u32 run, u64 *grow,
 	}
 	/* As if all were zeros, and one further for each that is not. */
 	place = highest_bit(todo) >> run;
-	while (left != 0 && highest_bit(left) >= place) {
+	while (left != 0 && left >= place) {
 		const u64 here = highest_bit(left);
 
 		if (unlikely(n++ == 32))
@@ -300,10 +293,7 @@ forgiven_place(const struct progressive_scan *s, const struct ac_block *block,
 	return BIT(LANE(k));
 }
 
-/*
- * A block, of 'max', that begins with 'found', which is not the end of its band:
- * what it gets, to '*r'.
- */
+/* A block that begins with 'found', which is no EOB: what it gets, to '*r'. */
 static ALWAYS_INLINE enum dctload_status
 decode_ac_refine(struct progressive_scan *s, struct bitreader *br, u32 found,
 		 const struct ac_block *block, u64 band, u32 *eob_run,
@@ -390,6 +380,7 @@ ac_block_at(const struct ac_block *first, u32 i)
 	return (struct ac_block){ first->coefs + (size_t)i * BLOCK_COEFS,
 				  first->nonzero + i };
 }
+
 static ALWAYS_INLINE struct ac_block
 first_ac_block(const struct progressive_scan *s)
 {
@@ -402,14 +393,15 @@ static ALWAYS_INLINE enum dctload_status
 decode_first_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
 		    u32 end)
 {
-	enum dctload_status status = DCTLOAD_OK;
 	const struct ac_block first = first_ac_block(s);
+	enum dctload_status status = DCTLOAD_OK;
 
 	while (i < end && status == DCTLOAD_OK) {
 		const struct ac_block block = ac_block_at(&first, i);
 		u32 eob_run = 0; /* blocks to come without coefficients */
 		u32 eobs;
 
+		/* One by one, such blocks would take far too long a bit. */
 		bits_refill(br);
 		eobs = s->ac->eobs[br->buf >> (64 - EOB_TABLE_BITS)];
 		if (eobs != 0 && EOB_NUM_BLOCKS(eobs) <= end - i) {
@@ -432,14 +424,14 @@ decode_first_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
  */
 static ALWAYS_INLINE void
 refine_eob_run(struct progressive_scan *s, struct bitreader *br, u32 i, u32 n,
-	       const struct ac_block first, s16 step, u64 band,
+	       const struct ac_block *first, s16 step, u64 band,
 	       const struct refine_ops *ops)
 {
-	const u64 *const words = first.nonzero;
+	const u64 *const words = first->nonzero;
 
 	/* Looking for them would be mispredicted more than it saves. */
 	if (n == 1) {
-		const struct ac_block block = ac_block_at(&first, i);
+		const struct ac_block block = ac_block_at(first, i);
 		struct refinement r = { 0 };
 
 		refine_rest(br, &block, band, &r, ops);
@@ -453,7 +445,7 @@ refine_eob_run(struct progressive_scan *s, struct bitreader *br, u32 i, u32 n,
 
 		for (; left != 0; left &= left - 1) {
 			const struct ac_block block = ac_block_at(
-				&first, i + (u32)__builtin_ctzll(left));
+				first, i + (u32)__builtin_ctzll(left));
 			struct refinement r = { 0 };
 
 			refine_rest(br, &block, band, &r, ops);
@@ -489,9 +481,9 @@ decode_refined_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
 	const u32 ss = s->header->ss, se = s->header->se;
 	const u64 band = ~(u64)0 >> ss & ~(u64)0 << LANE(se);
 	const s16 step = (s16)(1 << s->header->al);
-	enum dctload_status status = DCTLOAD_OK;
-	u32 streak = 0;
 	const struct ac_block first = first_ac_block(s);
+	enum dctload_status status = DCTLOAD_OK;
+	u32 streak = 0; /* blocks that were nothing but an EOB */
 
 	while (i < end && status == DCTLOAD_OK) {
 		const struct ac_block block = ac_block_at(&first, i);
@@ -527,7 +519,7 @@ decode_refined_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
 			eob_run -= eob_run != 0;
 		}
 		n = min_u32(eob_run, end - i);
-		refine_eob_run(s, br, i, n, first, step, band, ops);
+		refine_eob_run(s, br, i, n, &first, step, band, ops);
 		i += n;
 		if (status == DCTLOAD_OK)
 			status = check_end(s, br);
@@ -596,114 +588,4 @@ progressive_decode(struct progressive_scan *s, u32 mcu, u32 num_mcus)
 				  decode_segment_avx2(s, mcu, mcu + num_mcus);
 #endif
 	return decode_segment_portable(s, mcu, mcu + num_mcus);
-}
-
-/* ---- the end ----------------------------------------------------------- */
-
-/* Blocks from lanes to natural order; most of them have few coefficients. */
-static void
-order_blocks(s16 *out, const s16 *in, const u64 *nonzero, size_t num_blocks)
-{
-	for (size_t i = 0; i < num_blocks; i++) {
-		s16 lanes[BLOCK_COEFS];
-
-		memcpy(lanes, in + i * BLOCK_COEFS, sizeof(lanes));
-		memset(out, 0, BLOCK_NBYTES);
-		out[0] = lanes[DC_LANE];
-		for (u64 left = nonzero[i]; left != 0; left &= left - 1) {
-			const u32 lane = (u32)__builtin_ctzll(left);
-
-			out[zigzag_to_natural[LANE(lane)]] = lanes[lane];
-		}
-		out += BLOCK_COEFS;
-	}
-}
-
-#if ARCH_X86_64
-static TARGET_AVX2 void
-order_blocks_avx2(s16 *out, const s16 *in, size_t num_blocks)
-{
-	const bool bypass_cache = out != in;
-	const __m256i backwards = _mm256_broadcastsi128_si256(_mm_setr_epi8(
-		14, 15, 12, 13, 10, 11, 8, 9, 6, 7, 4, 5, 2, 3, 0, 1));
-
-	for (; num_blocks-- != 0; in += BLOCK_COEFS, out += BLOCK_COEFS) {
-		__m256i z[8], rows[4];
-
-		for (u32 i = 0; i < 8; i++)
-			z[i] = _mm256_shuffle_epi8(
-				_mm256_broadcastsi128_si256(_mm_loadu_si128(
-					(const void *)(in + 8 * (7 - i)))),
-				backwards);
-		natural_rows_avx2(rows, z);
-		store_rows_avx2(out, rows, bypass_cache);
-	}
-}
-
-static TARGET_AVX512 void
-order_blocks_avx512(s16 *out, const s16 *in, size_t num_blocks)
-{
-	const bool bypass_cache = out != in;
-	const __m512i last = _mm512_set1_epi16(LANE(0));
-	const __m512i pick_lo =
-		_mm512_sub_epi16(last, _mm512_load_si512(natural_to_zigzag));
-	const __m512i pick_hi = _mm512_sub_epi16(
-		last, _mm512_load_si512(natural_to_zigzag + 32));
-
-	for (; num_blocks-- != 0; in += BLOCK_COEFS, out += BLOCK_COEFS) {
-		const __m512i lo = _mm512_loadu_si512(in);
-		const __m512i hi = _mm512_loadu_si512(in + 32);
-		const __m512i upper =
-			_mm512_permutex2var_epi16(lo, pick_lo, hi);
-		const __m512i lower =
-			_mm512_permutex2var_epi16(lo, pick_hi, hi);
-
-		if (bypass_cache) {
-			_mm512_stream_si512((void *)out, upper);
-			_mm512_stream_si512((void *)(out + 32), lower);
-		} else {
-			_mm512_storeu_si512(out, upper);
-			_mm512_storeu_si512(out + 32, lower);
-		}
-	}
-}
-#elif ARCH_ARM64
-static void
-order_blocks_neon(s16 *out, const s16 *in, size_t num_blocks)
-{
-	u16 lane_of[BLOCK_COEFS];
-
-	for (u32 i = 0; i < BLOCK_COEFS; i++)
-		lane_of[i] = (u16)LANE(natural_to_zigzag[i]);
-	for (; num_blocks-- != 0; in += BLOCK_COEFS, out += BLOCK_COEFS)
-		permute_neon(out, load_half_neon(in), load_half_neon(in + 32),
-			     lane_of);
-}
-#endif
-
-void
-progressive_finish(struct progressive_scan *s)
-{
-	for (u32 c = 0; c < s->info->num_components; c++) {
-		const struct dctload_component *const comp =
-			&s->info->components[c];
-		const size_t n = (size_t)comp->blocks_w * comp->blocks_h;
-
-#if ARCH_X86_64
-		if (cpu_has(CPU_BMI2) && cpu_has(CPU_AVX512)) {
-			order_blocks_avx512(s->out[c], s->grid[c], n);
-			continue;
-		}
-		if (cpu_has(CPU_BMI2) && cpu_has(CPU_AVX2)) {
-			order_blocks_avx2(s->out[c], s->grid[c], n);
-			continue;
-		}
-#elif ARCH_ARM64
-		if (cpu_has(CPU_NEON)) {
-			order_blocks_neon(s->out[c], s->grid[c], n);
-			continue;
-		}
-#endif
-		order_blocks(s->out[c], s->grid[c], s->nonzero[c], n);
-	}
 }

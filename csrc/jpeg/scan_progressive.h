@@ -8,6 +8,10 @@
 #include "header.h"
 #include "huffman.h"
 
+/* Where coefficient k of a block is; see struct progressive_scan. */
+#define LANE(k) (BLOCK_COEFS - 1 - (k))
+#define DC_LANE LANE(0)
+
 struct progressive_scan {
 	const struct dctload_info *info;
 	const struct scan_header *header;
@@ -44,7 +48,7 @@ struct progressive_scan {
 enum dctload_status
 progressive_decode(struct progressive_scan *s, u32 mcu, u32 num_mcus);
 
-/* All scans are decoded: bring the blocks to natural order. */
+/* All scans are decoded: bring the blocks to 'out' in natural order. */
 void progressive_finish(struct progressive_scan *s);
 
 #endif /* DCTLOAD_SCAN_PROGRESSIVE_H */
