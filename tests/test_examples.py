@@ -23,7 +23,16 @@ RUNS = {
         ["photos/train", "photos/val", "--epochs=1", "--batch-size=4", "--threads=1"],
         "epoch 1: loss ",
     ),
+    "train_timm.py": (
+        [
+            *("photos/train", "photos/val", "--model=test_resnet", "--size=8"),
+            *("--epochs=1", "--batch-size=4", "--workers=1"),
+        ],
+        "epoch 0: loss ",
+    ),
 }
+# Packages that a script needs besides dctload's own.
+NEEDS = {"train_timm.py": "timm"}
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +54,8 @@ def test_every_example_is_run_here():
 
 @pytest.mark.parametrize("script", RUNS)
 def test_example(script, folder):
+    if script in NEEDS:
+        pytest.importorskip(NEEDS[script])
     arguments, expected = RUNS[script]
     done = subprocess.run(
         [sys.executable, "-W", "error", str(EXAMPLES / script), *arguments],

@@ -299,7 +299,7 @@ def test_timms_parts_train_with_the_engine(folder):
     from timm.loss import SoftTargetCrossEntropy
     from timm.optim import create_optimizer_v2
     from timm.scheduler import create_scheduler_v2
-    from timm.utils import AverageMeter, accuracy
+    from timm.utils import AverageMeter, ModelEmaV3, NativeScaler, accuracy
 
     torch.manual_seed(0)
     transform = T.Compose([T.RandomResizedCrop(64), T.SelectFrequencies("6")])
@@ -312,6 +312,7 @@ def test_timms_parts_train_with_the_engine(folder):
     )
     mixup, criterion = Mixup(mixup_alpha=0.2, num_classes=2), SoftTargetCrossEntropy()
     losses, top1 = AverageMeter(), AverageMeter()
+    scaler, ema = NativeScaler("cpu"), ModelEmaV3(model, decay=0.5)
     updates = 0
     for epoch in range(min(epochs, 2)):
         if hasattr(loader.sampler, "set_epoch"):
@@ -322,9 +323,9 @@ def test_timms_parts_train_with_the_engine(folder):
             output = model(mixed)
             loss = criterion(output, soft)
             optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            scaler(loss, optimizer, clip_grad=1.0, parameters=model.parameters())
             updates += 1
+            ema.update(model, step=updates)
             losses.update(loss.item(), len(x))
             top1.update(accuracy(output, target)[0].item(), len(x))
             scheduler.step_update(num_updates=updates, metric=losses.avg)
@@ -333,3 +334,4 @@ def test_timms_parts_train_with_the_engine(folder):
     assert loader.stats.images == 32
     assert loader.stats.slow == 0
     assert 0 < losses.avg < 10
+    assert all(torch.isfinite(p).all() for p in ema.module.parameters())

@@ -217,22 +217,36 @@ def test_break_abandons_the_epoch(make):
     assert_same(take(loader, 3), take(make(), 6)[3:])
 
 
-def test_set_epoch_chooses_the_next_epoch(make):
+# As loaders of dctload have it, and as scripts for torch's do it.
+SET_EPOCH = {
+    "loader": lambda loader, epoch: loader.set_epoch(epoch),
+    "sampler": lambda loader, epoch: loader.sampler.set_epoch(epoch),
+    "batch_sampler": lambda loader, epoch: loader.batch_sampler.sampler.set_epoch(
+        epoch
+    ),
+}
+
+
+@pytest.mark.parametrize("way", SET_EPOCH)
+def test_set_epoch_chooses_the_next_epoch(make, way):
     loader = make()
-    loader.set_epoch(1)
+    SET_EPOCH[way](loader, 1)
     assert loader.state_dict()["epoch"] == 1
     assert_same(take(loader, 3), take(make(), 6)[3:])
-    loader.set_epoch(1)
+    SET_EPOCH[way](loader, 1)
     assert_same(take(loader, 3), take(make(), 6)[3:])
+    assert loader.state_dict()["epoch"] == 2
 
 
-def test_set_epoch_of_the_epoch_resumed_keeps_the_position(make):
+@pytest.mark.parametrize("way", SET_EPOCH)
+def test_set_epoch_of_the_epoch_resumed_keeps_the_position(make, way):
     """Trainers call it at the start of every epoch, the resumed one too."""
     loader = make()
     seen = take(loader, 4)
     resumed = make()
+    SET_EPOCH[way](resumed, 0)
     resumed.load_state_dict(loader.state_dict())
-    resumed.set_epoch(1)
+    SET_EPOCH[way](resumed, 1)
     assert_same(seen + take(resumed, 2), take(make(), 6))
 
 

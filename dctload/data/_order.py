@@ -95,6 +95,13 @@ class LoaderOrder:
         if self.foreign is not None:
             self.foreign.set_epoch(epoch)
 
+    def asked_epoch(self) -> int | None:
+        """What ``loader.sampler.set_epoch()`` was called with since the last look."""
+        if self.own is None:
+            return None
+        asked, self.own.asked_epoch = self.own.asked_epoch, None
+        return asked
+
     def kind(self) -> str:
         """A word that tells apart orders between which a state cannot be moved."""
         if self.own is None:

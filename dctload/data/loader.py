@@ -210,6 +210,7 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
 
     def __iter__(self) -> Any:
         """Begin the next epoch, or go on where a loaded state says."""
+        self._follow_sampler()
         start = self._start or Progress(self._next_epoch)
         self._start, self._next_epoch = None, start.epoch + 1
         self._progress = start
@@ -289,6 +290,7 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         After an epoch's last batch it is the start of the next epoch, so no epoch
         comes out empty.
         """
+        self._follow_sampler()
         progress = self._progress
         state = {
             "version": STATE_VERSION,
@@ -330,6 +332,7 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         if self.seed is not None and self.seed != seed:
             log.warning("seed=%d gives way to the state's %d", self.seed, seed)
         self._order.set_seed(seed)
+        self._order.asked_epoch()  # from before
         start = Progress(
             int(state_dict["epoch"]),
             int(state_dict["position"]),
@@ -366,6 +369,12 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         if self.fit is not None:
             return FitPlan(transforms, self.fit, *how)
         return transforms.plan(*how)
+
+    def _follow_sampler(self) -> None:
+        """Scripts choose an epoch by ``loader.sampler.set_epoch()``, too."""
+        epoch = self._order.asked_epoch()
+        if epoch is not None:
+            self.set_epoch(epoch)
 
     def _is_iterating(self) -> bool:
         return any(not iterator.closed for iterator in self._live)

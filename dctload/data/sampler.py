@@ -249,10 +249,12 @@ class _EpochOrder:
         self.data_source = data_source
         self.seed, self.shuffle, self.shard = seed, shuffle, shard or Shard()
         self.epoch = 0
+        # Until the loader has seen it; it counts epochs by itself.
+        self.asked_epoch: int | None = None
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order the next iteration gives."""
-        self.epoch = epoch
+        self.epoch = self.asked_epoch = epoch
 
     def order(self, epoch: int, first: int = 0) -> Order:
         """The order of ``epoch`` from position ``first`` on."""
