@@ -494,6 +494,7 @@ untile(float *rows, size_t stride, const float *samples, u32 num)
 typedef double vec8d __attribute__((vector_size(64)));
 typedef s64 vec8l __attribute__((vector_size(64)));
 typedef float vec8 __attribute__((vector_size(32)));
+typedef float vec4 __attribute__((vector_size(16)));
 typedef s32 vec8i __attribute__((vector_size(32)));
 
 /* Where x < y, a, else b. */
@@ -557,6 +558,7 @@ triangle_weights(float *w, float x, float dx, u32 num, u32 room)
 {
 	const vec8 iota = { 0, 1, 2, 3, 4, 5, 6, 7 };
 	vec8 sum = { 0 };
+	vec4 half[2];
 
 	for (u32 k = 0; k < room; k += 8) {
 		const vec8 index = iota + (float)k;
@@ -571,9 +573,9 @@ triangle_weights(float *w, float x, float dx, u32 num, u32 room)
 		memcpy(w + k, &weights, sizeof(weights));
 		sum += weights;
 	}
-	sum += __builtin_shuffle(sum, (vec8i){ 4, 5, 6, 7, 0, 1, 2, 3 });
-	sum += __builtin_shuffle(sum, (vec8i){ 2, 3, 0, 1, 6, 7, 4, 5 });
-	return sum[0] + sum[1];
+	memcpy(half, &sum, sizeof(sum));
+	half[0] += half[1];
+	return (half[0][0] + half[0][2]) + (half[0][1] + half[0][3]);
 }
 
 /* Row 'j', whose filter is at 'x' where it sees 'num' samples from 'first' on. */
