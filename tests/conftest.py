@@ -4,6 +4,7 @@ import gc
 import io
 import os
 import shutil
+import sys
 import tarfile
 import tempfile
 from collections.abc import Callable
@@ -66,6 +67,14 @@ def data_dir() -> Callable[[str], Path]:
         return _unpack(archives[0], name)
 
     return find
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """``dctload models`` sets torch's threads for its process, which here is ours."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
 
 
 def picture(width: int, height: int, seed: int = 0) -> np.ndarray:
