@@ -102,10 +102,11 @@ sort_chunks(const struct across_job *job, u32 base, u32 num_parts, u64 masks[9])
 static KERNEL ALWAYS_INLINE void
 prefetch_chunk(const struct blocks_row *part, u32 first)
 {
-	const s16 *const next = part->next + (size_t)first * BLOCK_COEFS;
+	const s16 *next = part->next;
 
-	if (part->next == NULL)
+	if (next == NULL)
 		return;
+	next += (size_t)first * BLOCK_COEFS;
 	for (u32 n = 0; n < CHUNK * BLOCK_COEFS; n += 32)
 		__builtin_prefetch(next + n);
 }
