@@ -432,7 +432,8 @@ def _odd_ends() -> dict[str, bytes]:
         "trailing-file": whole + whole,
         "trailing-zeros": whole + bytes(1000),
         "junk-after-scan": whole[:-2] + b"junk" + whole[-2:],
-        "junk-after-scan-long": whole[:-2] + bytes(99) + whole[-2:],
+        "junk-after-scan-long": whole[:-2] + b"junk" * 99 + whole[-2:],
+        "junk-after-scan-zeros": whole[:-2] + bytes(99) + whole[-2:],
         "junk-after-a-progression": encode_image(
             grey, done, sof=SOF2, eoi=b"    " * 99 + b"\xff\xd9"
         ),

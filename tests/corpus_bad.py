@@ -326,8 +326,12 @@ def _ends(files: Files) -> None:
     files["excess-blocks"] = file(data=longer)
     zeros = entropy_bytes([[*odd, (None, 0, 0, 7)]], TABLES) + bytes(5)
     files["excess-zero-bits-then-bytes"] = file(data=zeros)
-    files["excess-bytes"] = file(data=data + b"excesses")
-    files["excess-padding-of-two-kinds"] = file(data=data + bytes(99) + b" ")
+    # Whole bytes, but of more MCUs: to the end, or more than are looked at.
+    more: list[Event] = [*BLOCK * 3, (DC, 2, 3, 2), END, (DC, 0, 0, 0), END, *BLOCK]
+    files["excess-mcus"] = file(data=entropy_bytes([[*BLOCK * 4, *more * 2]], TABLES))
+    files["excess-many-mcus"] = file(
+        data=entropy_bytes([[*BLOCK * 4, *more * 99]], TABLES)
+    )
     image = random_image(20, 20, S420)
     scans = one_each(image)
     whole = encode_image(image, scans)

@@ -327,12 +327,13 @@ source_parts(const struct plan *plan, const struct source *src,
 		const u32 c = src->parts[n].component;
 		const size_t stride = rows->stride[c];
 		const u32 first = rows->first_col[c];
+		const u32 begin = along->first_in, end = along->end_in;
 
-		if (along->first_in < first || along->end_in > first + stride)
+		if (begin != end && (begin < first || end > first + stride))
 			return false;
-		parts[n].blocks =
-			rows->blocks[c] +
-			(r * stride + along->first_in - first) * BLOCK_COEFS;
+		parts[n].blocks = rows->blocks[c] + r * stride * BLOCK_COEFS;
+		if (begin != end)
+			parts[n].blocks += (begin - first) * BLOCK_COEFS;
 		parts[n].next = plan->prefetch && more ?
 					parts[n].blocks + stride * BLOCK_COEFS :
 					NULL;

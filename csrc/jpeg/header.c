@@ -352,7 +352,9 @@ read_app_or_com(struct header *h, u32 marker)
 
 	if (status != DCTLOAD_OK)
 		return status;
-	metadata_read(&h->info, marker, seg.data, seg.nbytes);
+	/* What comes later is too late for who reads headers, libjpeg too. */
+	if (h->info.num_scans == 0)
+		metadata_read(&h->info, marker, seg.data, seg.nbytes);
 	return DCTLOAD_OK;
 }
 

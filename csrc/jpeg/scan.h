@@ -150,6 +150,13 @@ scan_is_past_end(const struct scan_lane *lane)
  */
 enum dctload_status scan_redo_run(struct scan_lane *lane, u32 *num_mcus_ret);
 
+/*
+ * Whether the next 'nbits' of the segment, or all that are left, are blocks of MCUs
+ * too, from any block of an MCU on: they have no error, and if the segment ends with
+ * them it does so after a whole MCU, filled up with ones.
+ */
+bool scan_goes_on(struct scan_lane *lane, u64 nbits);
+
 /* ---- for the hot loops ------------------------------------------------- */
 
 /*

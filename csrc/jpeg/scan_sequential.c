@@ -278,6 +278,55 @@ scan_redo_run(struct scan_lane *lane, u32 *num_mcus_ret)
 	return past_end ? DCTLOAD_TRUNCATED : DCTLOAD_OK;
 }
 
+/* ---- what comes after the last run ------------------------------------- */
+
+/* Fewer than 8 bits are left, all ones. */
+static bool
+is_filled_up(const struct scan_lane *lane, u64 position, u64 end)
+{
+	return position <= end && end - position < 8 &&
+	       (position == end ||
+		(u8)(lane->end[-1] | 0xFF << (end - position)) == 0xFF);
+}
+
+/* Whether blocks go on from 'begin', with slot 'first', to 'end'. */
+static bool
+are_blocks(struct scan_lane *lane, u64 begin, u32 first, u64 end)
+{
+	const bool is_last = end == (u64)(lane->end - lane->start) * 8;
+
+	bits_seek(&lane->bits, lane->start, begin);
+	for (u32 i = first;; i = i + 1 == lane->num_slots ? 0 : i + 1) {
+		const u64 position = bits_position(&lane->bits, lane->start);
+
+		if (is_last && i == 0 && is_filled_up(lane, position, end))
+			return true;
+		if (position >= end)
+			return !is_last;
+		lane->block = &lane->window[i];
+		lane->offset = 0;
+		clear_rest(lane);
+		if (decode_dc(lane) != DCTLOAD_OK ||
+		    finish_block(lane) != DCTLOAD_OK)
+			return false;
+	}
+}
+
+bool
+scan_goes_on(struct scan_lane *lane, u64 nbits)
+{
+	const u64 begin = bits_position(&lane->bits, lane->start);
+	const u64 all = (u64)(lane->end - lane->start) * 8;
+	const u64 end = nbits < all - begin ? begin + nbits : all;
+	bool found = false;
+
+	lane->left_blocks = true;
+	for (u32 i = 0; i < lane->num_slots && !found; i++)
+		found = are_blocks(lane, begin, i, end);
+	bits_seek(&lane->bits, lane->start, begin);
+	return found;
+}
+
 /* ---- variants ---------------------------------------------------------- */
 
 /*

@@ -322,10 +322,27 @@ is_harmless(const u8 *p, const u8 *end)
 	return nbytes < 8 || memcmp(p, p + 1, nbytes - 1) == 0;
 }
 
+/* Enough to tell MCUs from anything else. */
+#define TELLING_NBITS (256 * 8)
+
+/*
+ * Damaged data may come to the last MCU too early.  What is left of them then is
+ * MCUs, which is no accident: of random bytes it is a few in a hundred.
+ */
+static bool
+is_rest_of_data(struct image *im)
+{
+	if (im->header.info.progressive)
+		return true; /* there is no telling */
+	segment_load_run(im);
+	return scan_goes_on(&im->lane, TELLING_NBITS);
+}
+
 /*
  * Bits left in a segment whose MCUs are all decoded.  A last byte is filled up
  * with anything.  Whole bytes more are junk to libjpeg; if the last byte was not
- * filled up with ones, or they are many, they rather are the rest of damaged data.
+ * filled up with ones, or they look like it, they rather are the rest of damaged
+ * data.
  */
 enum dctload_status
 segment_check_leftover(struct image *im, const struct bitreader *bits)
@@ -333,17 +350,21 @@ segment_check_leftover(struct image *im, const struct bitreader *bits)
 	const u64 position = bits_position(bits, im->lane.start);
 	const u32 padding = (u32)(-position & 7);
 	const u8 last = im->lane.start[position / 8];
+	const u64 offset = im->segment_dropped * 8 + position;
 	const u8 *junk;
 
 	if (count_leftover(im, position) < 8)
 		return DCTLOAD_OK;
 	junk = unstuff_locate(im->segment_in, im->segment_in_end,
-			      (position + padding) / 8);
-	if ((padding != 0 && (u8)(last | 0xFF << padding) != 0xFF) ||
-	    !is_harmless(junk, im->segment_in_end))
-		return image_fail_at_bit(im, position, DCTLOAD_EXCESS_DATA);
-	im->header.info.warnings |= DCTLOAD_WARN_JUNK;
-	return DCTLOAD_OK;
+			      (offset + padding) / 8);
+	if ((padding == 0 || (u8)(last | 0xFF << padding) == 0xFF) &&
+	    (is_harmless(junk, im->segment_in_end) || !is_rest_of_data(im))) {
+		header_note_junk(&im->header, (size_t)(junk - im->header.in),
+				 (size_t)(im->segment_in_end - junk));
+		return DCTLOAD_OK;
+	}
+	return image_fail_at_bit(im, offset - im->segment_dropped * 8,
+				 DCTLOAD_EXCESS_DATA);
 }
 
 /* Data end before the scan does: why is that wrong? */
