@@ -302,6 +302,9 @@ struct dctload_color_map {
  *                 in the sum S; with 'blend' the result is m S + (1 - m) fill,
  *                 where m is the weight of the samples inside.
  *   ERASE         left top right bottom in luma samples; Y Cb Cr minus 128
+ *   ERASE_RANDOM  the same; sigma of R G B, with 'seed': what NOISE adds to RGB is
+ *                 added to that, not clamped.  Chroma is the mean as ever, over
+ *                 the samples that it stands for.
  *   COLOR         the fields of dctload_color_map in place of gains: gain of Y,
  *                 y_offset, y_mean, chroma[2][2], chroma_offset[2].  On samples.
  *   BRIGHTNESS    f: RGB times f.  On RGB, as all up to NOISE, which clamp
@@ -333,25 +336,26 @@ enum dctload_op_kind {
 	DCTLOAD_OP_NONE = 0,
 	DCTLOAD_OP_WARP = 1,
 	DCTLOAD_OP_ERASE = 2,
-	DCTLOAD_OP_COLOR = 3,
-	DCTLOAD_OP_BRIGHTNESS = 4,
-	DCTLOAD_OP_CONTRAST = 5,
-	DCTLOAD_OP_SATURATION = 6,
-	DCTLOAD_OP_SHARPNESS = 7,
-	DCTLOAD_OP_POSTERIZE = 8,
-	DCTLOAD_OP_SOLARIZE = 9,
-	DCTLOAD_OP_AUTOCONTRAST = 10,
-	DCTLOAD_OP_EQUALIZE = 11,
-	DCTLOAD_OP_NOISE = 12,
-	DCTLOAD_OP_GAIN = 13,
-	DCTLOAD_OP_REQUANTIZE = 14,
-	DCTLOAD_OP_DC_BRIGHTNESS = 15,
-	DCTLOAD_OP_DC_AUTOCONTRAST = 16,
-	DCTLOAD_OP_DC_AUTOSATURATION = 17,
-	DCTLOAD_OP_DC_EQUALIZE = 18,
-	DCTLOAD_OP_DC_POSTERIZE = 19,
-	DCTLOAD_OP_DC_SOLARIZE = 20,
-	DCTLOAD_OP_DC_SOLARIZE_ADD = 21
+	DCTLOAD_OP_ERASE_RANDOM = 3,
+	DCTLOAD_OP_COLOR = 4,
+	DCTLOAD_OP_BRIGHTNESS = 5,
+	DCTLOAD_OP_CONTRAST = 6,
+	DCTLOAD_OP_SATURATION = 7,
+	DCTLOAD_OP_SHARPNESS = 8,
+	DCTLOAD_OP_POSTERIZE = 9,
+	DCTLOAD_OP_SOLARIZE = 10,
+	DCTLOAD_OP_AUTOCONTRAST = 11,
+	DCTLOAD_OP_EQUALIZE = 12,
+	DCTLOAD_OP_NOISE = 13,
+	DCTLOAD_OP_GAIN = 14,
+	DCTLOAD_OP_REQUANTIZE = 15,
+	DCTLOAD_OP_DC_BRIGHTNESS = 16,
+	DCTLOAD_OP_DC_AUTOCONTRAST = 17,
+	DCTLOAD_OP_DC_AUTOSATURATION = 18,
+	DCTLOAD_OP_DC_EQUALIZE = 19,
+	DCTLOAD_OP_DC_POSTERIZE = 20,
+	DCTLOAD_OP_DC_SOLARIZE = 21,
+	DCTLOAD_OP_DC_SOLARIZE_ADD = 22
 };
 
 struct dctload_op {

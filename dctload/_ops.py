@@ -25,25 +25,26 @@ class Op(IntEnum):
     NONE = 0
     WARP = 1
     ERASE = 2
-    COLOR = 3
-    BRIGHTNESS = 4
-    CONTRAST = 5
-    SATURATION = 6
-    SHARPNESS = 7
-    POSTERIZE = 8
-    SOLARIZE = 9
-    AUTOCONTRAST = 10
-    EQUALIZE = 11
-    NOISE = 12
-    GAIN = 13
-    REQUANTIZE = 14
-    DC_BRIGHTNESS = 15
-    DC_AUTOCONTRAST = 16
-    DC_AUTOSATURATION = 17
-    DC_EQUALIZE = 18
-    DC_POSTERIZE = 19
-    DC_SOLARIZE = 20
-    DC_SOLARIZE_ADD = 21
+    ERASE_RANDOM = 3
+    COLOR = 4
+    BRIGHTNESS = 5
+    CONTRAST = 6
+    SATURATION = 7
+    SHARPNESS = 8
+    POSTERIZE = 9
+    SOLARIZE = 10
+    AUTOCONTRAST = 11
+    EQUALIZE = 12
+    NOISE = 13
+    GAIN = 14
+    REQUANTIZE = 15
+    DC_BRIGHTNESS = 16
+    DC_AUTOCONTRAST = 17
+    DC_AUTOSATURATION = 18
+    DC_EQUALIZE = 19
+    DC_POSTERIZE = 20
+    DC_SOLARIZE = 21
+    DC_SOLARIZE_ADD = 22
 
 
 # The image is seen as samples up to COLOR, as RGB up to NOISE, then as amplitudes.

@@ -42,7 +42,10 @@ def run(
         if kind == Op.NONE:
             continue
         if kind <= LAST_ON_SAMPLES:
-            _SAMPLES[kind](image, p)
+            if kind == Op.ERASE_RANDOM:
+                _erase_random(image, p, seed)
+            else:
+                _SAMPLES[kind](image, p)
         elif kind <= LAST_ON_RGB:
             levels = image.rgb()
             if kind == Op.NOISE:
@@ -112,14 +115,17 @@ class _Image:
         if len(full) == 3:
             full = np.tensordot(_resample.YCC_FROM_RGB, full, 1)
         for c in range(len(full)):
-            part = full[c]
-            for axis in (0, 1):
-                index = self._index(c, 1 - axis)
-                first = np.flatnonzero(np.diff(index, prepend=-1))
-                counts = np.diff(np.append(first, len(index)))
-                shape = (-1, 1) if axis == 0 else (1, -1)
-                part = np.add.reduceat(part, first, axis=axis) / counts.reshape(shape)
-            self.samples[c] = part
+            self.samples[c] = self.means(full[c], c)
+
+    def means(self, part: Array, c: int) -> Array:
+        """Of the samples of luma that each sample of component ``c`` stands for."""
+        for axis in (0, 1):
+            index = self._index(c, 1 - axis)
+            first = np.flatnonzero(np.diff(index, prepend=-1))
+            counts = np.diff(np.append(first, len(index)))
+            shape = (-1, 1) if axis == 0 else (1, -1)
+            part = np.add.reduceat(part, first, axis=axis) / counts.reshape(shape)
+        return part
 
 
 # ---- samples --------------------------------------------------------------------
@@ -175,12 +181,21 @@ def _bilinear(samples: Array, x: Array, y: Array) -> tuple[Array, Array]:
     return inside, total
 
 
-def _erase(image: _Image, p: Array) -> None:
+def _erase(image: _Image, p: Array, noise: Sequence[Array] = ()) -> None:
     for c, (rx, ry) in enumerate(image.ratios[: len(image.samples)]):
         part = image.samples[c] = image.samples[c].copy()
         left, right = (int(np.rint(max(v, 0) * float(rx))) for v in (p[0], p[2]))
         top, bottom = (int(np.rint(max(v, 0) * float(ry))) for v in (p[1], p[3]))
         part[top:bottom, left:right] = p[4 + c]
+        if noise:
+            part[top:bottom, left:right] += noise[c][top:bottom, left:right]
+
+
+def _erase_random(image: _Image, p: Array, seed: int) -> None:
+    w, h = image.size
+    rgb = p[7:10, None, None] * _normals(seed, (3, h, w))
+    ycc = np.tensordot(_resample.YCC_FROM_RGB, rgb, 1)
+    _erase(image, p, [image.means(ycc[c], c) for c in range(len(image.samples))])
 
 
 def _color(image: _Image, p: Array) -> None:
@@ -266,11 +281,11 @@ def _mix64(z: Array) -> Array:
     return out
 
 
-def _noise(levels: Array, p: Array, seed: int) -> Array:
-    """By Box and Muller, a pair of normal numbers for two neighbours."""
-    h, w = levels.shape[1:]
+def _normals(seed: int, shape: tuple[int, ...]) -> Array:
+    """By Box and Muller, a pair of normal numbers for two neighbours, (c, h, w)."""
+    channels, h, w = shape
     out = []
-    for c, channel in enumerate(levels):
+    for c in range(channels):
         key = _mix64(np.array([seed << 2 | c], np.uint64))
         place = np.arange(h * -(-w // 2), dtype=np.uint64)
         bits = _mix64(key + place * np.uint64(0x9E3779B97F4A7C15))
@@ -278,8 +293,12 @@ def _noise(levels: Array, p: Array, seed: int) -> Array:
         b = (bits & np.uint64(0xFFFFFFFF)).astype(np.float64) / 2**32
         turn = np.sqrt(-2 * np.log(a)) * np.exp(2j * np.pi * b)
         pairs = np.stack([turn.real, turn.imag], axis=-1).reshape(h, -1)
-        out.append(channel + p[0] + p[1] * pairs[:, :w])
-    noisy = np.stack(out)
+        out.append(pairs[:, :w])
+    return np.stack(out)
+
+
+def _noise(levels: Array, p: Array, seed: int) -> Array:
+    noisy: Array = levels + p[0] + p[1] * _normals(seed, levels.shape)
     return np.clip(noisy, 0, 255) if p[2] else noisy
 
 

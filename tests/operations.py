@@ -48,6 +48,12 @@ def drawn_params(kind, rng, width, height):
             *(r(2) * 80),
             *(r(3) * 50 - 25),
         ],
+        Op.ERASE_RANDOM: lambda: [
+            *(r(2) * 40 - 3),
+            *(r(2) * 80),
+            *(r(3) * 50 - 25),
+            *(r(3) * 40),
+        ],
         Op.COLOR: lambda: [r() * 2, r() * 10, *r(5), 0, 0],
         Op.POSTERIZE: lambda: [int(r() * 9)],
         Op.SOLARIZE: lambda: [r() * 255],

@@ -425,6 +425,25 @@ class TestDraws:
             expected = np.array([d[key] for d in want])
             assert self.distance(got, expected) < 0.0504
 
+    def test_erasing_with_noise_is_erasing_with_what_is_normal_after_normalising(self):
+        image = dctload.from_rgb(np.full((160, 160, 3), 200, np.uint8), "4:4:4")
+        erase = T.RandomErasing(1.0, (0.3, 0.3), (1, 1), "random")
+        u = np.random.default_rng(2).random((1, erase.num_draws))
+        box = erase.parameters(Geometry.of_size(160, 160), u[:, 1:])[0][0]
+        left, top, right, bottom = box[:4].astype(int)
+        out = rgb(erase.apply_image(image, u))
+        inside = torch.zeros(160, 160, dtype=bool)
+        inside[top:bottom, left:right] = True
+        assert ((out - 200).abs()[:, ~inside] < 0.5).all()
+        mean = torch.tensor([0.485, 0.456, 0.406])[:, None] * 255
+        sigma = torch.tensor([0.229, 0.224, 0.225])[:, None] * 255
+        normal = (out[:, inside] - mean) / sigma
+        assert (normal.mean(1).abs() < 0.05).all()
+        assert ((normal.std(1) - 1).abs() < 0.05).all()
+        assert (torch.corrcoef(normal) - torch.eye(3)).abs().max() < 0.05
+        with pytest.raises(ValueError, match="random"):
+            T.RandomErasing(value="noise")
+
     def test_each_operation_is_as_likely(self):
         augment = T.RandAugment(1, operations=list(PRESETS["torchvision"]))
         geometry = Geometry.of_size(np.full(self.NUM, 64), np.full(self.NUM, 64))

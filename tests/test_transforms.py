@@ -1,10 +1,13 @@
 """Transforms: torchvision's sizes, boxes, draws and targets; colour; automatic ones."""
 
+from collections import namedtuple
+
 import numpy as np
 import pytest
 import reference
 import torch
 from conftest import jpeg_bytes, picture
+from torch.utils._pytree import tree_flatten
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
@@ -524,6 +527,47 @@ class TestBatches:
         mixed, labels = T.MixUp(alpha=1.0, num_classes=4)(x, target)
         torch.testing.assert_close(mixed[:, :, 0, 0], labels)
         torch.testing.assert_close(labels.sum(dim=1), torch.ones(4))
+
+    @pytest.mark.parametrize("name", ["MixUp", "CutMix"])
+    def test_labels_are_found_where_torchvision_finds_them(self, name):
+        x, labels = torch.rand(4, 3, 8, 8), torch.tensor([2, 0, 1, 2])
+        Pair = namedtuple("Pair", ["image", "labels"])
+        cases = [
+            ("default", (x, labels)),
+            ("default", [x, labels]),
+            ("default", Pair(x, labels)),
+            ("default", (x, {"Labels": labels, "name": "a", "other_label": 3})),
+            ("default", {"image": x, "my_label": labels}),
+            (lambda b: b["target"]["of"], {"image": x, "target": {"of": labels}}),
+            (lambda b: b[2], (x, "names", labels)),
+        ]
+        for getter, batch in cases:
+            options = {"num_classes": 3, "labels_getter": getter}
+            theirs, spec = tree_flatten(getattr(v2, name)(**options)(batch))
+            ours, same = tree_flatten(getattr(T, name)(**options)(batch))
+            assert spec == same
+            for a, b in zip(ours, theirs, strict=True):
+                assert getattr(a, "shape", a) == getattr(b, "shape", b)
+
+    @pytest.mark.parametrize("name", ["MixUp", "CutMix"])
+    def test_batches_without_labels_are_refused(self, name):
+        x, labels = torch.rand(4, 3, 8, 8), torch.arange(4)
+        mix = getattr(T, name)(num_classes=4)
+        boxes = tv_tensors.BoundingBoxes(
+            torch.zeros(4, 4), format="XYXY", canvas_size=(8, 8)
+        )
+        for match, batch in (
+            ("no labels", ({"image": x},)),
+            ("2 labels", (x, labels[:2])),
+            ("labels must", (x, labels[:, None, None])),
+            ("BoundingBoxes", (x, {"labels": labels, "boxes": boxes})),
+            ("4 columns|3 columns", (x, torch.rand(4, 3))),
+            ("four dimensions", (x[0], labels)),
+        ):
+            with pytest.raises(ValueError, match=match):
+                mix(*batch)
+        with pytest.raises(ValueError, match="labels_getter"):
+            getattr(T, name)(labels_getter="labels")
 
     def test_cutmix_shares_are_areas(self):
         torch.manual_seed(1)

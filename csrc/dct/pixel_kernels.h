@@ -100,6 +100,12 @@ struct pixel_kernels {
 	void (*inverse)(float *rows, size_t stride, u32 num_blocks);
 	void (*forward)(float *rows, size_t stride, u32 num_blocks);
 
+	/*
+	 * A row of amplitudes, rounded to multiples of the steps of its frequencies,
+	 * which are given twice: steps[16].
+	 */
+	void (*requantize)(float *row, const float *steps, size_t num);
+
 	/* By way of RGB, clamped to 0..255. */
 	void (*rgb_change)(const struct ycc_area *area,
 			   const struct rgb_change *change);

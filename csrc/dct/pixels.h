@@ -36,7 +36,7 @@ struct pixels {
 	size_t tile_size;
 	struct pixel_plane planes[3];
 	struct pixel_plane spare[3]; /* scratch: what a map makes */
-	float *rows;                 /* scratch: a few rows of RGB */
+	float *rows;                 /* scratch: a few rows of RGB or noise */
 	size_t rows_capacity;
 	u8 *levels; /* scratch: likewise, as whole numbers */
 	size_t levels_capacity;
@@ -104,6 +104,20 @@ void pixels_do_amplitudes(struct pixels *px, const struct dctload_op *op);
 
 enum dctload_status
 pixels_do_samples(struct pixels *px, const struct dctload_op *op);
+
+/*
+ * The key of channel 'c' for struct noise: the finaliser of SplitMix64 (Steele, Lea,
+ * Flood; OOPSLA 2014) of both.
+ */
+static inline u64
+noise_key(u32 seed, u32 c)
+{
+	u64 z = (u64)seed << 2 | c;
+
+	z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
+	z = (z ^ z >> 27) * 0x94D049BB133111EB;
+	return z ^ z >> 31;
+}
 
 /* 'p' as DCTLOAD_OP_WARP has it. */
 enum dctload_status pixels_warp(struct pixels *px, const double *p);

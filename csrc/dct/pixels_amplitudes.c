@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "pixel_kernels.h"
 #include "pixels.h"
 
 /* Amplitudes of DC that 8-bit samples can have. */
@@ -108,23 +109,19 @@ do_requantize(struct pixels *px, u32 quality)
 
 	for (u32 c = 0; c < px->num_planes; c++) {
 		struct pixel_plane *const plane = &px->planes[c];
-		float steps[8][8];
+		float steps[8][16];
 
 		for (u32 k = 0; k < BLOCK_COEFS; k++) {
 			const u32 base = base_tables[c > 0][k / 8][k % 8];
 			const u32 step = (base * percent + 50) / 100;
 
-			steps[k / 8][k % 8] =
+			steps[k / 8][k % 8] = steps[k / 8][8 + k % 8] =
 				(float)min_u32(max_u32(step, 1), 255);
 		}
-		for (u32 y = 0; y < 8 * blocks_h(plane); y++) {
-			float *const row = plane->data + y * plane->stride;
-			const float *const step = steps[y % 8];
-
-			for (size_t x = 0; x < round_up_8(plane->width); x++)
-				row[x] = rintf(row[x] / step[x % 8]) *
-					 step[x % 8];
-		}
+		for (u32 y = 0; y < 8 * blocks_h(plane); y++)
+			pixel_kernels()->requantize(
+				plane->data + y * plane->stride, steps[y % 8],
+				plane->stride);
 	}
 }
 

@@ -342,15 +342,6 @@ do_sharpness(const struct pixels *px, float f)
 	}
 }
 
-/* The finaliser of SplitMix64 (Steele, Lea, Flood; OOPSLA 2014). */
-static u64
-mix64(u64 z)
-{
-	z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
-	z = (z ^ z >> 27) * 0x94D049BB133111EB;
-	return z ^ z >> 31;
-}
-
 static void
 do_noise(const struct pixels *px, const struct dctload_op *op)
 {
@@ -364,7 +355,7 @@ do_noise(const struct pixels *px, const struct dctload_op *op)
 
 	for (u32 c = 0; c < 3; c++) {
 		noise[c] = (struct noise){
-			.key = mix64((u64)op->seed << 2 | c),
+			.key = noise_key(op->seed, c),
 			.mean = (float)op->p[0],
 			.sigma = (float)op->p[1],
 		};

@@ -56,6 +56,7 @@ struct warp {
 	const double *p;
 	u32 shift; /* the planes have 1 / 2^shift of luma's resolution */
 	struct warp_input in;
+	s64 dx, dy;        /* as a fixed_row has them */
 	u32 width, height; /* of the input */
 	u32 out_width;
 	float outside[2], black[2]; /* levels minus 128 */
@@ -78,6 +79,8 @@ warp_begin(struct warp *warp, const struct pixels *px, const double *p, u32 c)
 	warp->shift = c == 0 ? 0 : px->shift;
 	warp->in.num = c == 0 ? 1 : 2;
 	warp->in.stride = (u32)in->stride;
+	warp->dx = llrint(p[0] * FIXED);
+	warp->dy = llrint(p[3] * FIXED);
 	warp->width = in->width;
 	warp->height = in->height;
 	warp->out_width = px->spare[c].width;
@@ -104,9 +107,9 @@ rows_begin(struct warp_rows *rows, const struct warp *warp,
 	rows->x = (p[0] * at_x + p[1] * at_y + p[2]) / size - back;
 	rows->y = (p[3] * at_x + p[4] * at_y + p[5]) / size - back;
 	rows->at.x = llrint(rows->x * FIXED);
-	rows->at.dx = llrint(p[0] * FIXED);
+	rows->at.dx = warp->dx;
 	rows->at.y = llrint(rows->y * FIXED);
-	rows->at.dy = llrint(p[3] * FIXED);
+	rows->at.dy = warp->dy;
 }
 
 /* Output samples but those of [first, end) see nothing. */

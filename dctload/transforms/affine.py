@@ -146,8 +146,8 @@ def affine_entry(
     num = len(mask)
     cx, cy = (np.nan, np.nan) if center is None else center
     level = np.nan if fill is None else mask_level(fill)
-    rest = [v if np.ndim(v) else np.full(num, v, np.float64) for v in (cx, cy, level)]
-    return name, (*arguments, *rest, mask)
+    rest = (v if np.ndim(v) else np.full(num, v) for v in (cx, cy, level))
+    return name, (*arguments, *map(np.asarray, rest), mask)
 
 
 def _angles(value: Any, name: str, sizes: tuple[int, ...] = (2,)) -> tuple[float, ...]:

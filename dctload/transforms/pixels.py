@@ -167,20 +167,25 @@ class JPEG(RandomJPEG):
         super().__init__(quality, 1.0)
 
 
+# What a normal number is where pixels are normalised as for ImageNet, in levels.
+NOISE_MEAN = (123.675, 116.28, 103.53)
+NOISE_SIGMA = (58.395, 57.12, 57.375)
+
+
 class RandomErasing(OpTransform):
-    """Paint a random rectangle, at any sample, in one colour.
+    """Paint a random rectangle, at any sample, in one colour or with noise.
 
     Args:
         p: How often.
         scale: Least and largest share of the area.
         ratio: Least and largest height / width.
-        value: A grey or an RGB colour, 0 to 255; torchvision's "random" is not here.
+        value: A grey or an RGB colour, 0 to 255; or "random": R, G and B of each pixel
+            are normal numbers of ImageNet's mean and deviation, which is what
+            torchvision's standard normal numbers are behind its normalisation.
         inplace: Taken for torchvision's sake; images are immutable.
     """
 
-    kind = Op.ERASE
     ATTEMPTS = 10
-    num_draws = 3 + 2 * ATTEMPTS
 
     def __init__(
         self,
@@ -191,22 +196,38 @@ class RandomErasing(OpTransform):
         inplace: bool = False,
     ):
         super().__init__(p)
-        if isinstance(value, str):
-            raise ValueError(f"value must be a grey or an RGB colour, got {value!r}")
         self.scale, self.ratio, self.value = scale, ratio, value
-        self._levels = fill_levels(value)
+        self._random = isinstance(value, str)
+        if self._random and value != "random":
+            raise ValueError(f"value must be a colour or 'random', got {value!r}")
+        self._levels = fill_levels(NOISE_MEAN if self._random else value)
+
+    @property
+    def kind(self) -> Op:  # type: ignore[override]
+        """Which operation."""
+        return Op.ERASE_RANDOM if self._random else Op.ERASE
+
+    @property
+    def num_draws(self) -> int:  # type: ignore[override]
+        """Uniform numbers that one sample takes."""
+        return 3 + 2 * self.ATTEMPTS + self._random
+
+    def seeds(self, u: Array) -> "Array | None":
+        return seeds_of(u[:, -1]) if self._random else None
 
     def parameters(self, geometry: Geometry, u: Array) -> tuple[Array, Array]:
         width, height = geometry.width[:, None], geometry.height[:, None]
         low, high = np.log(self.ratio)
-        area = self.scale[0] + (self.scale[1] - self.scale[0]) * u[:, 2::2]
+        tries = u[:, 2 : 2 + 2 * self.ATTEMPTS]
+        area = self.scale[0] + (self.scale[1] - self.scale[0]) * tries[:, ::2]
         area = area * width * height
-        aspect = np.exp(low + (high - low) * u[:, 3::2])
+        aspect = np.exp(low + (high - low) * tries[:, 1::2])
         h, w = np.rint(np.sqrt(area * aspect)), np.rint(np.sqrt(area / aspect))
         fits = (h < height) & (w < width)
         rows, first = np.arange(len(u)), fits.argmax(axis=1)
         w, h = w[rows, first], h[rows, first]
         top = np.floor(u[:, 0] * (geometry.height - h + 1))
         left = np.floor(u[:, 1] * (geometry.width - w + 1))
-        p = params(len(u), left, top, left + w, top + h, *self._levels)
+        sigma = NOISE_SIGMA if self._random else ()
+        p = params(len(u), left, top, left + w, top + h, *self._levels, *sigma)
         return p, fits.any(axis=1)

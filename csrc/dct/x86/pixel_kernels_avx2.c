@@ -146,6 +146,19 @@ store_bytes(u8 *p, ivec i)
 				   _mm256_extracti128_si256(bytes, 1)));
 }
 
+static KERNEL ALWAYS_INLINE vec
+load8(const float *p)
+{
+	return load(p);
+}
+
+static KERNEL ALWAYS_INLINE vec
+spread8(vec x, u32 k)
+{
+	return _mm256_permutevar8x32_ps(x, _mm256_set1_epi32((s32)k));
+}
+
+#include "../dct_template.h"
 #include "../pixel_template.h"
 
 const struct pixel_kernels *const pixel_kernels_avx2 = &kernels;

@@ -136,6 +136,23 @@ store_bytes(u8 *p, ivec i)
 	_mm_storeu_si128((void *)p, _mm512_cvtepi32_epi8((__m512i)i));
 }
 
+static KERNEL ALWAYS_INLINE vec
+load8(const float *p)
+{
+	return _mm512_broadcast_f32x8(_mm256_loadu_ps(p));
+}
+
+static KERNEL ALWAYS_INLINE vec
+spread8(vec x, u32 k)
+{
+	const __m512i second =
+		_mm512_and_si512(counted(0, 1), _mm512_set1_epi32(8));
+
+	return _mm512_permutexvar_ps(
+		_mm512_add_epi32(second, _mm512_set1_epi32((s32)k)), x);
+}
+
+#include "../dct_template.h"
 #include "../pixel_template.h"
 
 const struct pixel_kernels *const pixel_kernels_avx512 = &kernels;

@@ -167,12 +167,16 @@ class Images:
         if full.shape[1] == 1:
             return [full]
         full = _mixed(_ycc_from_rgb(full.device), full)
-        chroma = full[:, 1:]
-        if self.chroma == 2:
-            # The last sample of an odd size stands for one: for it and its copy.
-            odd = (0, chroma.shape[3] % 2, 0, chroma.shape[2] % 2)
-            chroma = functional.avg_pool2d(functional.pad(chroma, odd, "replicate"), 2)
-        return [full[:, :1], chroma]
+        return [full[:, :1], _means(full[:, 1:], self.chroma)]
+
+
+def _means(chroma: Tensor, side: int) -> Tensor:
+    """Of the ``side`` x ``side`` samples that one of chroma stands for."""
+    if side == 1:
+        return chroma
+    # The last sample of an odd size stands for one: for it and its copy.
+    odd = (0, chroma.shape[3] % 2, 0, chroma.shape[2] % 2)
+    return functional.avg_pool2d(functional.pad(chroma, odd, "replicate"), 2)
 
 
 def _padded(plane: Tensor) -> Tensor:
@@ -283,15 +287,26 @@ def _bilinear(plane: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return sum(insides[1:], insides[0]), sum(values[1:], values[0])
 
 
-def _erase(planes: Planes, p: Tensor, look: Look) -> Planes:
+def _erase_random(planes: Planes, p: Tensor, look: Look) -> Planes:
+    num, _, h, w = planes[0].shape
+    rgb = p[:, 7:10, None, None].float() * _normals(p, (num, 3, h, w))
+    noise = _mixed(_ycc_from_rgb(p.device), rgb)
+    return _erase(planes, p, look, [noise[:, :1], _means(noise[:, 1:], look.chroma)])
+
+
+def _erase(
+    planes: Planes, p: Tensor, look: Look, noise: "Planes | None" = None
+) -> Planes:
     first, out = 0, []
-    for plane, n in zip(planes, (1, look.chroma), strict=False):
+    for k, (plane, n) in enumerate(zip(planes, (1, look.chroma), strict=False)):
         box = torch.round(p[:, :4].clamp_min(0) / n)
         left, top, right, bottom = box[:, :, None, None, None].unbind(1)
         x = _positions(plane.shape[3], p.device)
         y = _positions(plane.shape[2], p.device)[:, None]
         here = (x >= left) & (x < right) & (y >= top) & (y < bottom)
         level = p[:, 4 + first : 4 + first + plane.shape[1], None, None].float()
+        if noise is not None:
+            level = level + noise[k]
         out.append(torch.where(here, level, plane))
         first += plane.shape[1]
     return out
@@ -311,6 +326,7 @@ def _color(planes: Planes, p: Tensor, look: Look) -> Planes:
 _SAMPLES: dict[int, Callable[[Planes, Tensor, Look], Planes]] = {
     Op.WARP: _warp,
     Op.ERASE: _erase,
+    Op.ERASE_RANDOM: _erase_random,
     Op.COLOR: _color,
 }
 
@@ -400,9 +416,9 @@ def _mix64(z: Tensor) -> Tensor:
     return z ^ _shifted(z, 31)
 
 
-def _noise(levels: Tensor, p: Tensor) -> Tensor:
-    """By Box and Muller, a pair of normal numbers for two neighbours."""
-    num, channels, h, w = levels.shape
+def _normals(p: Tensor, shape: tuple[int, int, int, int]) -> Tensor:
+    """By Box and Muller, a pair of normal numbers for two neighbours; seeds end p."""
+    num, channels, h, w = shape
     seed = p[:, NUM_PARAMS].long()[:, None] << 2
     key = _mix64(seed | torch.arange(channels, device=p.device))
     place = torch.arange(h * -(-w // 2), device=p.device)
@@ -411,7 +427,12 @@ def _noise(levels: Tensor, p: Tensor) -> Tensor:
     b = (bits & 0xFFFFFFFF).double() / 2**32
     radius, angle = torch.sqrt(-2 * torch.log(a)), 2 * math.pi * b
     pairs = torch.stack([radius * angle.cos(), radius * angle.sin()], -1)
-    normal = pairs.view(num, channels, h, -1)[..., :w].float()
+    return pairs.view(num, channels, h, -1)[..., :w].float()
+
+
+def _noise(levels: Tensor, p: Tensor) -> Tensor:
+    num, channels, h, w = levels.shape
+    normal = _normals(p, (num, channels, h, w))
     noisy = levels + _each(p[:, 0]) + _each(p[:, 1]) * normal
     return torch.where(_each(p[:, 2]) != 0, noisy.clamp(0, 255), noisy)
 
