@@ -72,19 +72,22 @@ class DirectPipeline(Pipeline):
         """Nothing: what is left for Python is known when the engine is done."""
 
     def _after(self, step: Step) -> None:
-        is_whole = not step.batch.num_failed(step.num)
+        step.is_ordinary = not step.batch.num_failed(step.num)
         has_boxes = step.inputs.has_boxes()
-        if is_whole and not has_boxes:
+        if step.is_ordinary and not has_boxes:
             return
         draw = step.draw
         step.uniforms = _native.uniforms(
             self.seed, draw.epoch, draw.ids, self._plan.num_draws
         )
-        if not is_whole:
+        if not step.is_ordinary:
             step.slowly = self._set_apart(step)
         if has_boxes:
             self._move_boxes(step)
         self._make_slowly(step)
+
+    def _check(self, step: Step) -> list[int]:
+        return [] if step.is_ordinary else super()._check(step)
 
     def _not_native(self, items: Any) -> Any:
         left_out: Any = items["skip"] != 0
