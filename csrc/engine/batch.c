@@ -55,13 +55,16 @@ batch_coefs_nbytes(const struct dctload_batch *b, u32 num_items)
 	return nbytes;
 }
 
-size_t
-batch_samples_nbytes(const struct dctload_batch *b, u32 num_items)
+void
+batch_set_output(struct dctload_batch *b, u32 num_items,
+		 const struct dctload_output *output)
 {
 	size_t nbytes[2];
 
-	dctload_output_nbytes(&b->output, nbytes);
-	return num_items * (nbytes[0] + nbytes[1]);
+	dctload_output_nbytes(output, nbytes);
+	b->output = *output;
+	b->bypass_cache =
+		batch_leaves_cache(num_items * (nbytes[0] + nbytes[1]));
 }
 
 void

@@ -46,8 +46,9 @@ struct dctload_batch {
 /* Bytes of the coefficients of all items that are well. */
 size_t batch_coefs_nbytes(const struct dctload_batch *b, u32 num_items);
 
-/* Bytes of the samples of all items. */
-size_t batch_samples_nbytes(const struct dctload_batch *b, u32 num_items);
+/* The samples of a batch at work are 'output'. */
+void batch_set_output(struct dctload_batch *b, u32 num_items,
+		      const struct dctload_output *output);
 
 /*
  * Results beyond this much are out of the cache by the time the batch is done.

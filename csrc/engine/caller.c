@@ -58,9 +58,7 @@ dctload_begin_sample(struct dctload_batch *b, uint32_t num_items,
 
 	if (status != DCTLOAD_OK)
 		return status;
-	b->output = *output;
-	b->bypass_cache =
-		batch_leaves_cache(batch_samples_nbytes(b, num_items));
+	batch_set_output(b, num_items, output);
 	return DCTLOAD_OK;
 }
 

@@ -504,9 +504,7 @@ dctload_submit_sample(struct dctload_engine *e, struct dctload_batch *b,
 	if (status != DCTLOAD_OK)
 		return status;
 	b->flags = flags;
-	b->output = *output;
-	b->bypass_cache =
-		batch_leaves_cache(batch_samples_nbytes(b, num_items));
+	batch_set_output(b, num_items, output);
 	b->forget_files = skips_none(b, num_items);
 	return submit(e, b, WORK_SAMPLE, num_items);
 }
@@ -541,7 +539,7 @@ dctload_submit_load(struct dctload_engine *e, struct dctload_batch *b,
 		return DCTLOAD_BAD_ARGUMENT;
 	arena_reset(&b->files, &e->chunks);
 	b->flags = 0;
-	b->output = *output;
+	batch_set_output(b, num_items, output);
 	b->recipe = *recipe;
 	b->seed = seed;
 	b->epoch = epoch;
