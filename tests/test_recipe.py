@@ -67,12 +67,22 @@ def _follow(recipe, briefs, draws):
     return out
 
 
-def _assert_same(got, want):
-    for name in ("transpose", "num_x", "num_y", "fill", "use_color", "num_ops"):
+def _steps(records, axis, briefs):
+    """Of each image; a first one that copies the whole axis is as good as none."""
+    stored = "width", "height"
+    for record, brief in zip(records, briefs, strict=True):
+        size = int(brief[stored[(axis == "y") != bool(record["transpose"])]])
+        found = record[axis][: record[f"num_{axis}"]].tolist()
+        copies = found and found[0][:5] == (0, size, 0, 1, size)
+        yield found[1:] if copies else found
+
+
+def _assert_same(got, want, briefs):
+    for name in ("transpose", "fill", "use_color", "num_ops"):
         np.testing.assert_array_equal(got[name], want[name], name)
     for axis in ("x", "y"):
-        for i, num in enumerate(want[f"num_{axis}"]):
-            assert got[axis][i][:num].tolist() == want[axis][i][:num].tolist(), i
+        steps = list(_steps(got, axis, briefs))
+        assert steps == list(_steps(want, axis, briefs))
 
 
 @pytest.mark.parametrize("upright", [False, True])
@@ -92,7 +102,7 @@ def test_c_gives_the_geometry_of_numpy_to_the_last_bit(seed, upright):
         why = str(error)
     if not why:
         got = _follow(plan.recipe(upright), briefs, draws)
-        _assert_same(got, want)
+        _assert_same(got, want, briefs)
         return
     assert re.search("at least 1 x 1|more than 4 resamplings", why)
     with pytest.raises(ValueError, match="recipe"):

@@ -85,6 +85,8 @@ axis_crop(struct axis *a, s64 left, s64 size)
 
 	if (size < 1 || size > UINT32_MAX)
 		return false;
+	if (left == 0 && size == a->size)
+		return true;
 	if (append)
 		last = copying_step(a->size);
 	last.start += last.step * (double)left;

@@ -111,7 +111,7 @@ worker_read(struct worker *w, struct chunk_pool *pool, const struct job *job)
  * Files are seldom more than twice as large as others of their data set; one that
  * is does not keep its memory.
  */
-#define KEPT_FILE_NBYTES ((size_t)256 << 10)
+#define KEPT_FILE_NBYTES ((size_t)64 << 10)
 
 static u8 *
 alloc_in_job(void *ctx, size_t nbytes)

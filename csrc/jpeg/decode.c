@@ -15,6 +15,7 @@ struct dctload_decoder {
 	struct scan_group group;
 	struct huff_cache cache;
 	struct header_cache headers;
+	struct block_pool blocks;
 	struct plan_pool plans;
 };
 
@@ -27,6 +28,7 @@ dctload_free_decoder(struct dctload_decoder *d)
 		image_free_scratch(&d->images[i]);
 	scan_free_vectors(d->group.vectors);
 	huff_free_cache(&d->cache);
+	block_pool_free(&d->blocks);
 	plan_free_pool(&d->plans);
 	free(d);
 }
@@ -51,6 +53,7 @@ dctload_alloc_decoder(void)
 	for (u32 i = 0; i < d->num_images; i++) {
 		d->images[i].cache = &d->cache;
 		d->images[i].headers = &d->headers;
+		d->images[i].block_pool = &d->blocks;
 		d->images[i].plans = &d->plans;
 		d->images[i].many_open = d->num_images > SCAN_SCALAR_LANES;
 	}

@@ -531,6 +531,7 @@ finish_job(struct image *im, enum dctload_status status)
 	job->error_offset = im->header.error_offset;
 	release_tables(im);
 	reorder_finish(&im->reorder);
+	block_pool_give(im->block_pool, &im->blocks);
 	plan_give(im->plans, im->plan);
 	im->plan = NULL;
 	segment_shrink(im);
@@ -576,6 +577,5 @@ void
 image_free_scratch(struct image *im)
 {
 	free(im->segment);
-	free(im->blocks);
 	free(im->nonzero);
 }

@@ -4,6 +4,7 @@
 #define DCTLOAD_IMAGE_H
 
 #include "../common.h"
+#include "block_pool.h"
 #include "decoder.h"
 #include "header.h"
 #include "header_cache.h"
@@ -34,9 +35,10 @@ struct image {
 
 	u8 *segment; /* see segment.c */
 	size_t segment_capacity;
-	s16 *blocks; /* where 'grid' points unless the job has planes */
-	size_t blocks_capacity;
-	u64 *nonzero; /* see struct progressive_scan */
+	struct block_pool *block_pool;
+	struct block_memory
+		blocks; /* where 'grid' is unless the job has planes */
+	u64 *nonzero;   /* see struct progressive_scan */
 	size_t nonzero_capacity;
 
 	/*

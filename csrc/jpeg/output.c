@@ -14,24 +14,6 @@
  */
 #define MAX_GATHERED_BLOCKS ((2u << 20) / BLOCK_NBYTES)
 
-/* Memory for 'num_blocks' blocks in 'blocks'. */
-static bool
-reserve_blocks(struct image *im, size_t num_blocks)
-{
-	void *p = NULL;
-
-	if (num_blocks <= im->blocks_capacity)
-		return true;
-	free(im->blocks);
-	im->blocks = NULL;
-	im->blocks_capacity = 0;
-	if (posix_memalign(&p, 64, num_blocks * BLOCK_NBYTES) != 0)
-		return false;
-	im->blocks = p;
-	im->blocks_capacity = num_blocks;
-	return true;
-}
-
 /*
  * The extent of the grids: whole planes for progressive scans, which must decode all
  * of them, else the window, or of that one row of MCUs.  Returns their blocks.
@@ -69,9 +51,9 @@ allocate_grids(struct image *im, size_t num_blocks)
 {
 	s16 *p;
 
-	if (!reserve_blocks(im, num_blocks))
+	if (!block_pool_take(im->block_pool, num_blocks, &im->blocks))
 		return false;
-	p = im->blocks;
+	p = im->blocks.blocks;
 	for (u32 c = 0; c < im->header.info.num_components; c++) {
 		im->grid[c] = p;
 		p += (size_t)im->grid_width[c] * im->grid_height[c] *
