@@ -36,9 +36,8 @@ struct image {
 	u8 *segment; /* see segment.c */
 	size_t segment_capacity;
 	struct block_pool *block_pool;
-	struct block_memory
-		blocks; /* where 'grid' is unless the job has planes */
-	u64 *nonzero;   /* see struct progressive_scan */
+	struct block_memory blocks; /* of 'grid', if it is our own */
+	u64 *nonzero;               /* see struct progressive_scan */
 	size_t nonzero_capacity;
 
 	/*
