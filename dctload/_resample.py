@@ -53,7 +53,7 @@ def _step_matrix(
     if first < end:
         sample = np.arange(first, end) + 0.5
         stretch = max(abs(scale), 1.0)
-        x = (sample - centre[:, None]) / stretch
+        x = (sample - centre[:, None]) * (1 / stretch)
         w = _weights(int(step["filter"]), x)
         total = w.sum(axis=1, keepdims=True)
         out[:, first:end] = np.divide(

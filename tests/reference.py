@@ -90,7 +90,7 @@ def step_matrix(
         centre = step.start * ratio_in.numerator / ratio_in.denominator
         centre += scale * (j + 0.5)
         for i in range(first, min(in_size, end)):
-            r[j, i] = weight(step.filter, (i + 0.5 - centre) / stretch)
+            r[j, i] = weight(step.filter, (i + 0.5 - centre) * (1 / stretch))
         total = r[j].sum()
         r[j] *= 1 / total if total >= 1e-3 * stretch else 0
     return r
