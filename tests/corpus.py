@@ -330,7 +330,7 @@ def _one_frequency() -> bytes:
 
 
 def _long_runs(files: dict[str, bytes]) -> None:
-    """One end-of-band run of 32,767 blocks, and one that spans what is left."""
+    """Ends of bands: 32,767 blocks in one run, all that are left in another."""
     side, extra = 185, 3
     n = side * side
     dc: list[Event] = [NO_DIFF] * n
@@ -346,6 +346,16 @@ def _long_runs(files: dict[str, bytes]) -> None:
     parts = [[(AC, 0x30, 0, 3)], [one, (AC, EOB, 0, 0), (AC, 0xE0, 1, 14)]]
     short = [([dc], Scan((0,), 0, 0)), (parts, Scan((0,), 1, 63, restart=2))]
     files["eob-run-past-the-end"] = scans_file(short, (32, 8), sof=SOF2)
+    # The end of a band has two codes, and some look-ups see both.
+    twice = Huffman((1, 1, 1) + (0,) * 13, (EOB, EOB, 0x01))
+    other: Event = (None, 0, 0b10, 2)
+    last: list[Event] = [(AC, 0x01, 1, 1), END]
+    plan_of_two = [([[NO_DIFF] * 48], Scan((0,), 0, 0))]
+    plan_of_two += [([[END] * 48], Scan((0,), 1, 63, 0, 1))]
+    plan_of_two += [([[END] * 7 + [other, END] * 20 + last], Scan((0,), 1, 63, 1, 0))]
+    files["eob-of-two-codes"] = scans_file(
+        plan_of_two, (8 * 48, 8), tables={AC: twice}, sof=SOF2
+    )
     files["eob-run-32767"] = scans_file(plan, (8 * side, 8 * side), sof=SOF2)
 
 

@@ -12,6 +12,8 @@ import pytest
 from conftest import jpeg_bytes
 from test_decode_oracle import wanted
 
+import dctload
+
 pytestmark = pytest.mark.timeout(60)
 needs_oracle = pytest.mark.skipif(
     bool(oracle.why_missing()), reason=oracle.why_missing() or "present"
@@ -82,6 +84,19 @@ def test_stuffing_is_whole_wherever_pieces_end(files):
         assert ccore.decode(filled).digest() == want
 
 
+@pytest.mark.parametrize("first", [0, 5, 200])
+@pytest.mark.parametrize("num", [9_000, 60_000])
+def test_fill_bytes_in_many_places_leave_enough_to_decode(files, num, first):
+    """Each time more is read, all of it may be one byte of data."""
+    data = files["one segment"]
+    places = _stuffed(data)[first : first + 40]
+    pieces = map(slice, [0, *places], [*places, len(data)])
+    filled = (num * b"\xff").join(data[piece] for piece in pieces)
+    decoder = ccore.Decoder()  # whose memory is full of data that are good
+    want = decoder.decode(data).digest()
+    assert decoder.decode(filled).digest() == want
+
+
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.7, 0.9])
 @pytest.mark.parametrize("name", ["one segment", "grey", "long restarts"])
 def test_a_wrong_code_is_found_where_it_is(files, name, share):
@@ -111,6 +126,19 @@ def test_what_is_there_of_a_large_file_equals_libjpeg(files, name, share):
     data = files[name]
     cut = data[: int(share * len(data))]
     assert ccore.decode(cut, ccore.ALLOW_TRUNCATED).digest() == wanted(cut)
+
+
+@pytest.mark.parametrize("nbytes", range(55_850, 55_870))
+def test_a_cut_segment_may_end_where_a_piece_does(nbytes):
+    """Most of it is right of a region that goes on in the segment that is missing."""
+    data = jpeg_bytes(_noise(4000, 32), quality=95, restart_marker_rows=1)
+    begin, _ = _scan(data)
+    cut = data[: begin + nbytes].rstrip(b"\xff") + b"\xff\xd9"
+    whole = dctload.decode(cut, allow_truncated=True)
+    decoder = dctload.Decoder()
+    part = decoder.decode(cut, region=(0, 0, 32, 64), allow_truncated=True)
+    for got, want in zip(part.planes, whole.planes, strict=True):
+        np.testing.assert_array_equal(got, want[: got.shape[0], : got.shape[1]])
 
 
 @pytest.mark.parametrize("name", ["one segment", "grey"])

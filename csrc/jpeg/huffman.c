@@ -63,6 +63,7 @@ make_codes(struct huff_codes *codes, const struct huff_table *table)
 static u16
 count_eobs(const struct huff_codes *codes, u64 bits)
 {
+	const u32 first = huff_find(codes, bits);
 	u32 nbits = 0, num_blocks = 0, num_single = 0;
 
 	for (;;) {
@@ -73,7 +74,9 @@ count_eobs(const struct huff_codes *codes, u64 bits)
 		if (found == 0 || size != 0 || run == 15 ||
 		    nbits + len + run > EOB_TABLE_BITS)
 			break;
-		num_single += run == 0 && num_single == num_blocks;
+		/* A table may have several codes for a symbol. */
+		num_single +=
+			run == 0 && found == first && num_single == num_blocks;
 		num_blocks += 1u << run;
 		num_blocks += (u32)(bits << (nbits + len) >> 1 >> (63 - run));
 		nbits += len + run;

@@ -17,7 +17,8 @@ struct huff_ref;
  *   base[len]    add to a code of 'len' bits: its place in 'symbols'
  *   eobs[x]      x: the next EOB_TABLE_BITS bits.  As many end-of-band symbols as
  *                they begin with, extra bits included: blocks << 8 that they end,
- *                how many symbols from the first on end one block, and all bits.
+ *                how many from the first on are one code that ends one block, and
+ *                all bits.
  */
 #define CODE_TABLE_BITS 9
 #define EOB_TABLE_BITS 6

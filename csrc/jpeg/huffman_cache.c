@@ -148,6 +148,7 @@ pool_take(struct huff_pool *pool, u32 hash, const struct huff_key *key,
 	status = huff_make_table(key, table_ret);
 	if (status == DCTLOAD_OK && !pool_put(pool, hash, *table_ret)) {
 		free(*table_ret);
+		*table_ret = NULL;
 		status = DCTLOAD_NO_MEMORY;
 	}
 	return status;

@@ -535,6 +535,7 @@ finish_job(struct image *im, enum dctload_status status)
 	plan_give(im->plans, im->plan);
 	im->plan = NULL;
 	segment_shrink(im);
+	output_shrink(im);
 	im->job = NULL;
 	return IMAGE_FINISHED;
 }

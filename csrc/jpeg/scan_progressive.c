@@ -56,7 +56,7 @@ peek_symbol(struct progressive_scan *s, struct bitreader *br,
 	return MAX_CODE_BITS; /* symbol 0, as in libjpeg */
 }
 
-/* The next 'n' bits, at most 16, as a number. */
+/* The next 'n' bits, at most 32, as a number. */
 static ALWAYS_INLINE u32
 next_bits(struct bitreader *br, u32 n)
 {

@@ -173,15 +173,15 @@ load_more(struct image *im)
 		       im->segment_read + room :
 		       end;
 	out += unstuff_segment(&im->segment_read, stop, out);
-	if (im->segment_read != stop) {
-		/* A marker, or stuffing that 'stop' has cut in two. */
+	if (im->segment_read != end && *im->segment_read == 0xFF) {
+		/* A marker, or stuffing: 'stop' is in it, or where it begins. */
 		const u8 *p = im->segment_read;
 
 		while (p != end && *p == 0xFF)
 			p++;
 		if (p == end || *p != 0) {
 			im->segment_in_end = im->segment_read;
-		} else {
+		} else if (im->segment_read != stop) {
 			*out++ = 0xFF;
 			im->segment_read = p + 1;
 		}
@@ -210,7 +210,11 @@ segment_load_run(struct image *im)
 	memmove(im->segment, im->segment + done, left);
 	im->segment_dropped += done;
 	lane->end = lane->start + left;
-	load_more(im);
+	/* Of fill bytes, any number are one byte of data. */
+	do
+		load_more(im);
+	while (!is_loaded(im) &&
+	       (size_t)(lane->end - lane->start) < RUN_NBYTES);
 	bits_seek(&lane->bits, lane->start, position % 8);
 }
 
