@@ -542,6 +542,8 @@ dctload_submit_load(struct dctload_engine *e, struct dctload_batch *b,
 	arena_reset(&b->files, &e->chunks);
 	b->flags = 0;
 	b->output = *output;
+	b->bypass_cache =
+		batch_leaves_cache(batch_samples_nbytes(b, num_items));
 	b->recipe = *recipe;
 	b->seed = seed;
 	b->epoch = epoch;
