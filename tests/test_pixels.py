@@ -92,6 +92,19 @@ class TestNativeEqualsNumpy:
             off = np.abs(reference.to_samples(a - b)) > 1e-3
             assert off.mean() < 0.02
 
+    @pytest.mark.parametrize("options", [{}, {"mode": "L"}])
+    def test_a_mean_of_many_pixels_is_precise(self, options):
+        """Sums of floats do not lose what a pixel of a large image adds."""
+        data = jpeg_bytes(np.full((2048, 2048, 3), 77, np.uint8), **options)
+        image = dctload.decode(data)
+        level = 128 + float(image.dequantized().planes[0][0, 0, 0, 0]) / 8
+        geometry = pending(image).with_op(
+            Op.CONTRAST, np.array([[0.0]]), np.array([True])
+        )
+        after = image._replace(pending=geometry).to_tensor(layout="concat")
+        # Weights of grey sum up to 0.9999.
+        assert abs(128 + float(after[0].mean()) / 8 - 0.9999 * level) < 0.01
+
     @pytest.mark.parametrize("seed", range(16))
     def test_sequences_at_any_size(self, seed):
         """Planes that are floats already go the slow way, by NumPy alone."""

@@ -220,6 +220,19 @@ def test_one_way_gives_the_batches_of_the_other(mixed, num_workers, on_error):
         assert torch.equal(x, wanted_x)
 
 
+def test_a_batch_that_is_stored_past_the_cache_is_the_same(mixed):
+    """More than 8 MiB, each component of a sample less than 1."""
+    ways = []
+    for last in (T.RandomVerticalFlip(), _Other()):
+        parts = T.Compose([T.RandomResizedCrop(256), T.RandomHorizontalFlip(), last])
+        data = Files(mixed, transform=parts)
+        options = {"seed": 1, "on_error": "skip", "layout": "concat"}
+        ways.append(list(DataLoader(data, 40, num_workers=2, **options)))
+    ((x, _),), ((wanted_x, _),) = ways
+    assert x.numel() * x.element_size() > 8 << 20
+    assert torch.equal(x, wanted_x)
+
+
 def test_bytes_in_memory_go_the_same_way(mixed):
     class Bytes(torch.utils.data.Dataset):
         def __len__(self):

@@ -280,9 +280,12 @@ rgb_change(const struct ycc_area *area, const struct rgb_change *change)
 
 /* ---- looks -------------------------------------------------------------- */
 
-/* What a look gathers, in registers. */
+/*
+ * What a look gathers, in registers.  A float is too coarse to have many pixels added
+ * to it one by one: there is a sum of each strip, and one of these.
+ */
 struct seen {
-	vec sum, lo[3], hi[3];
+	vec sum, strip, lo[3], hi[3];
 };
 
 /* Lanes of sample (x, y) and following that are inside the area. */
@@ -319,8 +322,9 @@ look_at_rgb(vec rgb[3], u32 num_channels, const struct rgb_look *look,
 		const vec grey = GREY_R * rgb[0] +
 				 (GREY_G * rgb[last / 2] + GREY_B * rgb[last]);
 
-		seen->sum += look->width == 0 ? grey :
-						keep(grey, inside(look, x, y));
+		seen->strip += look->width == 0 ?
+				       grey :
+				       keep(grey, inside(look, x, y));
 	}
 }
 
@@ -398,6 +402,8 @@ look_strips(const struct ycc_area *area, const struct rgb_look *look,
 		else
 			look_full(luma, chroma, a.num_chroma, s, &l, kind,
 				  seen);
+		seen->sum += seen->strip;
+		seen->strip = splat(0);
 	}
 }
 
@@ -405,7 +411,7 @@ static KERNEL ALWAYS_INLINE void
 look_area(const struct ycc_area *area, struct rgb_look *look,
 	  enum rgb_look_kind kind)
 {
-	struct seen seen = { .sum = splat(0) };
+	struct seen seen = { .sum = splat(0), .strip = splat(0) };
 	float lanes[LANES];
 
 	for (u32 c = 0; c < 3; c++) {
