@@ -279,18 +279,10 @@ run_plan(struct image *im)
 	return status;
 }
 
-/*
- * Each of the images that are decoded side by side has memory of its own, and large
- * progressive ones may be any of them.
- */
+/* Any of the images that are decoded side by side may be a large progressive one. */
 void
 output_shrink(struct image *im)
 {
-	if (im->blocks_capacity > MAX_CACHED_NBYTES / BLOCK_NBYTES) {
-		free(im->blocks);
-		im->blocks = NULL;
-		im->blocks_capacity = 0;
-	}
 	if (im->nonzero_capacity > MAX_CACHED_NBYTES / BLOCK_NBYTES + 7) {
 		free(im->nonzero);
 		im->nonzero = NULL;
