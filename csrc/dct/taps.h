@@ -50,7 +50,9 @@ struct comp_step {
 static inline s64
 floor_s64(double x)
 {
-	const double bounded = x < -1e15 ? -1e15 : x > 1e15 ? 1e15 : x;
+	/* So that what is no number is bounded too. */
+	const double above = x > -1e15 ? x : -1e15;
+	const double bounded = above < 1e15 ? above : 1e15;
 	const s64 i = (s64)bounded;
 
 	return i - (bounded < (double)i);
