@@ -329,18 +329,3 @@ def test_errors_do_not_leak(data, tmp_path):
     gc.collect()
     # It levels off 2 MB higher, after some hundreds of epochs.
     assert rss() - before < 6 << 20
-
-
-def test_large_progressive_files_do_not_keep_their_memory(tmp_path):
-    """Any of the images that a thread has open may be one: 50 MB of coefficients."""
-    small = jpeg_bytes(np.zeros((500, 500, 3), np.uint8))
-    flat = np.zeros((2400, 3400, 3), np.uint8)
-    large = jpeg_bytes(flat, subsampling=0, progressive=True)
-    for i in range(64):
-        (tmp_path / f"{i:02}.jpg").write_bytes([small, large][i % 2])
-    transform = T.Compose([T.Resize((64, 64)), T.SelectFrequencies("24")])
-    files = Files(sorted(tmp_path.iterdir()), transform=transform)
-    loader = DataLoader(files, 32, num_workers=1)
-    before = rss()
-    assert sum(len(x) for x, _ in loader) == 64
-    assert rss() - before < 150e6
