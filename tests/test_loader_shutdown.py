@@ -9,7 +9,6 @@ import textwrap
 import threading
 import time
 
-import numpy as np
 import pytest
 import torch
 from conftest import jpeg_bytes, picture
