@@ -13,20 +13,7 @@ typedef float vec __attribute__((vector_size(LANES * sizeof(float))));
 /* They are passed by inlined functions only, so no ABI matters. */
 #pragma GCC diagnostic ignored "-Wpsabi"
 
-static ALWAYS_INLINE vec
-load(const float *p)
-{
-	vec x;
-
-	memcpy(&x, p, sizeof(x));
-	return x;
-}
-
-static ALWAYS_INLINE void
-store(float *p, vec x)
-{
-	memcpy(p, &x, sizeof(x));
-}
+#include "vec_memory.h"
 
 static ALWAYS_INLINE vec
 load8(const float *p)

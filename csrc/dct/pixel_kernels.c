@@ -37,20 +37,7 @@ typedef s32 ivec __attribute__((vector_size(16)));
 typedef u32 uvec __attribute__((vector_size(16)));
 typedef u64 half_u64 __attribute__((vector_size(16)));
 
-static ALWAYS_INLINE vec
-load(const float *p)
-{
-	vec x;
-
-	memcpy(&x, p, sizeof(x));
-	return x;
-}
-
-static ALWAYS_INLINE void
-store(float *p, vec x)
-{
-	memcpy(p, &x, sizeof(x));
-}
+#include "vec_memory.h"
 
 static ALWAYS_INLINE vec
 vmin(vec a, vec b)

@@ -158,6 +158,7 @@ finish_items(struct dctload_engine *e, struct dctload_batch *b, u32 n)
 	/* This one is left, so nobody else touches the batch. */
 	if (b->forget_files)
 		batch_forget_files(b, &e->chunks);
+	b->forget_files = false; /* under the lock it need not be done again */
 	pthread_mutex_lock(&e->lock);
 	finish_items_locked(e, b, n);
 	pthread_mutex_unlock(&e->lock);

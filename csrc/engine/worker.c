@@ -108,8 +108,8 @@ worker_read(struct worker *w, struct chunk_pool *pool, const struct job *job)
 /* ---- read, plan and decode ------------------------------------------------ */
 
 /*
- * Files are seldom more than twice as large as others of their data set; one that
- * is does not keep its memory.
+ * Files are seldom more than twice as large as others of their data set; the memory
+ * of one that is goes when the next file is read into it.
  */
 #define KEPT_FILE_NBYTES ((size_t)64 << 10)
 
@@ -117,7 +117,6 @@ static u8 *
 alloc_in_job(void *ctx, size_t nbytes)
 {
 	struct open_job *o = ctx;
-
 	const bool is_large = o->file_capacity > KEPT_FILE_NBYTES &&
 			      nbytes < o->file_capacity / 2;
 

@@ -61,6 +61,7 @@ segment_reserve(struct image *im)
 	if (nbytes + SLACK <= im->segment_capacity)
 		return true;
 	free(im->segment);
+	im->segment = NULL; /* for a child, should the process fork here */
 	im->segment_capacity = 0;
 	im->segment = malloc(nbytes + nbytes / 4 + SLACK);
 	if (im->segment == NULL)

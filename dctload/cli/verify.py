@@ -126,7 +126,8 @@ def _print_report(report: Report) -> None:
         print(f"{entry['name']}: {entry['reason']}{where}")
     rate = report.files / max(report.seconds, 1e-9)
     took = f"{report.seconds:.1f} s, {rate:,.0f} files a second"
-    print(f"{report.files:,} files, {len(report.bad):,} bad ({took})")
+    files = "1 file" if report.files == 1 else f"{report.files:,} files"
+    print(f"{files}, {len(report.bad):,} bad ({took})")
     for why, count in report.reasons.most_common():
         print(f"  {count:>8,}  {why}")
     if report.warned:

@@ -14,20 +14,7 @@
 /* Compilers make two vectors of four of it. */
 typedef float vec __attribute__((vector_size(LANES * sizeof(float))));
 
-static ALWAYS_INLINE vec
-load(const float *p)
-{
-	vec x;
-
-	memcpy(&x, p, sizeof(x));
-	return x;
-}
-
-static ALWAYS_INLINE void
-store(float *p, vec x)
-{
-	memcpy(p, &x, sizeof(x));
-}
+#include "../vec_memory.h"
 
 static ALWAYS_INLINE vec
 load8(const float *p)
