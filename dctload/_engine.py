@@ -14,7 +14,16 @@ from typing import Any
 import numpy as np
 
 from ._core import ffi, lib
-from ._native import INFO_DTYPE, ITEM_DTYPE, OK, c_array, check, error, limits
+from ._native import (
+    INFO_DTYPE,
+    ITEM_DTYPE,
+    OK,
+    buffer_of,
+    c_array,
+    check,
+    error,
+    limits,
+)
 
 _BRIEFS = ffi.typeof("struct dctload_brief[]")
 _MASK64 = (1 << 64) - 1
@@ -137,7 +146,7 @@ class Batch:
             items["in"] = addresses + np.uintp(_BYTES_OFFSET)
             items["in_nbytes"] = np.fromiter(map(len, data), np.uintp, len(data))
         else:
-            keep = [ffi.from_buffer(buffer) for buffer in data]
+            keep = [buffer_of(buffer) for buffer in data]
             self._keep = keep
             items["in"] = [int(ffi.cast("uintptr_t", buffer)) for buffer in keep]
             items["in_nbytes"] = [len(buffer) for buffer in keep]

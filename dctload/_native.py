@@ -158,6 +158,17 @@ _C_ARRAYS = {
 }
 
 
+def buffer_of(data: Any, ctype: str = "char[]") -> Any:
+    """The bytes of ``data`` as C's, kept by what is returned.
+
+    Python's collector crashes on a memoryview that dies in a circle together with
+    what cffi made of it (errors that are kept close such circles), so NumPy holds it.
+    """
+    if isinstance(data, memoryview):
+        data = np.frombuffer(data, np.uint8) if data.nbytes else b""
+    return ffi.from_buffer(ctype, data)
+
+
 def _planes(planes: Sequence[np.ndarray]) -> Any:
     """``int16_t *[4]`` to ``planes``, which must be contiguous int16."""
     pointers = ffi.new("int16_t *[]", MAX_COMPONENTS)
@@ -199,7 +210,7 @@ def limits(limits: Any) -> Any:
 
 def read_info(data: Any, limits_: Any, name: str) -> np.ndarray:
     """The header of ``data`` as an ``INFO_DTYPE`` array of shape ``(1,)``."""
-    buffer = ffi.from_buffer(data)
+    buffer = buffer_of(data)
     info = np.zeros(1, INFO_DTYPE)
     offset = ffi.new("size_t *")
     status = lib.dctload_read_info(
@@ -243,7 +254,7 @@ class Scratch:
         with the planes one after the other, and the bytes of the header, an
         ``INFO_DTYPE``.
         """
-        buffer = ffi.from_buffer("uint8_t[]", data)
+        buffer = buffer_of(data, "uint8_t[]")
         window = ffi.NULL
         if region is not None:
             window = self._region

@@ -15,6 +15,7 @@ from conftest import jpeg_bytes, picture
 
 from dctload import DataLoader, Files
 from dctload import transforms as T
+from dctload.data._pipeline import Pipeline
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -103,6 +104,50 @@ def test_threads_live_from_the_first_iteration_over_all_epochs(data):
     for _ in range(3):
         targets(loader)
         assert num_threads() == before + 2
+
+
+@pytest.mark.parametrize("fit", [None, "pad"])
+def test_files_that_fail_in_python_do_not_keep_what_was_left(data, tmp_path, fit):
+    """Their errors are kept with the batches, and must not keep these in turn."""
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    names = [data.name(0), str(broken), "/missing", data.name(1)] * 10
+    mixed = Files(names, transform=T.Resize(80) if fit else data.transform)
+    loader = DataLoader(mixed, 2, num_workers=2, on_error="skip", fit=fit)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            for _ in loader:
+                break
+        alive = sum(type(thing) is Pipeline for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert alive <= 1  # the last one, while the loader refers to it
+
+
+def test_views_of_memory_may_die_together_with_an_error(data, tmp_path):
+    """Python's collector crashes on a circle of a memoryview and its reader."""
+    script = f"""
+        import gc
+        import dctload
+
+        def circle():
+            view = memoryview(open({data.name(0)!r}, "rb").read()[:-200])
+            for read in (dctload.decode, lambda view: dctload.decode_many([view])):
+                try:
+                    read(view)
+                except dctload.CorruptJPEGError as error:
+                    kept = error
+
+        for _ in range(20):
+            circle()
+            gc.collect()
+        print("fine")
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "fine\n", "")
 
 
 def test_batches_given_away_never_change(data):

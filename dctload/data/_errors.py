@@ -14,6 +14,20 @@ log = logging.getLogger("dctload")
 _MAX_NAMES = 1000
 
 
+def forget_frames(error: Exception) -> Exception:
+    """An error about a file, as it will be raised; not what was being done.
+
+    An error that is kept would keep whole batches by its frames. Other errors, as
+    of a transform, are raised soon, and need to tell where they come from.
+    """
+    about: BaseException | None = error
+    if isinstance(error, (DctloadError, OSError)):
+        while about is not None:
+            about.__traceback__ = None
+            about = about.__cause__ or about.__context__
+    return error
+
+
 class ErrorPolicy:
     """Raises, or counts and logs, one error after the other.
 

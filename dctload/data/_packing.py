@@ -40,7 +40,7 @@ class Packing:
             try:
                 step.images[place] = load(step, place)
             except Exception as error:
-                step.failed[place] = error
+                step.fail(place, error)
         infos = self._infos(step)
         step.places = self._good_places(step, infos)
         if len(step.places) == 0:

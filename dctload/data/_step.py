@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from ..info import Limits
+from ._errors import forget_frames
 from .sampler import Indices
 from .sources.base import Inputs, Source
 
@@ -75,6 +76,10 @@ class Step:
 
     def __len__(self) -> int:
         return self.num
+
+    def fail(self, place: int, error: Exception) -> None:
+        """Note what went wrong at ``place``."""
+        self.failed[place] = forget_frames(error)
 
 
 @dataclass
