@@ -207,6 +207,21 @@ def test_other_formats_are_converted_skipped_or_errors(tmp_path, other_formats):
     assert loader.stats.errors == 0
 
 
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_batches_of_files_to_skip_are_filled_without_an_error(tmp_path, batch_size):
+    names = [str(tmp_path / f"{i}.jpg") for i in range(9)]
+    for i, name in enumerate(names):
+        content = jpeg_bytes(picture(60, 50, i)) if i < 3 else b"\x89PNG\r\n\x1a\n"
+        (tmp_path / name).write_bytes(content)
+    data = Files(names, transform=TRANSFORM, other_formats="skip")
+    loader = DataLoader(data, batch_size, max_errors=0)
+    seen = [target.tolist() for _, target in loader]
+    assert len(seen) == len(loader)
+    assert {i for batch in seen for i in batch} == {0, 1, 2}
+    assert loader.stats.errors == 0
+    assert not loader.stats.bad_files
+
+
 def test_errors_of_conversions_follow_the_policy(tmp_path):
     (tmp_path / "a.jpg").write_bytes(jpeg_bytes(picture(50, 40)))
     (tmp_path / "b.jpg").write_bytes(b"\x89PNG\r\n\x1a\n, but broken")

@@ -8,7 +8,7 @@ import torch
 from ..errors import TooManyErrors
 from ._errors import ErrorPolicy
 from ._packing import emit
-from ._pipeline import Pipeline
+from ._pipeline import UNWANTED, Pipeline
 from ._step import Draw, Step
 from .device import Ahead
 from .sampler import key
@@ -65,10 +65,11 @@ class Repairs:
             error = pipeline.make_one(other, step, place)
             if error is None:
                 return
-            self._policy.failed(self._name(other), error)
+            if error is not UNWANTED:
+                self._policy.failed(self._name(other), error)
         raise TooManyErrors(
             f"no good sample found in place of {self._name(int(draw.indices[place]))}: "
-            f"{_MAX_TRIES} others failed as well"
+            f"{_MAX_TRIES} others failed as well, or were left out"
         ) from error
 
 

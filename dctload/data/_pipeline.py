@@ -34,6 +34,7 @@ import numpy as np
 import torch
 
 from .. import _engine, _native
+from ..errors import DctloadError
 from ._buffers import Buffers
 from ._fetch import Fetcher
 from ._fit import FitPlan
@@ -50,6 +51,8 @@ _NOT_JPEG = _native.NOT_JPEG
 _GROUP_IMAGES = 256
 _GROUP_NBYTES = 32 << 20
 
+
+UNWANTED = DctloadError("a file in another format, which is left out")
 
 # (pipeline, step, failed places, places of unwanted files) -> places to leave out
 Repair = Callable[["Pipeline", Step, dict[int, Exception], list[int]], list[int]]
@@ -128,7 +131,10 @@ class Pipeline:
         return not self._engine.wait(self._sampling[0].batch, timeout=0)
 
     def make_one(self, index: int, into: Step, place: int) -> Exception | None:
-        """Make sample ``index`` at a place of another batch; returns what failed."""
+        """Make sample ``index`` at a place of another batch; returns what failed.
+
+        That is ``UNWANTED`` for a file that is to be left out.
+        """
         draw = Draw(np.array([index]), np.array([index]), into.draw.epoch)
         tensors = [tensor[place : place + 1] for tensor in into.tensors]
         step = self._make_alone(draw, tensors, into.size)
@@ -138,8 +144,8 @@ class Pipeline:
         into.inputs.put(place, step.inputs)
         if step.blocks and into.blocks:
             into.blocks[place] = step.blocks[0]
-        if not step.failed and self._unwanted(step):
-            return _native.error(_NOT_JPEG, self._source.name(index))
+        if self._unwanted(step):
+            return UNWANTED
         return step.failed.get(0)
 
     def _make_alone(
@@ -206,7 +212,10 @@ class Pipeline:
         """Queue the reading of a batch."""
         batch = self._filled(inputs)
         self._engine.submit_read(batch, len(inputs), self._settings.limits)
-        return Step(draw, inputs, batch, failed=dict(inputs.failed))
+        step = Step(draw, inputs, batch)
+        for place, error in inputs.failed.items():
+            step.fail(place, error)
+        return step
 
     def _filled(self, inputs: Inputs) -> Any:
         """A batch of the engine's that knows its files."""
@@ -304,7 +313,7 @@ class Pipeline:
             try:
                 image, converted = self._load(step, place)
             except Exception as error:
-                step.failed[place] = error
+                step.fail(place, error)
                 continue
             step.images[place] = image, converted
             header = image._header()[0]
@@ -371,7 +380,7 @@ class Pipeline:
                 uniforms = step.uniforms[place]
                 sample_into(out, self._plan, image, uniforms, step.inputs, place)
             except Exception as error:
-                step.failed[place] = error
+                step.fail(place, error)
                 continue
             self._stats.converted += converted or not was_jpeg
             self._stats.slow += not converted
