@@ -77,6 +77,12 @@ def test_a_folder_may_be_moved_but_not_changed(tree, tmp_path_factory):
     assert ImageFolder(moved).fingerprint() != before
 
 
+def test_a_folder_is_the_same_with_a_slash_behind_it(tree):
+    for kind in ImageFolder, tv.ImageFolder:
+        plain, slashed = (as_source(kind(f"{tree}{end}")) for end in ("", "/"))
+        assert plain.fingerprint() == slashed.fingerprint()
+
+
 def test_targets_go_with_the_samples_asked_for(tree):
     folder = ImageFolder(tree)
     assert folder.fetch(np.array([8, 0, 3])).targets.tolist() == [2, 0, 1]
@@ -107,6 +113,18 @@ def test_files_are_checked_against_their_targets():
         Files("a.jpg")
     with pytest.raises(ValueError, match="zero byte"):
         Files(["a\0b"])
+
+
+def test_a_data_frames_columns_are_read_by_place():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(
+        {"path": ["a", "b", "c"], "n": [0, 1, 2], "s": list("xyz")}
+    )
+    frame = frame.iloc[[2, 1]]
+    numbers = Files(frame["path"], frame["n"]).fetch(np.arange(2)).targets
+    assert numbers.tolist() == [2, 1]
+    words = Files(frame["path"], frame["s"]).fetch(np.arange(2)).samples
+    assert words == [(None, "z"), (None, "y")]
 
 
 def test_paths_that_are_no_text_survive():
@@ -280,6 +298,71 @@ def test_torchvisions_folder_is_read_by_its_paths(tree):
     assert as_source(tv.ImageFolder(str(tree))).fingerprint() == theirs.fingerprint()
     changed = as_source(tv.ImageFolder(tree, target_transform=str))
     assert [t for _, t in changed.fetch(order).samples] == ["1", "0", "2"]
+
+
+class WithPaths(tv.ImageFolder):
+    def __getitem__(self, index):
+        image, target = super().__getitem__(index)
+        return image, target + 100, self.samples[index][0]
+
+
+class First(tv.ImageFolder):
+    def __len__(self):
+        return 2
+
+
+class Pixels(tv.ImageFolder):
+    def __getitem__(self, index):
+        image, target = super().__getitem__(index)
+        return image.size, target
+
+
+def test_what_a_subclass_adds_to_torchvisions_samples_is_kept(tree):
+    data = WithPaths(tree)
+    source = as_source(Subset(data, [3, 0]))
+    inputs = source.fetch(np.arange(2))
+    paths = [data.samples[i][0] for i in (3, 0)]
+    assert list(inputs.raw) == [os.fsencode(path) for path in paths]
+    assert [sample[1:] for sample in inputs.samples] == [
+        (101, paths[0]),
+        (100, paths[1]),
+    ]
+    assert source.name(0) == paths[0]
+    assert (
+        as_source(data).fingerprint() == as_source(tv.ImageFolder(tree)).fingerprint()
+    )
+    assert len(as_source(First(tree))) == 2
+
+
+def test_a_subclass_that_needs_pixels_is_refused(tree):
+    with pytest.raises(TypeError, match="__getitem__ of Pixels needs pixels"):
+        as_source(Pixels(tree))
+
+
+class Relabelled(Files):
+    def __getitem__(self, index):
+        image, target = super().__getitem__(index)
+        return image, target + 100
+
+
+class Shifted(Subset):
+    def __getitem__(self, index):
+        path, target = super().__getitem__(index)
+        return path, target + 100
+
+    def __getitems__(self, indices):
+        return [self[index] for index in indices]
+
+
+def test_code_of_a_subclass_is_never_passed_over():
+    with pytest.raises(TypeError, match="Relabelled overrides __getitem__"):
+        as_source(Relabelled(["a.jpg"]))
+    with pytest.raises(TypeError, match="Relabelled overrides __getitem__"):
+        as_source(ConcatDataset([Relabelled(["a.jpg"])]))
+    source = as_source(Shifted([("a.jpg", 1), ("b.jpg", 2)], [1]))
+    inputs = source.fetch(np.array([0]))
+    assert list(inputs.raw) == [b"b.jpg"]
+    assert inputs.samples == [("b.jpg", 102)]
 
 
 def test_a_pixel_transform_is_refused_with_its_equivalent(tree):

@@ -1,6 +1,7 @@
 """Data sets made for other loaders, seen as sources."""
 
 import bisect
+import copy
 import hashlib
 import itertools
 import os
@@ -31,10 +32,11 @@ def as_source(dataset: Any) -> Source:
             message says what to change.
     """
     if isinstance(dataset, Source):
-        return dataset
-    if isinstance(dataset, Subset):
+        return _checked_source(dataset)
+    is_torchs = _getter(dataset).__module__.startswith("torch.")
+    if isinstance(dataset, Subset) and is_torchs:
         return _Subset(as_source(dataset.dataset), dataset.indices)
-    if isinstance(dataset, ConcatDataset):
+    if isinstance(dataset, ConcatDataset) and is_torchs:
         return _Concat([as_source(part) for part in dataset.datasets])
     if isinstance(dataset, IterableDataset):
         raise TypeError(
@@ -44,10 +46,33 @@ def as_source(dataset: Any) -> Source:
     if _is_huggingface(dataset):
         return _HuggingFace(dataset)
     if hasattr(dataset, "samples") and hasattr(dataset, "loader"):
-        return _TorchvisionFolder(dataset)
+        if _getter(dataset).__module__.startswith("torchvision."):
+            return _TorchvisionFolder(dataset)
+        return _ChangedFolder(dataset)
     if hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__"):
         return _Mapped(dataset)
     raise TypeError(f"got {type(dataset).__name__}; the loader takes {_ACCEPTED}.")
+
+
+def _getter(dataset: Any) -> type:
+    """The class whose code gets samples of ``dataset``, which may not be its own."""
+    for kind in type(dataset).__mro__:
+        if not vars(kind).keys().isdisjoint(("__getitem__", "__getitems__")):
+            return kind
+    return object
+
+
+def _checked_source(source: Source) -> Source:
+    """A source whose samples are what ``fetch`` says."""
+    order = type(source).__mro__
+    fetcher = next(kind for kind in order if "fetch" in vars(kind))
+    if order.index(_getter(source)) < order.index(fetcher):
+        raise TypeError(
+            f"{type(source).__name__} overrides __getitem__, which the loader does not "
+            "call: it reads many files at a time. Change targets by target_transform=, "
+            "samples by collate_fn=, or override fetch()."
+        )
+    return source
 
 
 def _digest(*parts: Any) -> str:
@@ -168,7 +193,7 @@ class _TorchvisionFolder(Source):
         self.options = Options(transform=_native_transform(dataset))
 
     def __len__(self) -> int:
-        return len(self._dataset.samples)
+        return len(self._dataset)
 
     def fetch(self, indices: Indices) -> Inputs:
         samples = self._dataset.samples
@@ -185,11 +210,38 @@ class _TorchvisionFolder(Source):
         return str(self._dataset.samples[index][0])
 
     def fingerprint(self) -> str:
-        root = os.fspath(getattr(self._dataset, "root", ""))
+        root = os.fsencode(os.path.join(getattr(self._dataset, "root", ""), ""))
         digest = hashlib.blake2b(digest_size=16)
         for path, _ in self._dataset.samples:
-            digest.update(os.fsencode(path)[len(os.fsencode(root)) :] + b"\0")
+            digest.update(os.fsencode(path)[len(root) :] + b"\0")
         return digest.hexdigest()
+
+
+class _ChangedFolder(_TorchvisionFolder):
+    """A subclass of these whose samples hold more, or other targets.
+
+    Its own code is asked for samples, with paths where it would have pixels.
+    """
+
+    def __init__(self, dataset: Any):
+        super().__init__(dataset)
+        undecoded = copy.copy(dataset)
+        undecoded.loader = undecoded.transform = _as_it_is
+        try:
+            self._samples = _Mapped(undecoded)
+        except Exception as error:
+            raise TypeError(
+                f"the __getitem__ of {type(dataset).__name__} needs pixels, and no "
+                "pixel is made here: let it return the file's path in place of the "
+                "image, and give dctload transforms to DataLoader(transform=...)"
+            ) from error
+
+    def fetch(self, indices: Indices) -> Inputs:
+        return self._samples.fetch(indices)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _native_transform(dataset: Any) -> Any:
@@ -269,7 +321,7 @@ class _Mapped(Source):
 
     def _rows(self, indices: Indices, failed: dict[int, Exception]) -> list[Any]:
         """The samples; None where one's file cannot be had, noted in ``failed``."""
-        if hasattr(self._dataset, "__getitems__"):
+        if callable(getattr(self._dataset, "__getitems__", None)):
             try:
                 return list(self._dataset.__getitems__(indices.tolist()))
             except OSError:

@@ -229,6 +229,8 @@ class _Given(Source):
         if targets is None:
             self._targets = np.arange(num)
             return
+        if hasattr(targets, "to_numpy"):  # a data frame's column has its own index
+            targets = targets.to_numpy()
         if len(targets) != num:
             raise ValueError(f"{num} files but {len(targets)} targets")
         first = targets[0] if num else 0

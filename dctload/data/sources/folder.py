@@ -206,5 +206,9 @@ class ImageFolder(_Given):
 
     def fingerprint(self) -> str:
         """A digest of the paths below ``root``: the folder may be moved."""
-        below = self._paths.digest(skip=len(os.fsencode(self.root)))
+        if self.is_remote:
+            start = self.root.rstrip("/") + "/"
+        else:
+            start = os.path.join(self.root, "")
+        below = self._paths.digest(skip=len(os.fsencode(start)))
         return hashlib.blake2b(below, digest_size=16).hexdigest()
