@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import random
 import signal
 import subprocess
 import sys
@@ -385,6 +386,43 @@ def test_a_foreign_sampler_resumes_too(paths, kind, stop):
     torch.set_rng_state(rng)
     second.load_state_dict(state)
     assert_same(seen + take(second, 6 - stop), want)
+
+
+class Buckets(torch.utils.data.Sampler):
+    """Draws from Python's generator, which nobody restores."""
+
+    def __len__(self):
+        return N
+
+    def __iter__(self):
+        order = list(range(N))
+        random.shuffle(order)
+        yield from order
+
+
+@pytest.mark.parametrize("batches", [False, True])
+def test_a_sampler_that_gives_other_indices_again_is_found_out(paths, batches):
+    def build(seed):
+        random.seed(seed)
+        sampler = Buckets()
+        if batches:
+            order = {"batch_sampler": BatchSampler(sampler, BATCH, False)}
+        else:
+            order = {"sampler": sampler, "batch_size": BATCH}
+        return DataLoader(Files(paths, transform=RANDOM), **order)
+
+    first = build(1)
+    seen = take(first, 2)
+    state = through_json(first.state_dict())
+    again = build(1)
+    again.load_state_dict(state)
+    random.seed(1)
+    assert_same(seen + take(again, 1), take(build(1), 3))
+    other = build(1)
+    other.load_state_dict(state)
+    random.seed(2)
+    with pytest.raises(ValueError, match="does not give the indices again"):
+        next(iter(other))
 
 
 # ---- kill ----

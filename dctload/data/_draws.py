@@ -1,6 +1,7 @@
 """The batches of one epoch, decided: which samples, and the state after each."""
 
 import base64
+import hashlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -59,7 +60,7 @@ class ForeignSampler:
     costs about a microsecond each and reads no image. For that the generator's
     state at the start of the epoch is kept: the sampler's own, or torch's
     default one. A sampler that draws from NumPy or ``random`` needs a
-    ``state_dict`` to resume.
+    ``state_dict`` to resume: a digest of what was received tells other indices.
     """
 
     def __init__(
@@ -109,11 +110,17 @@ class ForeignSampler:
             self._sampler.load_state_dict(state["state"])
         if self._generator is None and "default" not in state:
             state["default"] = _encode(torch.default_generator.get_state())
-        batches = self._replayed(state, start.position, generator, resumed)
-        yield from self._watched(batches, start, state)
+        received = hashlib.blake2b(digest_size=8)
+        batches = self._replayed(state, start.position, generator, resumed, received)
+        yield from self._watched(batches, start, state, received)
 
     def _replayed(
-        self, state: dict[str, Any], position: int, generator: Any, resumed: bool
+        self,
+        state: dict[str, Any],
+        position: int,
+        generator: Any,
+        resumed: bool,
+        received: Any,
     ) -> Iterator[list[int]]:
         """Batches of indices, past those that were received."""
         keep = torch.default_generator.get_state()
@@ -126,10 +133,19 @@ class ForeignSampler:
         if self._batch_size is None:
             skip = 0 if self._has_state else state["batches"]
             batches: Iterator[list[int]] = map(_as_list, indices)
-            batches = itertools.islice(batches, skip, None)
+            for batch in itertools.islice(batches, skip):
+                received.update(np.array(batch, np.int64))
         else:
             skip = 0 if self._has_state else position
-            batches = self._batched(itertools.islice(indices, skip, None))
+            skipped = map(int, itertools.islice(indices, skip))
+            received.update(np.fromiter(skipped, np.int64))
+            batches = self._batched(indices)
+        if skip and state.get("received", "") != received.hexdigest():
+            raise ValueError(
+                f"the {type(self._sampler).__name__} does not give the indices again "
+                "that were received before: to resume, it must draw from a "
+                "torch.Generator of its own, or have state_dict and load_state_dict"
+            )
         first = next(batches, None)
         if replay:
             torch.default_generator.set_state(keep)
@@ -145,12 +161,24 @@ class ForeignSampler:
             yield [int(index) for index in batch]
 
     def _watched(
-        self, batches: Iterator[list[int]], start: Progress, state: dict[str, Any]
+        self,
+        batches: Iterator[list[int]],
+        start: Progress,
+        state: dict[str, Any],
+        received: Any,
     ) -> Iterator[Draw]:
         """Draws, each known to be the last or not before it is given away."""
         position, waiting = start.position, None
         rank, world = Shard.from_torch().rank, Shard.from_torch().world_size
-        for batch in batches:
+        while True:
+            try:
+                batch = next(batches, None)
+            except Exception:
+                if waiting is not None:
+                    yield waiting  # what went well comes first
+                raise
+            if batch is None:
+                break
             indices = checked(batch, self._num_samples, "the sampler")
             places = np.arange(position, position + len(batch)) * world + rank + 1
             ids = indices if self._unique else indices + (places << _PLACE_SHIFT)
@@ -158,6 +186,9 @@ class ForeignSampler:
             state = {**state, "batches": state["batches"] + 1}
             if self._has_state:
                 state["state"] = self._sampler.state_dict()
+            else:
+                received.update(indices)
+                state["received"] = received.hexdigest()
             if waiting is not None:
                 yield waiting
             progress = Progress(start.epoch, position, state)
