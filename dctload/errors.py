@@ -42,3 +42,9 @@ class LimitError(DctloadError):
 
 class TooManyErrors(DctloadError):
     """More files failed than ``max_errors`` allows."""
+
+
+def add_note(error: Exception, note: str) -> None:
+    """Say where ``error`` comes from, if Python can: from 3.11 on."""
+    if hasattr(error, "add_note"):
+        error.add_note(note)

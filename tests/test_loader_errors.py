@@ -247,6 +247,64 @@ def test_larger_images_than_allowed_are_errors_of_their_files(paths):
         list(DataLoader(data, 3, limits=limits))
 
 
+class Troubled(torch.utils.data.Dataset):
+    """Raises at one sample."""
+
+    def __init__(self, paths, error):
+        self.paths, self.error = paths, error
+
+    def __len__(self):
+        return len(self.paths)
+
+    def __getitem__(self, index):
+        if index == 9:
+            raise self.error
+        return self.paths[index], index
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize("transform", [TRANSFORM, [TRANSFORM, lambda image: image]])
+def test_what_a_data_set_raises_comes_after_the_batches_before(
+    paths, num_workers, transform
+):
+    good = [paths[0]] * 16
+    for error, kind in (
+        (ValueError("boom"), ValueError),
+        (StopIteration(), RuntimeError),
+    ):
+        data = Troubled(good, error)
+        loader = DataLoader(data, 4, num_workers=num_workers, transform=transform)
+        iterator = iter(loader)
+        seen = next(iterator)[1].tolist() + next(iterator)[1].tolist()
+        assert seen == list(range(8))
+        with pytest.raises(kind, match=r"boom|StopIteration") as raised:
+            next(iterator)
+        notes = getattr(raised.value, "__notes__", None)
+        assert notes in (None, ["in sample 9 of the data set"])
+        assert next(iterator)[1].tolist() == [12, 13, 14, 15]
+        iterator.close()
+
+
+def test_what_a_sampler_raises_comes_after_the_batches_before(paths):
+    def order():
+        yield from [0, 1, 2]
+        raise KeyError("no more")
+
+    data = Files(paths, transform=TRANSFORM)
+    iterator = iter(DataLoader(data, 2, sampler=order(), num_workers=2))
+    assert next(iterator)[1].tolist() == [0, 1]
+    with pytest.raises(KeyError, match="no more"):
+        next(iterator)
+
+
+def test_bad_files_are_named_again_after_a_reset(make):
+    loader = make(on_error="skip")
+    list(loader)
+    loader.stats.reset()
+    list(loader)
+    assert len(loader.stats.bad_files) == len(BAD)
+
+
 def test_errors_that_are_not_about_a_file_are_never_swallowed(paths):
     def broken(image):
         raise ZeroDivisionError("the user's own")
@@ -295,6 +353,15 @@ def test_files_that_a_data_set_cannot_open_follow_the_policy(paths, kind, mixed)
     assert [len(x) for x, _ in replaced] == 5 * [4]
     with pytest.raises(FileNotFoundError, match=r"04\.jpg"):
         list(DataLoader(Subset(data, [0, 4]), 2, **options))
+
+
+def test_the_first_sample_may_be_missing(paths):
+    data = Opened([*paths[4:5], *paths[:2]])
+    loader = DataLoader(data, 3, on_error="skip", transform=TRANSFORM)
+    ((_, target),) = loader
+    assert target["number"].tolist() == [1, 2]
+    with pytest.raises(FileNotFoundError):
+        DataLoader(Opened(paths[4:5]), on_error="skip", transform=TRANSFORM)
 
 
 def test_resuming_gives_the_same_replacements(make):

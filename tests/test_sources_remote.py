@@ -248,6 +248,27 @@ def test_batches_are_fetched_while_others_are_waited_for(memory_root):
     assert loader.stats.bottleneck() == "read"
 
 
+def test_a_server_that_does_not_answer_is_not_waited_for_longer_than_allowed(root):
+    class Silent(Handler):
+        def do_GET(self):
+            time.sleep(2)
+            super().do_GET()
+
+    server = serve(root, Silent)
+    try:
+        url = f"http://127.0.0.1:{server.server_port}/photos/a/01.jpg"
+        loader = DataLoader(Files([url], transform=TRANSFORM), timeout=0.2)
+        start = time.monotonic()
+        iterator = iter(loader)
+        with pytest.raises(RuntimeError, match=r"timed out after 0\.2 seconds"):
+            next(iterator)
+        assert time.monotonic() - start < 1.5
+        iterator.close()
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 def test_leaving_early_drops_what_is_under_way(memory_root):
     names = [f"{memory_root}/photos/a/01.jpg"] * 4000
     data = Slow(names, transform=TRANSFORM)

@@ -34,7 +34,7 @@ class DirectPipeline(Pipeline):
 
     def _advance(self, clock: Clock) -> None:
         while len(self._sampling) < self._settings.depth:
-            fetched = self._fetcher.next(clock)
+            fetched = self._fetch(clock)
             if fetched is None:
                 return
             self._sampling.append(self._submit(*fetched))

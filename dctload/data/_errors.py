@@ -47,7 +47,7 @@ class ErrorPolicy:
             raise ValueError(
                 f"on_error must be one of {get_args(OnError)}, got {on_error!r}"
             )
-        if max_errors is not None and max_errors < 0:
+        if max_errors is not None and not max_errors >= 0:
             raise ValueError(f"max_errors must be >= 0, got {max_errors}")
         if isinstance(max_errors, float) and max_errors > 1:
             raise ValueError(
@@ -75,11 +75,11 @@ class ErrorPolicy:
         if self.on_error == "raise":
             stats.bad_files[name] = str(error)
             raise error
+        if len(stats.bad_files) < _MAX_NAMES:
+            stats.bad_files[name] = str(error)
         if name in self._seen:
             return
         self._seen.add(name)
-        if len(stats.bad_files) < _MAX_NAMES:
-            stats.bad_files[name] = str(error)
         log.warning("%s (%s)", error, f"on_error={self.on_error!r}")
         if self._allowed is not None and len(self._seen) > self._allowed:
             raise TooManyErrors(

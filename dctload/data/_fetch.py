@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from ._step import Draw
 from .sources.base import Inputs, Source
@@ -22,9 +22,16 @@ class Fetcher:
     in threads, a few batches ahead.
     """
 
-    def __init__(self, source: Source, draws: Iterator[Draw], stats: LoaderStats):
+    def __init__(
+        self,
+        source: Source,
+        draws: Iterator[Draw],
+        stats: LoaderStats,
+        timeout: float = 0,
+    ):
         self._source, self._draws, self._stats = source, draws, stats
-        self._under_way: deque[tuple[Draw, Future[Inputs]]] = deque()
+        self._timeout = timeout or None
+        self._under_way: deque[tuple[Draw | None, Future[Inputs]]] = deque()
         self._pool: ThreadPoolExecutor | None = None
 
     def next(self, clock: Clock) -> tuple[Draw, Inputs] | None:
@@ -44,7 +51,13 @@ class Fetcher:
     def _next_remote(self, clock: Clock) -> tuple[Draw, Inputs] | None:
         ahead = 1
         while len(self._under_way) < ahead:
-            draw = next(self._draws, None)
+            try:
+                draw = next(self._draws, None)
+            except Exception as error:  # raised after the batches before it
+                failed: Future[Inputs] = Future()
+                failed.set_exception(error)
+                self._under_way.append((None, failed))
+                break
             if draw is None:
                 break
             least, most = _REMOTE_BATCHES
@@ -54,10 +67,15 @@ class Fetcher:
             self._under_way.append((draw, self._pool.submit(self._timed, draw)))
         if not self._under_way:
             return None
-        draw, future = self._under_way.popleft()
+        draw, future = self._under_way[0]
         clock.python()
-        inputs = future.result()
+        if not wait([future], self._timeout).done:
+            clock.producer()
+            raise RuntimeError(f"DataLoader timed out after {self._timeout:g} seconds")
         clock.producer()
+        self._under_way.popleft()
+        inputs = future.result()
+        assert draw is not None
         return draw, inputs
 
     def _timed(self, draw: Draw) -> Inputs:

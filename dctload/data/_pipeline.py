@@ -34,7 +34,7 @@ import numpy as np
 import torch
 
 from .. import _engine, _native
-from ..errors import DctloadError
+from ..errors import DctloadError, add_note
 from ._buffers import Buffers
 from ._fetch import Fetcher
 from ._fit import FitPlan
@@ -72,7 +72,8 @@ class Pipeline:
     ):
         self._engine, self._settings, self._buffers = engine, settings, buffers
         self._plan, self._source = settings.plan, settings.source
-        self._fetcher = Fetcher(settings.source, draws, stats)
+        self._fetcher = Fetcher(settings.source, draws, stats, settings.timeout)
+        self._trouble: Exception | None = None
         self._repair, self._stats = repair, stats
         self._reading: deque[Step] = deque()
         self._sampling: deque[Step] = deque()
@@ -101,6 +102,7 @@ class Pipeline:
         """Drop what is under way. Safe to call again."""
         self._end()
         self._fetcher.close()
+        self._trouble = None
 
     def next(self, clock: Clock) -> tuple[Step, list[int]] | None:
         """The next batch and the places to leave out; None after the last one."""
@@ -112,6 +114,9 @@ class Pipeline:
         self._advance(clock)
         self._stats.depth = len(self._sampling)
         if not self._sampling:
+            trouble, self._trouble = self._trouble, None
+            if trouble is not None:
+                raise trouble
             return None
         step = self._sampling[0]
         self._before(step)
@@ -187,10 +192,27 @@ class Pipeline:
 
     def _read_ahead(self, num: int, clock: Clock) -> None:
         while len(self._reading) < num:
-            fetched = self._fetcher.next(clock)
+            fetched = self._fetch(clock)
             if fetched is None:
                 return
             self._reading.append(self._begin(*fetched))
+
+    def _fetch(self, clock: Clock) -> tuple[Draw, Inputs] | None:
+        """The next draw and its images, if any.
+
+        What the data set or the sampler raises meanwhile is kept until the batches
+        before it are given away.
+        """
+        if self._trouble is not None:
+            return None
+        try:
+            return self._fetcher.next(clock)
+        except StopIteration as error:  # would end the epoch without a word
+            self._trouble = RuntimeError("the data set raised StopIteration")
+            self._trouble.__cause__ = error
+        except Exception as error:
+            self._trouble = error
+        return None
 
     def _plan_group(self) -> None:
         """Plan the first batch read, and with it those after it that are read too.
@@ -380,6 +402,9 @@ class Pipeline:
                 uniforms = step.uniforms[place]
                 sample_into(out, self._plan, image, uniforms, step.inputs, place)
             except Exception as error:
+                if not isinstance(error, (DctloadError, OSError)):
+                    name = self._source.name(int(step.draw.indices[place]))
+                    add_note(error, f"of {name}")
                 step.fail(place, error)
                 continue
             self._stats.converted += converted or not was_jpeg

@@ -18,16 +18,15 @@ def open_regular(path: str | bytes | os.PathLike[str]) -> int:
     Raises:
         OSError: It cannot be opened, or is no regular file.
     """
+    path = os.fsdecode(path)  # as errors show it
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     mode = os.fstat(fd).st_mode
     if stat.S_ISREG(mode):
         return fd
     os.close(fd)
     if stat.S_ISDIR(mode):
-        raise IsADirectoryError(
-            errno.EISDIR, os.strerror(errno.EISDIR), os.fsdecode(path)
-        )
-    raise OSError(errno.EINVAL, "not a regular file", os.fsdecode(path))
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    raise OSError(errno.EINVAL, "not a regular file", path)
 
 
 def read_file(path: str | bytes | os.PathLike[str]) -> bytes:
