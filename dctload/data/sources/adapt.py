@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import ConcatDataset, IterableDataset, Subset
 
+from ...errors import add_note
 from ..sampler import Indices, checked
 from .base import Inputs, Options, Raw, Slot, Source
 from .paths import read_file
@@ -24,8 +25,16 @@ _ACCEPTED = (
 )
 
 
-def as_source(dataset: Any) -> Source:
+# Samples looked at for one that can be read.
+_MAX_TRIES = 100
+
+
+def as_source(dataset: Any, given: Options = Options()) -> Source:  # noqa: B008
     """See ``dataset`` as a source.
+
+    Args:
+        dataset: Any.
+        given: What the loader was told, which comes before the data set's own.
 
     Raises:
         TypeError: It is none that can be read without decoding pixels; the
@@ -35,9 +44,10 @@ def as_source(dataset: Any) -> Source:
         return _checked_source(dataset)
     is_torchs = _getter(dataset).__module__.startswith("torch.")
     if isinstance(dataset, Subset) and is_torchs:
-        return _Subset(as_source(dataset.dataset), dataset.indices)
+        return _Subset(as_source(dataset.dataset, given), dataset.indices)
     if isinstance(dataset, ConcatDataset) and is_torchs:
-        return _Concat([as_source(part) for part in dataset.datasets])
+        parts = [as_source(part, given) for part in dataset.datasets]
+        return _Concat(parts, given)
     if isinstance(dataset, IterableDataset):
         raise TypeError(
             f"{type(dataset).__name__} is an IterableDataset, which has no order to "
@@ -47,8 +57,8 @@ def as_source(dataset: Any) -> Source:
         return _HuggingFace(dataset)
     if hasattr(dataset, "samples") and hasattr(dataset, "loader"):
         if _getter(dataset).__module__.startswith("torchvision."):
-            return _TorchvisionFolder(dataset)
-        return _ChangedFolder(dataset)
+            return _TorchvisionFolder(dataset, given)
+        return _ChangedFolder(dataset, given)
     if hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__"):
         return _Mapped(dataset)
     raise TypeError(f"got {type(dataset).__name__}; the loader takes {_ACCEPTED}.")
@@ -107,13 +117,18 @@ class _Subset(Source):
 class _Concat(Source):
     """Several sources, one after another."""
 
-    def __init__(self, sources: list[Source]):
+    def __init__(self, sources: list[Source], given: Options):
         first = sources[0]
         for source in sources[1:]:
-            if source.options != first.options:
+            if given.over(source.options) != given.over(first.options):
                 raise TypeError(
                     "the parts of a ConcatDataset have different transforms or "
                     "options; give them to the DataLoader instead"
+                )
+            if source.other_formats != first.other_formats:
+                raise TypeError(
+                    "the parts of a ConcatDataset differ in other_formats: "
+                    f"{first.other_formats!r} and {source.other_formats!r}"
                 )
         self._sources = sources
         self.options = first.options
@@ -188,9 +203,10 @@ def _read(path: Any, place: int, failed: dict[int, Exception]) -> bytes:
 class _TorchvisionFolder(Source):
     """torchvision's ImageFolder or DatasetFolder: its paths, not its pixels."""
 
-    def __init__(self, dataset: Any):
+    def __init__(self, dataset: Any, given: Options):
         self._dataset = dataset
-        self.options = Options(transform=_native_transform(dataset))
+        if given.transform is None:
+            self.options = Options(transform=_native_transform(dataset))
 
     def __len__(self) -> int:
         return len(self._dataset)
@@ -223,8 +239,8 @@ class _ChangedFolder(_TorchvisionFolder):
     Its own code is asked for samples, with paths where it would have pixels.
     """
 
-    def __init__(self, dataset: Any):
-        super().__init__(dataset)
+    def __init__(self, dataset: Any, given: Options):
+        super().__init__(dataset, given)
         undecoded = copy.copy(dataset)
         undecoded.loader = undecoded.transform = _as_it_is
         try:
@@ -333,6 +349,9 @@ class _Mapped(Source):
             except OSError as error:
                 failed[place] = error
                 rows.append(None)
+            except Exception as error:
+                add_note(error, f"in sample {index} of the data set")
+                raise
         return rows
 
     def fetch(self, indices: Indices) -> Inputs:
@@ -382,27 +401,42 @@ def _raw(image: Any, place: int, is_path: bool, failed: dict[int, Exception]) ->
     return image.numpy() if isinstance(image, torch.Tensor) else image
 
 
+def _is_file(value: Any) -> bool:
+    """Whether it may be a path or the bytes of a file."""
+    return isinstance(value, (str, os.PathLike)) or _is_bytes(value)
+
+
+_KEYS = "image", "img", "jpg", "jpeg", "bytes", "path", "file", "filename"
+
+
 def _find_slot(dataset: Any) -> Slot:
     """Look at the first sample for the place of the image."""
-    sample = dataset[0]
-    if isinstance(sample, (str, os.PathLike)) or _is_bytes(sample):
+    sample = _first(dataset)
+    if _is_file(sample):
         return Slot(None)
     if isinstance(sample, Mapping):
-        for key, value in sample.items():
-            if _is_bytes(value):
-                return Slot(key)
-        for key in ("image", "img", "path", "file", "filename"):
-            if isinstance(sample.get(key), (str, os.PathLike)):
-                return Slot(key)
-    elif isinstance(sample, (tuple, list)) and sample:
-        if isinstance(sample[0], (str, os.PathLike)) or _is_bytes(sample[0]):
-            return Slot(0)
+        keys = [key for key in _KEYS if _is_file(sample.get(key))]
+        keys = keys or [key for key, value in sample.items() if _is_bytes(value)]
+        if keys:
+            return Slot(keys[0])
+    elif isinstance(sample, (tuple, list)) and sample and _is_file(sample[0]):
+        return Slot(0)
     raise TypeError(
-        f"sample 0 of this {type(dataset).__name__} is {_describe(sample)}, which "
+        f"a sample of this {type(dataset).__name__} is {_describe(sample)}, which "
         "holds neither a path nor the bytes of an image. Return the file's path or "
         "content where the decoded image stands now, and give dctload transforms to "
         f"DataLoader(transform=...). The loader takes {_ACCEPTED}."
     )
+
+
+def _first(dataset: Any) -> Any:
+    """The first sample, or the next one if its file cannot be read."""
+    for index in range(min(len(dataset), _MAX_TRIES)):
+        try:
+            return dataset[index]
+        except OSError as error:
+            failure = error
+    raise failure
 
 
 def _describe(sample: Any) -> str:

@@ -81,7 +81,7 @@ class Slot:
             return {**sample, self.key: image}
         rest = list(sample)
         rest[self.key] = image
-        return tuple(rest)
+        return _like(sample, rest, tuple)
 
     def collate(self, samples: Sequence[Any], images: Any) -> Any:
         """What torch's ``default_collate`` gives, with ``images`` collated already."""
@@ -95,10 +95,16 @@ class Slot:
                 for key in samples[0]
             }
         columns: list[Any] = list(zip(*samples, strict=True))
-        return [
+        batch = [
             images if i == self.key else default_collate(column)
             for i, column in enumerate(columns)
         ]
+        return _like(samples[0], batch, list)
+
+
+def _like(sample: Any, parts: list[Any], kind: Callable[[Any], Any]) -> Any:
+    """Named tuples stay what they are, as torch has it; others become ``kind``."""
+    return type(sample)(*parts) if hasattr(sample, "_fields") else kind(parts)
 
 
 @dataclass
