@@ -491,7 +491,7 @@ def test_many_samples_are_asked_for_at_once_where_that_is_possible():
 @pytest.mark.parametrize(
     ("dataset", "message"),
     [
-        (Pairs(torch.zeros(3, 8, 8)), r"sample 0 of this Pairs is \(Tensor, int\)"),
+        (Pairs(torch.zeros(3, 8, 8)), r"a sample of this Pairs is \(Tensor, int\)"),
         ([{"pixels": np.zeros((8, 8))}], r"is \{pixels: ndarray\}"),
         ([3], "is a int"),
         (iter([1]), "got list_iterator; the loader takes"),

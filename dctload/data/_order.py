@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sized
 from typing import Any
 
 import torch
+from torch.utils.data import BatchSampler
 
 from ._draws import ForeignSampler, Progress, own_draws
 from ._step import Draw
@@ -13,7 +14,12 @@ OwnSampler = ShuffledSampler | InOrderSampler
 
 
 def make_sampler(
-    source: Sized, shuffle: Any, sampler: Any, batch_sampler: Any, shard: Shard | None
+    source: Sized,
+    batch_size: int | None,
+    shuffle: Any,
+    sampler: Any,
+    batch_sampler: Any,
+    shard: Shard | None,
 ) -> OwnSampler | None:
     """The sampler of the loader's own order, None if the user gives one.
 
@@ -21,6 +27,10 @@ def make_sampler(
         ValueError: The arguments contradict each other. Torch cannot see that, as
             it is given a sampler in any case.
     """
+    if shard is not None and not isinstance(shard, Shard):
+        raise TypeError(f"shard must be a dctload.data.Shard, got {shard!r}")
+    if batch_size is None and isinstance(sampler, BatchSampler):
+        raise TypeError("sampler gives batches of indices; use batch_sampler=")
     foreign = "sampler" if sampler is not None else "batch_sampler"
     if sampler is None and batch_sampler is None:
         own = ShuffledSampler(source) if shuffle else InOrderSampler(source)
@@ -54,6 +64,8 @@ class LoaderOrder:
         self._seed_is_given = loader.seed is not None
         self._shard_is_given = loader.shard is not None
         self._seed: int | None = None if loader.seed is None else int(loader.seed)
+        if self._seed is not None:
+            self.set_seed(self._seed)  # the sampler's order is known from now on
         if own is not None and loader.shard is None and own.shard.world_size > 1:
             self.seed()  # every rank makes its loader now
 

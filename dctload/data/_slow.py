@@ -68,6 +68,12 @@ def sample_into(
         inputs.samples[place] = target
     made = made if isinstance(made, tuple) else (made,)
     for tensor, part in zip(out, made, strict=True):
+        if tensor.shape != part.shape:
+            raise ValueError(
+                f"a sample of shape {tuple(part.shape)} in a batch of "
+                f"{tuple(tensor.shape)}: a transform in Python must not change sizes; "
+                "resize after it, or let fit= decide"
+            )
         tensor.copy_(part)
 
 

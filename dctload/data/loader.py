@@ -33,6 +33,13 @@ log = logging.getLogger("dctload")
 
 STATE_VERSION = 1
 _DEFAULT_PREFETCH = 2
+# Attributes that are of no effect later.
+_DECIDED = frozenset(
+    (
+        "transform layout dtype memory_format apply_orientation seed shard on_error "
+        "max_errors transform_on fit"
+    ).split()
+)
 # Images under way for each thread: two rounds of the widest decoder's lanes.
 _IMAGES_PER_THREAD = 32
 
@@ -153,8 +160,9 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         if fit is not None and fit not in get_args(Fit):
             raise ValueError(f"fit must be one of {get_args(Fit)}, got {fit!r}")
         _check_transform_on(transform_on, device)
-        source = as_source(dataset)
-        own = make_sampler(source, shuffle, sampler, batch_sampler, shard)
+        options = Options(transform, layout, dtype, memory_format, apply_orientation)
+        source = as_source(dataset, options)
+        own = make_sampler(source, batch_size, shuffle, sampler, batch_sampler, shard)
         super().__init__(
             dataset,
             batch_size,
@@ -182,7 +190,6 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         self.device, self.reuse_buffers, self.limits = device, reuse_buffers, limits
         self.transform_on = transform_on
 
-        options = Options(transform, layout, dtype, memory_format, apply_orientation)
         self._options = options.over(source.options).over(DEFAULTS)
         self._plan = self._make_plan()
         if transform_on == "device":
@@ -205,6 +212,11 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         self._progress = Progress()
         self._start: Progress | None = None
         self._next_epoch = 0
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _DECIDED and "_next_epoch" in vars(self):
+            raise ValueError(f"{name} is decided when a DataLoader is made")
+        super().__setattr__(name, value)
 
     # ---- iterating --------------------------------------------------------------
 
@@ -253,6 +265,7 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
 
     def set_epoch(self, epoch: int) -> None:
         """Make the next ``iter()`` that of ``epoch``. Not needed: epochs count up."""
+        epoch = int(epoch)
         self._order.set_epoch(epoch)
         if self._start is not None and self._start.epoch == epoch:
             return
@@ -317,7 +330,7 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         if self._is_iterating():
             raise RuntimeError(
                 "load_state_dict() while an iteration is under way: load before "
-                "iter(), or close() the iterator first"
+                "iter(), or close() the iterator or the loader first"
             )
         version = state_dict.get("version")
         if version != STATE_VERSION:

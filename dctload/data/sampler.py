@@ -254,7 +254,7 @@ class _EpochOrder:
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order the next iteration gives."""
-        self.epoch = self.asked_epoch = epoch
+        self.epoch = self.asked_epoch = int(epoch)
 
     def order(self, epoch: int, first: int = 0) -> Order:
         """The order of ``epoch`` from position ``first`` on."""

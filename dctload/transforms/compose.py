@@ -27,6 +27,7 @@ class Compose(Transform):
             elif isinstance(part, Transform):
                 parts.append(part)
             elif callable(part):
+                _refuse_batches(part)
                 _refuse_pixels(part)
                 parts.append(Lambda(part))
             else:
@@ -99,11 +100,30 @@ class Lambda(Transform):
         self.function = function
 
     def apply_image(self, image: "DctImage", u: Array) -> "DctImage":
-        result: DctImage = self.function(image)
+        from ..image import DctImage
+
+        result = self.function(image)
+        if not isinstance(result, DctImage):
+            raise TypeError(
+                f"{self.function!r} gave a {type(result).__name__}: a transform must "
+                "give a DctImage"
+            )
         return result
 
     def size_after(self, size: "Size | None") -> "Size | None":
         return size
+
+
+def _refuse_batches(part: Any) -> None:
+    """What mixes samples needs several."""
+    from .batch import CutMix, MixUp
+
+    if isinstance(part, (MixUp, CutMix)):
+        name = type(part).__name__
+        raise TypeError(
+            f"{name} works on batches: call it on what the loader yields, or in "
+            "collate_fn"
+        )
 
 
 def _refuse_pixels(part: Any) -> None:
