@@ -83,6 +83,15 @@ def test_a_folder_is_the_same_with_a_slash_behind_it(tree):
         assert plain.fingerprint() == slashed.fingerprint()
 
 
+def test_files_may_be_moved_together_but_not_changed():
+    one = Files(["/a/b/x/1.jpg", "/a/b/y.jpg", "/a/b/x/2.jpg"]).fingerprint()
+    assert Files(["c/x/1.jpg", "c/y.jpg", "c/x/2.jpg"]).fingerprint() == one
+    assert Files(["x/1.jpg", "y.jpg", "x/2.jpg"]).fingerprint() == one
+    assert Files(["x/1.jpg", "x/2.jpg", "y.jpg"]).fingerprint() != one
+    assert Files(["x/1.jpg", "z.jpg", "x/2.jpg"]).fingerprint() != one
+    assert Files(["a/1.jpg"]).fingerprint() == Files(["1.jpg"]).fingerprint()
+
+
 def test_targets_go_with_the_samples_asked_for(tree):
     folder = ImageFolder(tree)
     assert folder.fetch(np.array([8, 0, 3])).targets.tolist() == [2, 0, 1]

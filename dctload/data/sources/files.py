@@ -88,6 +88,7 @@ class Files(_Given):
         return self._paths[index]
 
     def fingerprint(self) -> str:
-        """A digest of the paths as given."""
-        digest = hashlib.blake2b(self._paths.digest(), digest_size=16)
+        """A digest of the paths from the folder that holds all: it may be moved."""
+        below = self._paths.digest(self._paths.folder_nbytes())
+        digest = hashlib.blake2b(below, digest_size=16)
         return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import itertools
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -81,6 +82,19 @@ class PathTable:
     def __getitem__(self, index: int) -> str:
         start, end = self._starts[index], self._starts[index + 1]
         return os.fsdecode(self._text[start : end - 1])
+
+    def folder_nbytes(self) -> int:
+        """Bytes of the folder that all paths begin with, up to its slash."""
+        least, most = b"", b""
+        for start in range(0, len(self), 1 << 16):
+            indices = np.arange(start, min(start + (1 << 16), len(self)))
+            some = self.encoded(indices)
+            least = min(some) if start == 0 else min(least, min(some))
+            most = max(most, max(some))
+        # What the first and the last in order begin with, all do.
+        pairs = zip(least, most, strict=False)
+        same = itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)
+        return bytes(byte for byte, _ in same).rfind(b"/") + 1
 
     def digest(self, skip: int = 0) -> bytes:
         """A digest of all paths without their first ``skip`` bytes."""
