@@ -9,6 +9,7 @@
 #include "header.h"
 #include "header_cache.h"
 #include "huffman_cache.h"
+#include "packed.h"
 #include "progress.h"
 #include "reorder.h"
 #include "scan.h"
@@ -50,6 +51,10 @@ struct image {
 	u32 grid_height[DCTLOAD_MAX_COMPONENTS];
 	u32 grid_row, grid_col;
 	bool streaming;
+	bool packs; /* one row of MCUs's rows of blocks after the other, */
+	struct packed_blocks packed[MAX_MCU_BLOCKS]; /* those of each component */
+	u32 first_packed[DCTLOAD_MAX_COMPONENTS];
+	struct packed_pool *packed_pool;
 	bool copies_window; /* 'grid' is our own, the planes are the job's */
 	bool orders_past_cache; /* so they are too; see output.c */
 	struct mcu_window wanted;
