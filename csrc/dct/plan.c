@@ -476,8 +476,7 @@ unpack_rows(const struct plan *plan, struct unpacking *u, u32 mcu_row,
 		const struct dctload_component *const comp =
 			&plan->info.components[c];
 		const size_t stride = rows->stride[c];
-		s16 *out = plan->unpacked +
-			   (rows->blocks[c] - plan->unpacked);
+		s16 *out = plan->unpacked + (rows->blocks[c] - plan->unpacked);
 
 		for (u32 r = 0; u->reads[c] && r < comp->v &&
 				mcu_row * comp->v + r < comp->blocks_h;
@@ -488,7 +487,8 @@ unpack_rows(const struct plan *plan, struct unpacking *u, u32 mcu_row,
 
 static enum dctload_status
 target_run_packed(struct plan *plan, struct target *t,
-		  const struct mcu_window *window, const struct block_grid *grid)
+		  const struct mcu_window *window,
+		  const struct block_grid *grid)
 {
 	enum dctload_status status = DCTLOAD_OK;
 	struct block_grid rows = *grid;

@@ -51,13 +51,18 @@ struct image {
 	u32 grid_height[DCTLOAD_MAX_COMPONENTS];
 	u32 grid_row, grid_col;
 	bool streaming;
-	bool packs; /* one row of MCUs's rows of blocks after the other, */
-	struct packed_blocks packed[MAX_MCU_BLOCKS]; /* those of each component */
-	u32 first_packed[DCTLOAD_MAX_COMPONENTS];
-	struct packed_pool *packed_pool;
 	bool copies_window; /* 'grid' is our own, the planes are the job's */
 	bool orders_past_cache; /* so they are too; see output.c */
 	struct mcu_window wanted;
+
+	/*
+	 * With 'packs' they go here instead.  Component c has one of these for
+	 * each row of blocks in a row of MCUs, from 'first_packed' on.
+	 */
+	bool packs;
+	struct packed_blocks packed[MAX_MCU_BLOCKS];
+	u32 first_packed[DCTLOAD_MAX_COMPONENTS];
+	struct packed_pool *packed_pool;
 
 	/* The scan. */
 	struct huff_slot *tables[2 * DCTLOAD_MAX_COMPONENTS];

@@ -9,8 +9,8 @@
 #include "segment.h"
 
 /*
- * Of one image, of those that are decoded side by side: 2 MB.  With more, a thread
- * would need a lot of memory for large files, and gain little.
+ * Of one image, of those that are decoded side by side: 2 MB before they are packed.
+ * With more, a thread would need a lot of memory for large files, and gain nothing.
  */
 #define MAX_GATHERED_BLOCKS ((2u << 20) / BLOCK_NBYTES)
 
@@ -187,8 +187,8 @@ begin_packing(struct image *im)
 /*
  * Decide at the first scan.  A sample's rows can be passed on as they come if this
  * scan has all components and is the only one; but then the image needs a plan for
- * as long as it is open.  Where many are, one that is not too large is gathered in
- * memory, and a plan sees all of it at once.
+ * as long as it is open.  Where many are, one that is not too large is gathered,
+ * packed, and a plan sees all of it at once.
  */
 static enum dctload_status
 choose_grids(struct image *im)
@@ -215,8 +215,8 @@ choose_grids(struct image *im)
 	im->streaming = im->packs = false;
 	im->orders_past_cache = can_order_past_cache(im);
 	num_blocks = size_grids(im);
-	im->reorder.packs = im->packs = sample && single_scan &&
-					can_pack(im, num_blocks);
+	im->reorder.packs = im->packs =
+		sample && single_scan && can_pack(im, num_blocks);
 	if (im->packs)
 		return begin_packing(im) ? DCTLOAD_OK : DCTLOAD_NO_MEMORY;
 	if (sample && single_scan) {

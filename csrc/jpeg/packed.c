@@ -106,8 +106,7 @@ packed_clear(struct packed_blocks *blocks)
 		pool->num_used--;
 	}
 	blocks->first = NULL;
-	if (pool != NULL && pool->num_used == 0 &&
-	    pool->num_slabs > KEPT_SLABS)
+	if (pool != NULL && pool->num_used == 0 && pool->num_slabs > KEPT_SLABS)
 		packed_free_pool(pool);
 }
 

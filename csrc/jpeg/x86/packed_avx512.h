@@ -66,10 +66,10 @@ pack_block_avx512(u8 *p, const s16 *src, s32 dc)
 
 		high = pack_groups(
 			next,
-			low_bytes(_mm512_srai_epi16(
-					  _mm512_add_epi16(lo, half), 8),
-				  _mm512_srai_epi16(
-					  _mm512_add_epi16(hi, half), 8)));
+			low_bytes(_mm512_srai_epi16(_mm512_add_epi16(lo, half),
+						    8),
+				  _mm512_srai_epi16(_mm512_add_epi16(hi, half),
+						    8)));
 		next += 4 * _mm_popcnt_u32(high);
 	}
 	put_header(p, low, high, dc);
@@ -97,10 +97,10 @@ unpack_block_avx512(const u8 *p, s16 *out)
 
 		p += 4 * _mm_popcnt_u32(header[1]);
 		lo = _mm512_add_epi16(
-			lo, _mm512_slli_epi16(
-				    _mm512_cvtepi8_epi16(
-					    _mm512_castsi512_si256(high)),
-				    8));
+			lo,
+			_mm512_slli_epi16(_mm512_cvtepi8_epi16(
+						  _mm512_castsi512_si256(high)),
+					  8));
 		hi = _mm512_add_epi16(
 			hi, _mm512_slli_epi16(
 				    _mm512_cvtepi8_epi16(
@@ -109,7 +109,8 @@ unpack_block_avx512(const u8 *p, s16 *out)
 	}
 	lo = _mm512_mask_set1_epi16(lo, 1, (s16)header[2]);
 	_mm512_store_si512(out, _mm512_permutex2var_epi16(lo, pick_lo, hi));
-	_mm512_store_si512(out + 32, _mm512_permutex2var_epi16(lo, pick_hi, hi));
+	_mm512_store_si512(out + 32,
+			   _mm512_permutex2var_epi16(lo, pick_hi, hi));
 	return p;
 }
 #endif
