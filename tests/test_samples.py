@@ -9,6 +9,8 @@ import io
 
 import numpy as np
 import pytest
+from corpus import SAMPLINGS
+from jpegimage import encode_image, interleaved, random_image
 from PIL import Image
 
 import dctload
@@ -83,30 +85,62 @@ def _from_planes(plan, data, view):
     return [tensor.numpy() for tensor in tensors]
 
 
+def _check(files, plan):
+    """Each of the files that one batch samples is as its planes make it."""
+    u = np.random.default_rng(1).random((len(files), plan.num_draws))
+    batch, engine = Batch(len(files)), Engine(2)
+    batch.set_data(files)
+    engine.submit_read(batch, len(files))
+    engine.wait(batch, 60)
+    plan.fill(batch.items["info"], u, [batch.items["geometry"]], True)
+    made = [np.full((len(files), *shape), np.nan, np.float32) for shape in plan.shapes]
+    for k, tensor in enumerate(made):
+        batch.set_out(len(files), k, tensor.ctypes.data, tensor[0].nbytes)
+    engine.submit_sample(batch, len(files), output=plan.output)
+    engine.wait(batch, 60)
+    assert set(batch.items["status"]) == {native.OK}
+    for i, data in enumerate(files):
+        expected = _from_planes(plan, data, batch.items["geometry"][i : i + 1])
+        for tensor, want in zip(made, expected, strict=True):
+            assert np.array_equal(tensor[i], want), i
+    engine.close()
+
+
 @pytest.mark.parametrize("layout", ["planes", "concat"])
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_sample_is_that_of_whole_planes(photos, recipe, layout):
     parts = RECIPES[recipe]
     if len(parts) < 2 or not isinstance(parts[-1], T.SelectFrequencies):
         parts = parts + TAIL
-    plan = T.Compose(parts).plan(layout, "float32", None)
-    u = np.random.default_rng(1).random((len(photos), plan.num_draws))
-    batch, engine = Batch(len(photos)), Engine(2)
-    batch.set_data(photos)
-    engine.submit_read(batch, len(photos))
-    engine.wait(batch, 60)
-    plan.fill(batch.items["info"], u, [batch.items["geometry"]], True)
-    made = [np.full((len(photos), *shape), np.nan, np.float32) for shape in plan.shapes]
-    for k, tensor in enumerate(made):
-        batch.set_out(len(photos), k, tensor.ctypes.data, tensor[0].nbytes)
-    engine.submit_sample(batch, len(photos), output=plan.output)
-    engine.wait(batch, 60)
-    assert set(batch.items["status"]) == {native.OK}
-    for i, data in enumerate(photos):
-        expected = _from_planes(plan, data, batch.items["geometry"][i : i + 1])
-        for tensor, want in zip(made, expected, strict=True):
-            assert np.array_equal(tensor[i], want), i
-    engine.close()
+    _check(photos, T.Compose(parts).plan(layout, "float32", None))
+
+
+# What a signed byte holds, and what it just does not.
+EDGES = [127, 128, 129, 255, 256, 257, 384, 1023]
+
+
+def _any_coefficients(sampling, seed):
+    image = random_image(131, 97, sampling, seed, density=(0.02, 0.3, 1)[seed % 3])
+    rng = np.random.default_rng(seed)
+    for plane in image.planes:
+        edges = rng.choice([*EDGES, *(-n for n in EDGES)], plane[..., 1:].shape)
+        some = rng.random(plane[..., 1:].shape) < seed % 2 * 0.02
+        plane[..., 1:][some] = edges[some]
+        plane[..., 0][::3] = 0
+    return encode_image(image, interleaved(image))
+
+
+def test_samples_of_any_sampling_and_any_coefficients():
+    """Side by side, blocks are kept as the bytes that are not zero."""
+    samplings = [s for s in SAMPLINGS.values() if len(s) in (1, 3)]
+    files = [
+        _any_coefficients(sampling, seed)
+        for seed in range(4)
+        for sampling in samplings
+        if len(sampling) == 1 or sum(h * v for h, v in sampling) <= 10
+    ]
+    parts = [T.RandomResizedCrop(64), T.RandomVerticalFlip(), *TAIL]
+    _check(files, T.Compose(parts).plan("planes", "float32", None))
 
 
 def test_operations_of_a_sample_are_forgotten_by_the_next(photos, tmp_path):

@@ -17,6 +17,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "../jpeg/markers.h"
+#include "../jpeg/packed.h"
 #include "../jpeg/window.h"
 #include "plan_impl.h"
 
@@ -59,6 +61,7 @@ plan_free(struct plan *plan)
 		free(plan->targets[k].held);
 	taps_scratch_free(&plan->taps);
 	free(plan->out);
+	free(plan->unpacked);
 	free(plan->row_wide);
 	free(plan->samples);
 	free(plan->staging.memory);
@@ -418,6 +421,89 @@ plan_finish(struct plan *plan)
 	return status;
 }
 
+/* Whether 't' takes anything of component 'c'. */
+static bool
+target_reads(const struct target *t, u32 c)
+{
+	for (u32 s = 0; s < t->num_sources; s++)
+		for (u32 n = 0; n < t->sources[s].num_parts; n++)
+			if (t->sources[s].parts[n].component == c)
+				return true;
+	return false;
+}
+
+/* Where a target is in what is packed. */
+struct unpacking {
+	struct packed_reader readers[DCTLOAD_MAX_COMPONENTS][MAX_SAMPLING];
+	bool reads[DCTLOAD_MAX_COMPONENTS];
+};
+
+/* Make room for a row of MCUs of the components that 't' reads. */
+static bool
+unpack_begin(struct plan *plan, const struct target *t,
+	     const struct block_grid *grid, struct unpacking *u,
+	     struct block_grid *rows)
+{
+	const struct dctload_info *const info = &plan->info;
+	size_t at[DCTLOAD_MAX_COMPONENTS], n = 0;
+
+	for (u32 c = 0; c < info->num_components; c++) {
+		const u32 v = info->components[c].v;
+
+		u->reads[c] = target_reads(t, c);
+		at[c] = n;
+		if (!u->reads[c])
+			continue;
+		n += v * grid->stride[c] * BLOCK_COEFS;
+		for (u32 r = 0; r < v; r++)
+			u->readers[c][r] =
+				packed_read_begin(&grid->packed[c][r]);
+	}
+	if (!grow((void **)&plan->unpacked, &plan->unpacked_capacity, n,
+		  sizeof(s16)))
+		return false;
+	for (u32 c = 0; c < info->num_components; c++)
+		rows->blocks[c] = plan->unpacked + at[c];
+	return true;
+}
+
+/* The row of MCUs to come, 'mcu_row'. */
+static void
+unpack_rows(const struct plan *plan, struct unpacking *u, u32 mcu_row,
+	    const struct block_grid *rows)
+{
+	for (u32 c = 0; c < plan->info.num_components; c++) {
+		const struct dctload_component *const comp =
+			&plan->info.components[c];
+		const size_t stride = rows->stride[c];
+		s16 *out = plan->unpacked + (rows->blocks[c] - plan->unpacked);
+
+		for (u32 r = 0; u->reads[c] && r < comp->v &&
+				mcu_row * comp->v + r < comp->blocks_h;
+		     r++, out += stride * BLOCK_COEFS)
+			packed_read(&u->readers[c][r], out, (u32)stride);
+	}
+}
+
+static enum dctload_status
+target_run_packed(struct plan *plan, struct target *t,
+		  const struct mcu_window *window,
+		  const struct block_grid *grid)
+{
+	enum dctload_status status = DCTLOAD_OK;
+	struct block_grid rows = *grid;
+	struct unpacking u;
+
+	if (!unpack_begin(plan, t, grid, &u, &rows))
+		return DCTLOAD_NO_MEMORY;
+	for (u32 r = window->first_row;
+	     r < window->end_row && status == DCTLOAD_OK; r++) {
+		unpack_rows(plan, &u, r, &rows);
+		status = target_take_rows(plan, t, r, &rows);
+	}
+	return status;
+}
+
 static enum dctload_status
 target_run(struct plan *plan, struct target *t, const struct mcu_window *window,
 	   const struct block_grid *grid)
@@ -441,7 +527,9 @@ enum dctload_status
 plan_run(struct plan *plan, const struct mcu_window *window,
 	 const struct block_grid *grid, bool bypass_cache)
 {
-	plan->prefetch = true;
+	const bool packed = grid->packed[0] != NULL;
+
+	plan->prefetch = !packed;
 	plan->bypass_cache = bypass_cache;
 	for (u32 k = 0; k < plan->num_targets; k++) {
 		struct target *const t = &plan->targets[k];
@@ -450,7 +538,8 @@ plan_run(struct plan *plan, const struct mcu_window *window,
 
 		if (emits)
 			plan_stage(plan, t);
-		status = target_run(plan, t, window, grid);
+		status = packed ? target_run_packed(plan, t, window, grid) :
+				  target_run(plan, t, window, grid);
 		if (emits)
 			plan_unstage(plan, t);
 		if (status != DCTLOAD_OK)

@@ -20,6 +20,7 @@
 #include "../common.h"
 
 struct mcu_window;
+struct packed_blocks;
 struct plan;
 
 /* The plans of a thread that nobody has; begins as zeros. */
@@ -34,10 +35,12 @@ void plan_free_pool(struct plan_pool *pool);
 /*
  * A window of an image.  Component c has its first block, in block row 0 of the
  * window and column first_col[c] of its grid, at blocks[c]; rows are stride[c] blocks
- * long.
+ * long.  Or all components are packed: block row r of a row of MCUs that have v of
+ * them is in packed[c][r], behind those of rows before.
  */
 struct block_grid {
 	const s16 *blocks[DCTLOAD_MAX_COMPONENTS];
+	const struct packed_blocks *packed[DCTLOAD_MAX_COMPONENTS];
 	size_t stride[DCTLOAD_MAX_COMPONENTS];
 	u32 first_col[DCTLOAD_MAX_COMPONENTS];
 };

@@ -73,6 +73,8 @@ struct plan {
 	struct plan *next_spare;
 	struct staging staging;
 	bool bypass_cache; /* stage the output */
+	s16 *unpacked;     /* one row of MCUs */
+	size_t unpacked_capacity;
 	bool prefetch;  /* the rows to come are in memory, but not in cache */
 	u64 num_begun;  /* images, the clock of 'axes' */
 	float **out;    /* where the rows that a block row reaches are */

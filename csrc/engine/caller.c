@@ -37,6 +37,7 @@ begin(struct dctload_batch *b, enum work work, u32 num_items,
 	b->num_items = num_items;
 	b->flags = flags;
 	b->bypass_cache = false;
+	batch_order_by_size(b, num_items);
 	atomic_store(&b->taken, 0);
 	return DCTLOAD_OK;
 }
@@ -78,7 +79,7 @@ take_item(void *ctx, struct job *job_ret)
 	if (i >= b->num_items)
 		return false;
 	job_ret->batch = b;
-	job_ret->item = &b->items[i];
+	job_ret->item = &b->items[b->order[i]];
 	return true;
 }
 

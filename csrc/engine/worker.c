@@ -108,26 +108,35 @@ worker_read(struct worker *w, struct chunk_pool *pool, const struct job *job)
 /* ---- read, plan and decode ------------------------------------------------ */
 
 /*
- * Files are seldom more than twice as large as others of their data set; the memory
- * of one that is goes when the next file is read into it.
+ * A larger file's memory goes with the file: sixteen are open at a time, and what is
+ * kept for each would grow to the largest that it ever held.
  */
-#define KEPT_FILE_NBYTES ((size_t)64 << 10)
+#define KEPT_FILE_NBYTES ((size_t)16 << 10)
 
 static u8 *
 alloc_in_job(void *ctx, size_t nbytes)
 {
 	struct open_job *o = ctx;
-	const bool is_large = o->file_capacity > KEPT_FILE_NBYTES &&
-			      nbytes < o->file_capacity / 2;
 
-	if (o->file == NULL || nbytes > o->file_capacity || is_large) {
-		const size_t capacity = nbytes + nbytes / 4 + 1;
+	if (o->file == NULL || nbytes > o->file_capacity) {
+		const size_t capacity =
+			nbytes > KEPT_FILE_NBYTES ? nbytes : KEPT_FILE_NBYTES;
 
 		free(o->file);
 		o->file = malloc(capacity);
 		o->file_capacity = o->file != NULL ? capacity : 0;
 	}
 	return o->file;
+}
+
+static void
+forget_file(struct open_job *o)
+{
+	if (o->file_capacity <= KEPT_FILE_NBYTES)
+		return;
+	free(o->file);
+	o->file = NULL;
+	o->file_capacity = 0;
 }
 
 static bool
@@ -190,6 +199,7 @@ take_spare(struct worker *w)
 static void
 give_spare(struct worker *w, struct open_job *o)
 {
+	forget_file(o);
 	o->next_spare = w->spare;
 	w->spare = o;
 }

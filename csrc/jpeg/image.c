@@ -74,6 +74,13 @@ flush_run(struct image *im)
 		if (!wanted || x >= comp->blocks_w || y >= comp->blocks_h)
 			continue;
 		r->num_wanted[i] = ceil_div_u32(comp->blocks_w - x, h);
+		if (im->packs) {
+			r->packed[i] =
+				&im->packed[im->first_packed[c] + y % comp->v];
+			r->packed[i]->num_blocks +=
+				min_u32(r->num_wanted[i], r->num_mcus);
+			continue;
+		}
 		r->dst[i] = im->grid[c] + ((size_t)row * im->grid_width[c] +
 					   col) * BLOCK_COEFS;
 		r->step[i] = h * BLOCK_COEFS;
@@ -531,11 +538,10 @@ finish_job(struct image *im, enum dctload_status status)
 	job->error_offset = im->header.error_offset;
 	release_tables(im);
 	reorder_finish(&im->reorder);
-	block_pool_give(im->block_pool, &im->blocks);
+	output_clear(im);
 	plan_give(im->plans, im->plan);
 	im->plan = NULL;
 	segment_shrink(im);
-	output_shrink(im);
 	im->job = NULL;
 	return IMAGE_FINISHED;
 }

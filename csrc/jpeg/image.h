@@ -9,6 +9,7 @@
 #include "header.h"
 #include "header_cache.h"
 #include "huffman_cache.h"
+#include "packed.h"
 #include "progress.h"
 #include "reorder.h"
 #include "scan.h"
@@ -53,6 +54,15 @@ struct image {
 	bool copies_window; /* 'grid' is our own, the planes are the job's */
 	bool orders_past_cache; /* so they are too; see output.c */
 	struct mcu_window wanted;
+
+	/*
+	 * With 'packs' they go here instead.  Component c has one of these for
+	 * each row of blocks in a row of MCUs, from 'first_packed' on.
+	 */
+	bool packs;
+	struct packed_blocks packed[MAX_MCU_BLOCKS];
+	u32 first_packed[DCTLOAD_MAX_COMPONENTS];
+	struct packed_pool *packed_pool;
 
 	/* The scan. */
 	struct huff_slot *tables[2 * DCTLOAD_MAX_COMPONENTS];

@@ -9,8 +9,8 @@
 #include "segment.h"
 
 /*
- * Of one image, of those that are decoded side by side: 2 MB.  With more, a thread
- * would need a lot of memory for large files, and gain little.
+ * Of one image, of those that are decoded side by side: 2 MB before they are packed.
+ * With more, a thread would need a lot of memory for large files, and gain nothing.
  */
 #define MAX_GATHERED_BLOCKS ((2u << 20) / BLOCK_NBYTES)
 
@@ -71,6 +71,8 @@ rows_for_plan(const struct image *im)
 
 	for (u32 c = 0; c < info->num_components; c++) {
 		rows.blocks[c] = im->grid[c];
+		if (im->packs)
+			rows.packed[c] = &im->packed[im->first_packed[c]];
 		rows.stride[c] = im->grid_width[c];
 		rows.first_col[c] = im->grid_col * info->components[c].h;
 	}
@@ -159,11 +161,34 @@ can_order_past_cache(const struct image *im)
 	       can_bypass_cache(im);
 }
 
+static bool
+can_pack(const struct image *im, size_t num_blocks)
+{
+	return im->many_open && num_blocks <= MAX_GATHERED_BLOCKS &&
+	       packed_pays();
+}
+
+/* Nothing is packed yet of any row of blocks in a row of MCUs. */
+static bool
+begin_packing(struct image *im)
+{
+	const struct dctload_info *const info = &im->header.info;
+	u32 n = 0;
+
+	for (u32 c = 0; c < info->num_components; c++) {
+		im->first_packed[c] = n;
+		for (u32 r = 0; r < info->components[c].v; r++)
+			if (!packed_begin(&im->packed[n++], im->packed_pool))
+				return false;
+	}
+	return true;
+}
+
 /*
  * Decide at the first scan.  A sample's rows can be passed on as they come if this
  * scan has all components and is the only one; but then the image needs a plan for
- * as long as it is open.  Where many are, one that is not too large is gathered in
- * memory, and a plan sees all of it at once.
+ * as long as it is open.  Where many are, one that is not too large is gathered,
+ * packed, and a plan sees all of it at once.
  */
 static enum dctload_status
 choose_grids(struct image *im)
@@ -187,11 +212,14 @@ choose_grids(struct image *im)
 	if (status != DCTLOAD_OK)
 		return status;
 	im->copies_window = job_has_region(im->job) && info->progressive;
-	im->streaming = false;
+	im->streaming = im->packs = false;
 	im->orders_past_cache = can_order_past_cache(im);
 	num_blocks = size_grids(im);
-	if (sample && single_scan &&
-	    (!im->many_open || num_blocks > MAX_GATHERED_BLOCKS)) {
+	im->reorder.packs = im->packs =
+		sample && single_scan && can_pack(im, num_blocks);
+	if (im->packs)
+		return begin_packing(im) ? DCTLOAD_OK : DCTLOAD_NO_MEMORY;
+	if (sample && single_scan) {
 		im->streaming = true;
 		num_blocks = size_grids(im);
 	}
@@ -261,6 +289,32 @@ output_begin(struct image *im)
 	return status;
 }
 
+/* Nothing is lost of what a plan will read. */
+static enum dctload_status
+check_packed(const struct image *im)
+{
+	const struct dctload_info *const info = &im->header.info;
+
+	for (u32 c = 0; c < info->num_components; c++) {
+		const struct dctload_component *const comp =
+			&info->components[c];
+		size_t num_blocks = 0;
+
+		for (u32 r = 0; r < comp->v; r++) {
+			const struct packed_blocks *const packed =
+				&im->packed[im->first_packed[c] + r];
+
+			if (packed->failed)
+				return DCTLOAD_NO_MEMORY;
+			num_blocks += packed->num_blocks;
+		}
+		if (num_blocks !=
+		    (size_t)im->grid_width[c] * im->grid_height[c])
+			return DCTLOAD_BAD_ARGUMENT;
+	}
+	return DCTLOAD_OK;
+}
+
 /*
  * A plan sees what was gathered, with the quantisation tables that a component's
  * first scan may have brought.
@@ -270,8 +324,12 @@ run_plan(struct image *im)
 {
 	const struct block_grid grid = rows_for_plan(im);
 	struct mcu_window window = im->wanted;
-	enum dctload_status status = begin_plan(im);
+	enum dctload_status status = DCTLOAD_OK;
 
+	if (im->packs)
+		status = check_packed(im);
+	if (status == DCTLOAD_OK)
+		status = begin_plan(im);
 	window.first_row = im->grid_row;
 	if (status == DCTLOAD_OK)
 		status = plan_run(im->plan, &window, &grid,
@@ -279,10 +337,16 @@ run_plan(struct image *im)
 	return status;
 }
 
-/* Any of the images that are decoded side by side may be a large progressive one. */
 void
-output_shrink(struct image *im)
+output_clear(struct image *im)
 {
+	block_pool_give(im->block_pool, &im->blocks);
+	for (u32 i = 0; i < ARRAY_LEN(im->packed); i++)
+		packed_clear(&im->packed[i]);
+	/*
+	 * Any of the images that are decoded side by side may be a large
+	 * progressive one.
+	 */
 	if (im->nonzero_capacity > MAX_CACHED_NBYTES / BLOCK_NBYTES + 7) {
 		free(im->nonzero);
 		im->nonzero = NULL;

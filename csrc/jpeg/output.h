@@ -14,7 +14,7 @@ enum dctload_status output_row(struct image *im);
 /* All blocks are there; a plan may still have to see them. */
 enum dctload_status output_finish(struct image *im);
 
-/* The file is done: keep memory of the usual size only. */
-void output_shrink(struct image *im);
+/* The file is done, for better or worse: give its memory back. */
+void output_clear(struct image *im);
 
 #endif /* DCTLOAD_OUTPUT_H */

@@ -13,6 +13,7 @@
 
 #if ARCH_X86_64
 #include "x86/natural_avx2.h"
+#include "x86/packed_avx512.h"
 #elif ARCH_ARM64
 #include "arm/permute_neon.h"
 #endif
@@ -139,6 +140,32 @@ reorder_avx512(const struct reorder *r)
 	return r->bypass_cache ? reorder_with(r, move_past_cache_avx512) :
 				 reorder_with(r, move_cached_avx512);
 }
+
+static TARGET_PACKED bool
+reorder_packed(const struct reorder *r)
+{
+	struct scan_block *block = r->blocks;
+	bool fits = true;
+
+	for (u32 mcu = 0; mcu < r->num_mcus; mcu++) {
+		for (u32 slot = 0; slot < r->num_slots; slot++, block++) {
+			struct packed_blocks *const to = r->packed[slot];
+			s16 *const src = block->coefs;
+			const s32 dc = *r->dc_pred[slot] + src[0];
+
+			*r->dc_pred[slot] = dc;
+			fits &= dc == (s16)dc;
+			if (likely(mcu < r->num_wanted[slot])) {
+				if (unlikely(to->at > to->last_start))
+					packed_extend(to);
+				to->at = pack_block_avx512(to->at, src, dc);
+			}
+			_mm512_store_si512(src, _mm512_setzero_si512());
+			_mm512_store_si512(src + 32, _mm512_setzero_si512());
+		}
+	}
+	return fits;
+}
 #elif ARCH_ARM64
 static ALWAYS_INLINE void
 move_neon(s16 *dst, s16 *src, s32 dc)
@@ -164,6 +191,8 @@ bool
 reorder_blocks(const struct reorder *r)
 {
 #if ARCH_X86_64
+	if (r->packs)
+		return reorder_packed(r);
 	if (cpu_has(CPU_AVX512))
 		return reorder_avx512(r);
 	if (cpu_has(CPU_AVX2))

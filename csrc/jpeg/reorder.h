@@ -4,6 +4,7 @@
 #define DCTLOAD_REORDER_H
 
 #include "../common.h"
+#include "packed.h"
 #include "scan.h"
 
 /*
@@ -14,6 +15,8 @@
 struct reorder {
 	struct scan_block *blocks;
 	u32 num_mcus, num_slots;
+	struct packed_blocks *packed[MAX_MCU_BLOCKS]; /* instead of 'dst' */
+	bool packs;
 	s16 *dst[MAX_MCU_BLOCKS];
 	u32 step[MAX_MCU_BLOCKS];
 	u32 num_wanted[MAX_MCU_BLOCKS];

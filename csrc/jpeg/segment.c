@@ -63,17 +63,17 @@ segment_reserve(struct image *im)
 	free(im->segment);
 	im->segment = NULL; /* for a child, should the process fork here */
 	im->segment_capacity = 0;
-	im->segment = malloc(nbytes + nbytes / 4 + SLACK);
+	im->segment = malloc(nbytes + SLACK);
 	if (im->segment == NULL)
 		return false;
-	im->segment_capacity = nbytes + nbytes / 4 + SLACK;
+	im->segment_capacity = nbytes + SLACK;
 	return true;
 }
 
 void
 segment_shrink(struct image *im)
 {
-	if (im->segment_capacity <= PIECE_NBYTES + PIECE_NBYTES / 4 + SLACK)
+	if (im->segment_capacity <= PIECE_NBYTES + SLACK)
 		return;
 	free(im->segment);
 	im->segment = NULL;

@@ -9,7 +9,7 @@
 
 #if ARCH_X86_64
 /* With fewer lanes than this, two scalar ones are faster. */
-#define MIN_LANES 5
+#define MIN_LANES 6
 
 /* What idle lanes look up: nothing is consumed. */
 static const huff_run_entry idle_table[1 << RUN_TABLE_BITS];
@@ -38,6 +38,7 @@ static void
 set_idle(struct scan_vectors *v, u32 i)
 {
 	v->lanes[i] = NULL;
+	v->busy &= ~(1u << i);
 	v->next[i] = (uintptr_t)v->idle_input;
 	v->end[i] = ~(u64)0;
 	v->progress[i] = progress_of(&v->idle_block, 0, 0);
@@ -62,8 +63,10 @@ scan_alloc_vectors(void)
 		return NULL;
 	v = memory;
 	memset(v, 0, sizeof(*v));
-	for (u32 i = 0; i < SCAN_MAX_LANES; i++)
+	for (u32 i = 0; i < SCAN_MAX_LANES; i++) {
 		set_idle(v, i);
+		v->place[i] = v->name[i] = (u8)i;
+	}
 	return v;
 }
 
@@ -135,27 +138,57 @@ save_lane(const struct scan_vectors *v, u32 i)
 		(const huff_run_entry *)(uintptr_t)(v->table[i] * sizeof(u64));
 }
 
-void
-scan_vectors_set(struct scan_vectors *v, u32 i, struct scan_lane *lane)
+static void
+set_lane(struct scan_vectors *v, u32 i, struct scan_lane *lane)
 {
-	if (lane == NULL) {
-		set_idle(v, i);
-		return;
-	}
 	v->lanes[i] = lane;
+	v->busy |= 1u << i;
 	v->run_end[i] = progress_of(lane->run_end, 0, 0);
 	v->end[i] = (uintptr_t)(lane->end + 2 * sizeof(u64));
 	load_lane(v, i, lane);
 }
 
-void
-scan_vectors_take(struct scan_vectors *v, u32 i)
+static void
+take_lane(struct scan_vectors *v, u32 i)
 {
-	if (v->lanes[i] == NULL)
-		return;
 	save_lane(v, i);
 	v->stopped &= ~(1u << i);
 	set_idle(v, i);
+}
+
+void
+scan_vectors_set(struct scan_vectors *v, u32 i, struct scan_lane *lane)
+{
+	if (lane == NULL)
+		set_idle(v, v->place[i]);
+	else
+		set_lane(v, v->place[i], lane);
+}
+
+void
+scan_vectors_take(struct scan_vectors *v, u32 i)
+{
+	if (v->lanes[v->place[i]] != NULL)
+		take_lane(v, v->place[i]);
+}
+
+/* Bring all lanes to the first group, which has room for them. */
+static void
+gather_lanes(struct scan_vectors *v)
+{
+	for (u32 left = v->busy >> GROUP_LEN; left != 0; left &= left - 1) {
+		const u32 from = GROUP_LEN + (u32)__builtin_ctz(left);
+		const u32 to = (u32)__builtin_ctz(~v->busy);
+		struct scan_lane *const lane = v->lanes[from];
+		const u8 name = v->name[from];
+
+		take_lane(v, from);
+		set_lane(v, to, lane);
+		v->name[from] = v->name[to];
+		v->name[to] = name;
+		v->place[v->name[from]] = (u8)from;
+		v->place[name] = (u8)to;
+	}
 }
 
 bool
@@ -169,11 +202,15 @@ scan_vectors_run(struct scan_vectors *v)
 {
 	u32 i;
 
-	if (v->stopped == 0)
+	if (v->stopped == 0 && __builtin_popcount(v->busy) <= GROUP_LEN) {
+		gather_lanes(v);
+		scan_run_half_avx512(v);
+	} else if (v->stopped == 0) {
 		scan_run_avx512(v);
+	}
 	i = (u32)__builtin_ctz(v->stopped);
-	scan_vectors_take(v, i);
-	return i;
+	take_lane(v, i);
+	return v->name[i];
 }
 
 /* ---- the rare cases ---------------------------------------------------- */

@@ -24,7 +24,10 @@ struct scan_vectors {
 	lane_words entry; /* the last ones, for the rare cases */
 
 	struct scan_lane *lanes[SCAN_MAX_LANES];
-	u32 stopped; /* lanes to be returned, a bit for each */
+	u32 busy;    /* lanes that are not idle, a bit for each */
+	u32 stopped; /* of them, those to be returned */
+	/* Where the lane that others know as 'i' is, and the inverse. */
+	u8 place[SCAN_MAX_LANES], name[SCAN_MAX_LANES];
 	_Alignas(SCAN_BLOCK_NBYTES) struct scan_block idle_block;
 	u8 idle_input[2 * sizeof(u64)];
 };
@@ -37,8 +40,14 @@ struct scan_vectors {
 #define PROGRESS_ONE_BLOCK ((u64)SCAN_BLOCK_NBYTES << PROGRESS_OFFSET)
 STATIC_ASSERT(PROGRESS_ONE_BLOCK == (u64)1 << PROGRESS_BLOCK);
 
+#define GROUP_LEN 8
+STATIC_ASSERT(2 * GROUP_LEN == SCAN_MAX_LANES);
+
 /* Decode until there are lanes that 'stopped'. */
 void scan_run_avx512(struct scan_vectors *v);
+
+/* The same where all lanes of the second group are idle. */
+void scan_run_half_avx512(struct scan_vectors *v);
 
 /*
  * Lanes, as bits from lane 'first' on, whose last entry was no ordinary one, and
