@@ -111,7 +111,8 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
             finished batches; ``"device"`` sends the coefficients that each crop can
             see and transforms them there, which leaves the CPU only the decoding.
         fit: What to do if sizes differ: ``"crop"`` to the smallest of the batch,
-            ``"pad"`` to the largest, or give a ``"list"`` of tensors.
+            ``"pad"`` to the largest, or give a ``"list"`` of tensors, each rounded
+            up to whole blocks. Boxes, masks and keypoints get their image's size.
         reuse_buffers: A batch is overwritten some batches later. Saves memory
             only; batches that are let go are used again anyway. Of no effect with
             a CUDA ``device``.
