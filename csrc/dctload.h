@@ -568,8 +568,12 @@ struct dctload_item {
  * 0 threads: the work is done inside dctload_wait().  Threads start at the first
  * submission.  In a forked child the parent's engine is inert: every submission
  * fails with DCTLOAD_BAD_ARGUMENT, and freeing it releases memory only.
+ *
+ * Stopping it drops what is queued and ends the threads: submissions fail then, and
+ * waits end when what has begun is done.  Freeing it is for who has the last call.
  */
 struct dctload_engine *dctload_alloc_engine(uint32_t num_threads);
+void dctload_stop_engine(struct dctload_engine *e);
 void dctload_free_engine(struct dctload_engine *e);
 
 /*
