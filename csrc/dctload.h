@@ -704,6 +704,14 @@ dctload_begin_sample(struct dctload_batch *b, uint32_t num_items,
 		     const struct dctload_output *output);
 void dctload_work(struct dctload_batch *b, struct dctload_worker *w);
 
+/*
+ * A file in memory, as long as it is mapped: 'fd' may be closed at once.  NULL and
+ * errno if it cannot be.  read_ahead tells the kernel that a part will be read.
+ */
+const void *dctload_map_file(int fd, size_t nbytes);
+void dctload_unmap_file(const void *p, size_t nbytes);
+void dctload_read_ahead(const void *p, size_t nbytes);
+
 /* ---- random numbers ------------------------------------------------------ */
 
 /*
