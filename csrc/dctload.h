@@ -568,8 +568,12 @@ struct dctload_item {
  * 0 threads: the work is done inside dctload_wait().  Threads start at the first
  * submission.  In a forked child the parent's engine is inert: every submission
  * fails with DCTLOAD_BAD_ARGUMENT, and freeing it releases memory only.
+ *
+ * Stopping it drops what is queued and ends the threads: submissions fail then, and
+ * waits end when what has begun is done.  Freeing it is for who has the last call.
  */
 struct dctload_engine *dctload_alloc_engine(uint32_t num_threads);
+void dctload_stop_engine(struct dctload_engine *e);
 void dctload_free_engine(struct dctload_engine *e);
 
 /*
@@ -699,6 +703,14 @@ dctload_begin_sample(struct dctload_batch *b, uint32_t num_items,
 		     const struct dctload_limits *limits, uint32_t flags,
 		     const struct dctload_output *output);
 void dctload_work(struct dctload_batch *b, struct dctload_worker *w);
+
+/*
+ * A file in memory, as long as it is mapped: 'fd' may be closed at once.  NULL and
+ * errno if it cannot be.  read_ahead tells the kernel that a part will be read.
+ */
+const void *dctload_map_file(int fd, size_t nbytes);
+void dctload_unmap_file(const void *p, size_t nbytes);
+void dctload_read_ahead(const void *p, size_t nbytes);
 
 /* ---- random numbers ------------------------------------------------------ */
 

@@ -359,10 +359,14 @@ class Engine:
         }
 
     def close(self) -> None:
-        """End the threads. What is queued is dropped. Safe to call again."""
+        """End the threads. What is queued is dropped. Safe to call again.
+
+        A call of another thread ends when what it has begun is done. Its reference
+        keeps the memory until then: that goes with the last one.
+        """
         engine, self._handle = self._handle, None
         if engine is not None:
-            ffi.release(engine)
+            lib.dctload_stop_engine(engine)
 
 
 # Threads write into memory that Python owns, so they end before Python does.

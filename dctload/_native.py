@@ -169,6 +169,38 @@ def buffer_of(data: Any, ctype: str = "char[]") -> Any:
     return ffi.from_buffer(ctype, data)
 
 
+class MappedFile:
+    """A regular file in memory; the parts of it that are in use keep it there.
+
+    Takes no file descriptor once it is made, unlike ``mmap.mmap``.
+
+    Args:
+        fd: May be closed at once.
+        name: For errors.
+
+    Raises:
+        OSError: It is empty, or cannot be mapped.
+    """
+
+    def __init__(self, fd: int, name: str):
+        nbytes = os.fstat(fd).st_size
+        start = lib.dctload_map_file(fd, nbytes)
+        if start == ffi.NULL:
+            raise OSError(ffi.errno, os.strerror(ffi.errno), name)
+        unmap = (
+            lib.dctload_unmap_file
+        )  # at exit the module's names go before it is used
+        memory = ffi.gc(start, lambda start: unmap(start, nbytes))
+        self._bytes = np.frombuffer(ffi.buffer(memory, nbytes), np.uint8)
+        self._bytes.flags.writeable = False
+        self._address = int(ffi.cast("uintptr_t", start))
+
+    def part(self, offset: int, nbytes: int) -> np.ndarray:
+        """A part of it, which the kernel is told to read ahead."""
+        lib.dctload_read_ahead(ffi.cast("void *", self._address + offset), nbytes)
+        return self._bytes[offset : offset + nbytes]
+
+
 def _planes(planes: Sequence[np.ndarray]) -> Any:
     """``int16_t *[4]`` to ``planes``, which must be contiguous int16."""
     pointers = ffi.new("int16_t *[]", MAX_COMPONENTS)

@@ -359,8 +359,22 @@ def _restarts(files: Files) -> None:
     scan("interval-empty", block, rst[0], rst[1], block, rst[2], block)
     scan("cut-after-marker", block, rst[0], block, rst[1])
     scan("other-marker", block, rst[0], block, b"\xff\xfe\0\2", rst[1], block, rst[2])
+    # One segment more than there are blocks: its bytes may be few, or look like fill.
+    four = [b for n in range(4) for b in (block, rst[n])]
+    scan("segment-too-many", *four, block)
+    scan("segments-too-many", *four, *four)
+    scan("segment-too-many-of-zeros", *four, bytes(9))
+    scan("segment-too-many-that-begins-with-ff00", *four, b"\xff\0", block)
     image = random_image(16, 16, GREY)
     plan = [Scan((0,), 0, 0, restart=2), Scan((0,), 1, 63)]
+    more = {1: rst[1] + block}
+    files["progressive-segment-too-many"] = encode_image(
+        image, plan, sof=SOF2, before=more
+    )
+    both = random_image(16, 16, S444)
+    files["restart-segment-too-many-between-scans"] = encode_image(
+        both, one_each(both, restart=2), before=more
+    )
     data = encode_image(image, plan, sof=SOF2)
     files["progressive-restart-wrong"] = data.replace(rst[0], rst[5])
     files["progressive-restart-lost"] = data.replace(rst[0], b"", 1)

@@ -142,6 +142,35 @@ def test_no_damaged_marker_changes_a_coefficient(name):
     assert num_refused > 500
 
 
+RESTARTED = [name for name in corpus.good() if name.startswith("restart-")]
+
+
+@pytest.mark.parametrize("name", RESTARTED)
+def test_no_smaller_frame_or_longer_interval_leaves_mcus_over(name):
+    """Any bit of the sizes and of the interval: refused, or the same MCUs."""
+    whole, decoder = corpus.good()[name], ccore.Decoder()
+    info = decoder.decode(whole).info
+    sizes = whole.index(b"\xff\xc2" if info.progressive else b"\xff\xc0") + 5
+    interval = whole.index(b"\xff\xdd") + 4
+    num_refused = 0
+    for bit in range(32 + 16):
+        at = sizes + bit // 8 if bit < 32 else interval + bit // 8 - 4
+        data = bytearray(whole)
+        data[at] ^= 0x80 >> bit % 8
+        if too_large(bytes(data)):
+            continue
+        outcome = decoder.decode(bytes(data))
+        num_refused += not outcome.ok
+        if outcome.ok and at >= interval:
+            assert outcome.digest() == decoder.decode(whole).digest()
+        elif outcome.ok:
+            assert (-(-outcome.info.width // 16), -(-outcome.info.height // 16)) == (
+                -(-info.width // 16),
+                -(-info.height // 16),
+            )
+    assert num_refused > 20
+
+
 def cut_inside_segment(answer: oracle.Answer) -> bool:
     """Whether libjpeg read its own invented EOI marker as part of a segment."""
     return (

@@ -172,6 +172,28 @@ def test_header_says_what_libjpeg_says():
         ), name
 
 
+@needs_oracle
+@pytest.mark.parametrize(
+    ("head", "warning"),
+    [
+        (
+            corpus.segment(corpus.APP0, b"JFIF\0\2\1\0\0\1\0\1\0\0"),
+            "JFIF revision number",
+        ),
+        (corpus.adobe(3), "Adobe color transform code"),
+    ],
+)
+def test_unknown_versions_of_metadata_need_no_note(head, warning):
+    """They change no coefficient; the colours are what libjpeg takes them for."""
+    image = corpus.random_image(20, 20, corpus.S420)
+    data = corpus.encode_image(image, corpus.interleaved(image), head=head)
+    answer, outcome = oracle.read(data), ccore.decode(data)
+    assert len(answer.warnings) == 1
+    assert warning in answer.warnings[0]
+    assert (outcome.warnings, outcome.digest()) == ((), wanted(data))
+    assert (answer.color, outcome.info.color) == (3, ccore.lib.DCTLOAD_YCBCR)
+
+
 @pytest.mark.parametrize(
     ("name", "orientation"),
     [

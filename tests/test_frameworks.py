@@ -96,6 +96,53 @@ def test_ranks_of_torch_distributed_share_each_epoch_by_themselves(folder, tmp_p
     assert len(together) == 24  # two repeated: 22 do not divide by 3
 
 
+MADE_BEFORE = """
+    import logging, sys, torch
+    import torch.distributed as dist
+    from dctload import DataLoader, ImageFolder
+    from dctload import transforms as T
+    warnings = []
+    log = logging.getLogger("dctload")
+    log.addFilter(lambda record: warnings.append(record.getMessage()))
+    data = ImageFolder(sys.argv[2], transform=T.CenterCrop(16))
+    late = DataLoader(data, 4, shuffle=True, num_workers=1)
+    used = DataLoader(data, 4, shuffle=True, seed=1)
+    out = {"before": [t.tolist() for _, t in used]}
+    loaded = DataLoader(data, 4, shuffle=True)
+    loaded.load_state_dict({**loaded.state_dict(), "seed": 5})
+    torch.manual_seed(hash(sys.argv[1]) % 1000)       # ranks that disagree
+    dist.init_process_group("gloo")
+    out["len"] = len(late)
+    out["warnings"] = list(warnings)
+    for name, loader in ("late", late), ("used", used), ("loaded", loaded):
+        num = sum(len(t) for _, t in loader)
+        out[name] = num, list(loader.sampler), loader.state_dict()
+    out["warnings of used"] = list(warnings)
+    dist.barrier()
+    dist.destroy_process_group()
+    out["after"] = sum(len(t) for _, t in late)
+    torch.save(out, sys.argv[1])
+"""
+
+
+def test_a_loader_made_before_the_process_group_gives_each_rank_its_share(
+    folder, tmp_path
+):
+    first, second = in_processes(tmp_path, MADE_BEFORE, 2, folder)
+    assert (first["len"], first["warnings"]) == (3, [])
+    for name in ("late", "used", "loaded"):
+        (num, ours, state), (num_too, theirs, state_too) = first[name], second[name]
+        assert (num, num_too) == (NUM // 2, NUM // 2)
+        assert sorted(ours + theirs) == list(range(NUM))
+        assert state == state_too
+    assert first["loaded"][2]["seed"] == 5
+    assert first["before"] == second["before"]
+    assert sum(map(len, first["before"])) == NUM
+    (warning,) = first["warnings of used"]
+    assert "share 0 of 2" in warning
+    assert first["after"] == NUM // 2
+
+
 # ---- Accelerate ----
 
 

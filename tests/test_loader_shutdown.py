@@ -312,6 +312,28 @@ def test_the_interpreter_ends_in_the_middle_of_an_epoch(data, num_workers):
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
+def test_the_interpreter_ends_while_another_thread_iterates(data, num_workers):
+    """A daemon thread may have an error then, but not free or used memory."""
+    loop = """
+        import threading
+        begun = threading.Event()
+        def iterate():
+            while True:
+                for _ in DataLoader(data, 64, num_workers=int(sys.argv[2])):
+                    begun.set()
+        threading.Thread(target=iterate, daemon=True).start()
+        begun.wait()
+        time.sleep(0.1)
+    """
+    folder = os.path.dirname(data.name(0))
+    script = textwrap.dedent(SCRIPT) + textwrap.dedent(loop)
+    for _ in range(3):
+        child = run_script(script, folder, num_workers, stderr=subprocess.DEVNULL)
+        child.communicate(timeout=30)
+        assert child.returncode == 0
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
 def test_ctrl_c_stops_a_running_loader(data, num_workers):
     loop = textwrap.dedent(SCRIPT) + textwrap.dedent(
         """

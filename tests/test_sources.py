@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import ConcatDataset, Subset
 
 from dctload.data import Files, ImageFolder, TarShards
-from dctload.data.sources import as_source
+from dctload.data.sources import as_source, tar
 from dctload.data.sources.tarindex import members
 
 torchvision = pytest.importorskip("torchvision")
@@ -230,6 +230,53 @@ def test_shards_are_one_data_set_sorted_by_name(tmp_path):
     copy = pickle.loads(pickle.dumps(shards))
     assert bytes(copy.fetch(np.array([1])).raw[0]) == b"jpeg01"
     assert copy.fingerprint() == shards.fingerprint()
+
+
+@pytest.fixture
+def many(tmp_path):
+    """Forty archives of two samples."""
+    for shard in range(40):
+        content = {f"{i}.jpg": b"%d of %d" % (i, shard) for i in range(2)}
+        write_tar(tmp_path / f"{shard:02}.tar", content)
+    return TarShards(tmp_path / "*.tar")
+
+
+def test_archives_take_no_descriptors(many):
+    before = len(os.listdir("/proc/self/fd"))
+    raw = many.fetch(np.arange(80)).raw
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert bytes(raw[79]) == b"1 of 39"
+
+
+def mappings_of(source):
+    folder = os.path.dirname(source.shards[0])
+    with open("/proc/self/maps") as file:
+        return sum(folder in line for line in file)
+
+
+def test_few_archives_are_mapped_beside_those_in_use(many, monkeypatch):
+    monkeypatch.setattr(tar, "_MAX_MAPPED", 4)
+    source = pickle.loads(pickle.dumps(many))
+    inputs = source.fetch(np.arange(80))
+    assert mappings_of(source) == 40
+    assert [bytes(data) for data in inputs.raw] == [
+        b"%d of %d" % (i, shard) for shard in range(40) for i in range(2)
+    ]
+    del inputs
+    assert mappings_of(source) == 4
+    del source
+    assert mappings_of(many) == 0
+
+
+def test_an_archive_that_is_gone_or_cut_is_an_error_of_its_own(many):
+    os.remove(many.shards[3])
+    os.truncate(many.shards[4], 600)
+    os.truncate(many.shards[5], 0)
+    with pytest.raises(FileNotFoundError, match=r"03\.tar"):
+        many.fetch(np.array([6]))
+    assert [len(data) for data in many.fetch(np.array([8, 9])).raw] == [6, 0]
+    with pytest.raises(OSError, match=r"05\.tar"):
+        many.fetch(np.array([10]))
 
 
 def test_the_target_of_a_member_is_what_was_asked_for(tmp_path):

@@ -106,6 +106,31 @@ class TestWork:
         engine.close()
         assert _statuses(batch, len(files)) <= {native.OK, native.lib.DCTLOAD_CANCELLED}
 
+    def test_it_may_be_closed_while_another_thread_waits(self, files, num_threads):
+        """What has begun is done, the rest is cancelled, and nothing comes later."""
+        for _ in range(5):
+            num = 20_000
+            engine, batch, left = Engine(num_threads), Batch(num), []
+            batch.set_paths(files[:1] * num)
+            engine.submit_read(batch, num)
+            handle = engine._engine
+
+            def wait(handle=handle, batch=batch, left=left):
+                left.append(native.lib.dctload_wait(handle, batch.pointer, -1))
+
+            thread = threading.Thread(target=wait)
+            thread.start()
+            engine.close()
+            with pytest.raises(ValueError, match="closed"):
+                engine.submit_read(batch, num)
+            thread.join(10)
+            assert left == [0]
+            ends = {native.OK, native.lib.DCTLOAD_CANCELLED}
+            assert _statuses(batch, num) <= ends
+            limits = native.limits(None)
+            refused = native.lib.dctload_submit_read(handle, batch.pointer, 1, limits)
+            assert refused == native.lib.DCTLOAD_BAD_ARGUMENT
+
     def test_a_batch_may_go_while_it_is_worked_on(self, files, num_threads):
         engine = Engine(num_threads)
         for _ in range(20):

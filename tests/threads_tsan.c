@@ -6,10 +6,12 @@
  *
  * Proves that no two threads touch the same memory without an order between
  * them while batches are submitted, read, decoded, sampled, loaded, waited for with
- * and without a timeout, cancelled and dropped, and statistics are read; and that
+ * and without a timeout, cancelled and dropped, statistics are read, and the engine is
+ * stopped while others wait; and that
  * results are those of a single decode.  Prints "ok" and exits 0; a wrong result
  * exits 1, a race makes the sanitizer exit 66.
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -292,6 +294,49 @@ abandon_round(uint32_t num_threads)
 	dctload_free_batch(late);
 }
 
+struct waiter {
+	struct dctload_engine *e;
+	struct dctload_batch *b;
+	pthread_t thread;
+};
+
+static void *
+wait_for_batch(void *arg)
+{
+	const struct waiter *w = arg;
+
+	check(dctload_wait(w->e, w->b, -1) == 0, "waiting");
+	return NULL;
+}
+
+/* The memory goes when nobody waits any more. */
+static void
+stop_round(uint32_t num_threads)
+{
+	struct dctload_engine *e = dctload_alloc_engine(num_threads);
+	struct waiter waiters[2];
+
+	for (uint32_t i = 0; i < 2; i++) {
+		struct waiter *w = &waiters[i];
+
+		*w = (struct waiter){ .e = e,
+				      .b = dctload_alloc_batch(BATCH_SIZE) };
+		set_paths(w->b, i);
+		dctload_submit_read(e, w->b, BATCH_SIZE, NULL);
+		pthread_create(&w->thread, NULL, wait_for_batch, w);
+	}
+	dctload_stop_engine(e);
+	dctload_stop_engine(e);
+	for (uint32_t i = 0; i < 2; i++)
+		pthread_join(waiters[i].thread, NULL);
+	check(dctload_submit_read(e, waiters[0].b, BATCH_SIZE, NULL) ==
+		      DCTLOAD_BAD_ARGUMENT,
+	      "submitting to a stopped engine");
+	for (uint32_t i = 0; i < 2; i++)
+		dctload_free_batch(waiters[i].b);
+	dctload_free_engine(e);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -308,6 +353,7 @@ main(int argc, char **argv)
 			sample_round(e);
 			load_round(e);
 			abandon_round(num_threads);
+			stop_round(num_threads);
 		}
 		dctload_free_engine(e);
 	}

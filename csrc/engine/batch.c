@@ -135,6 +135,15 @@ dctload_place_planes(struct dctload_batch *b, uint32_t first,
 	return num_items;
 }
 
+bool
+batch_skips_none(const struct dctload_batch *b, u32 num_items)
+{
+	for (u32 i = 0; i < num_items; i++)
+		if (b->items[i].skip)
+			return false;
+	return true;
+}
+
 void
 batch_forget_files(struct dctload_batch *b, struct chunk_pool *pool)
 {

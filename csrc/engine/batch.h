@@ -68,6 +68,9 @@ void batch_order_as_given(struct dctload_batch *b, u32 num_items);
  */
 void batch_order_by_size(struct dctload_batch *b, u32 num_items);
 
+/* Items that are skipped may be read by the caller yet. */
+bool batch_skips_none(const struct dctload_batch *b, u32 num_items);
+
 /* Give back what was read from paths. */
 void batch_forget_files(struct dctload_batch *b, struct chunk_pool *pool);
 

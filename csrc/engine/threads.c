@@ -383,32 +383,42 @@ cancel_locked(struct dctload_engine *e, struct dctload_batch *b)
 }
 
 void
+dctload_stop_engine(struct dctload_engine *e)
+{
+	u32 num_started;
+
+	if (is_inert(e))
+		return;
+	pthread_mutex_lock(&e->lock);
+	while (e->reads.first != NULL)
+		cancel_locked(e, e->reads.first);
+	while (e->others.first != NULL)
+		cancel_locked(e, e->others.first);
+	e->stop = true;
+	num_started = e->num_started;
+	e->num_started = 0; /* only one caller joins them */
+	pthread_cond_broadcast(&e->has_work);
+	pthread_mutex_unlock(&e->lock);
+	for (u32 i = 0; i < num_started; i++)
+		pthread_join(e->threads[i].id, NULL);
+}
+
+void
 dctload_free_engine(struct dctload_engine *e)
 {
 	if (e == NULL)
 		return;
-	if (!is_inert(e)) {
-		pthread_mutex_lock(&e->lock);
-		while (e->reads.first != NULL)
-			cancel_locked(e, e->reads.first);
-		while (e->others.first != NULL)
-			cancel_locked(e, e->others.first);
-		e->stop = true;
-		pthread_cond_broadcast(&e->has_work);
-		pthread_mutex_unlock(&e->lock);
-
-		for (u32 i = 0; i < e->num_started; i++)
-			pthread_join(e->threads[i].id, NULL);
-		pthread_cond_destroy(&e->batch_done);
-		pthread_cond_destroy(&e->has_work);
-		pthread_mutex_destroy(&e->lock);
-	}
+	dctload_stop_engine(e);
 	for (u32 i = 0; i < max_u32(e->num_threads, 1); i++)
 		worker_release(&e->threads[i].worker);
 	chunk_pool_destroy(&e->chunks);
 	/* After a fork in the middle of a change the pool may be no more a list. */
-	if (!is_inert(e))
+	if (!is_inert(e)) {
 		huff_pool_destroy(&e->tables);
+		pthread_cond_destroy(&e->batch_done);
+		pthread_cond_destroy(&e->has_work);
+		pthread_mutex_destroy(&e->lock);
+	}
 	free(e);
 }
 
@@ -434,7 +444,7 @@ static enum dctload_status
 submit(struct dctload_engine *e, struct dctload_batch *b, enum work work,
        u32 num_items)
 {
-	bool started;
+	enum dctload_status status = DCTLOAD_OK;
 
 	if (num_items == 0)
 		return DCTLOAD_OK;
@@ -448,15 +458,18 @@ submit(struct dctload_engine *e, struct dctload_batch *b, enum work work,
 		batch_order_as_given(b, num_items);
 
 	pthread_mutex_lock(&e->lock);
-	started = start_threads(e);
-	if (started) {
+	if (e->stop) {
+		status = DCTLOAD_BAD_ARGUMENT;
+	} else if (!start_threads(e)) {
+		status = DCTLOAD_NO_MEMORY;
+	} else {
 		atomic_store(&b->pending, num_items);
 		atomic_store(&b->engine, e);
 		queue_push(e, work == WORK_READ ? &e->reads : &e->others, b);
 		pthread_cond_broadcast(&e->has_work);
 	}
 	pthread_mutex_unlock(&e->lock);
-	return started ? DCTLOAD_OK : DCTLOAD_NO_MEMORY;
+	return status;
 }
 
 enum dctload_status
@@ -485,16 +498,6 @@ dctload_submit_decode(struct dctload_engine *e, struct dctload_batch *b,
 	return submit(e, b, WORK_DECODE, num_items);
 }
 
-/* Items that are skipped may be read by the caller yet. */
-static bool
-skips_none(const struct dctload_batch *b, u32 num_items)
-{
-	for (u32 i = 0; i < num_items; i++)
-		if (b->items[i].skip)
-			return false;
-	return true;
-}
-
 enum dctload_status
 dctload_submit_sample(struct dctload_engine *e, struct dctload_batch *b,
 		      uint32_t num_items, const struct dctload_limits *limits,
@@ -506,7 +509,7 @@ dctload_submit_sample(struct dctload_engine *e, struct dctload_batch *b,
 		return status;
 	b->flags = flags;
 	batch_set_output(b, num_items, output);
-	b->forget_files = skips_none(b, num_items);
+	b->forget_files = batch_skips_none(b, num_items);
 	return submit(e, b, WORK_SAMPLE, num_items);
 }
 
@@ -521,7 +524,7 @@ dctload_submit_excerpt(struct dctload_engine *e, struct dctload_batch *b,
 		return status;
 	b->flags = flags;
 	b->bypass_cache = false;
-	b->forget_files = skips_none(b, num_items);
+	b->forget_files = batch_skips_none(b, num_items);
 	return submit(e, b, WORK_EXCERPT, num_items);
 }
 

@@ -349,8 +349,8 @@ is_rest_of_data(struct image *im)
  * filled up with ones, or they look like it, they rather are the rest of damaged
  * data.
  */
-enum dctload_status
-segment_check_leftover(struct image *im, const struct bitreader *bits)
+static enum dctload_status
+check_last_segment(struct image *im, const struct bitreader *bits)
 {
 	const u64 position = bits_position(bits, im->lane.start);
 	const u32 padding = (u32)(-position & 7);
@@ -370,6 +370,38 @@ segment_check_leftover(struct image *im, const struct bitreader *bits)
 	}
 	return image_fail_at_bit(im, offset - im->segment_dropped * 8,
 				 DCTLOAD_EXCESS_DATA);
+}
+
+/*
+ * A restart marker behind the last segment is harmless if another marker follows
+ * at once: some encoders write one after every interval, the last included.  With
+ * data behind it there are more segments than the frame's size and the restart
+ * interval leave room for, so one of these is damaged, and most blocks are in the
+ * wrong place.  To libjpeg the data are extraneous bytes, as any other junk.
+ */
+static enum dctload_status
+check_no_more_segments(struct image *im)
+{
+	const u8 *const end = im->header.in + im->header.in_nbytes;
+	const u8 *p = im->segment_in_end;
+
+	for (;;) {
+		while (p != end && *p == 0xFF)
+			p++;
+		if (p == end || *p < MARKER_RST0 || *p > MARKER_RST7)
+			return DCTLOAD_OK;
+		p++;
+		if (unstuff_find_marker(p, end) != p)
+			return image_fail_at(im, p, DCTLOAD_EXCESS_DATA);
+	}
+}
+
+enum dctload_status
+segment_check_leftover(struct image *im, const struct bitreader *bits)
+{
+	const enum dctload_status status = check_last_segment(im, bits);
+
+	return status == DCTLOAD_OK ? check_no_more_segments(im) : status;
 }
 
 /* Data end before the scan does: why is that wrong? */

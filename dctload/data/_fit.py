@@ -1,9 +1,11 @@
 """Batches of images whose sizes differ: cut or padded to one size per batch."""
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 
+from ..transforms import _targets
 from ..transforms._base import pending
 from ..transforms._plan import Format, Plan, to_tensor
 from ..transforms.compose import Compose
@@ -21,7 +23,8 @@ class FitPlan(Plan):
     ``"crop"`` keeps the middle of each that fits the smallest. ``"pad"`` puts each
     at the top left of what the largest needs; outside all amplitudes are 0, which
     is mid-grey. ``"list"`` pads, and lets the loader cut each image's own blocks
-    out again: an image of a size that is no multiple of 8 keeps its margin.
+    out again: an image of a size that is no multiple of 8 (16 for planes) keeps its
+    margin, and so do masks, in which it is 0.
 
     Attributes:
         size: Width and height of the batch filled last; set it to (width, height)
@@ -71,7 +74,7 @@ class FitPlan(Plan):
     def _choose(self, sizes: Any) -> tuple[int, int]:
         unit = self._unit
         if self.fit != "crop":
-            width, height = (-(-sizes.max(axis=0) // unit) * unit).tolist()
+            width, height = self._whole_blocks(sizes.max(axis=0)).tolist()
             return width, height
         width, height = (sizes.min(axis=0) // unit * unit).tolist()
         if not width or not height:
@@ -90,7 +93,18 @@ class FitPlan(Plan):
             # As CenterCrop rounds.
             left = np.rint((geometry.width - width) / 2)
             top = np.rint((geometry.height - height) / 2)
-        return geometry.crop(left, top, width, height, fill=(0, 0, 0))
+        fitted = geometry.crop(left, top, width, height, fill=(0, 0, 0))
+        if self.fit != "list":
+            return fitted
+        # The log is for targets: they follow to what the loader cuts out in the end.
+        width = np.minimum(self._whole_blocks(geometry.width), width)
+        height = np.minimum(self._whole_blocks(geometry.height), height)
+        own = geometry.crop(left, top, width, height)
+        return replace(fitted, log=own.log)
+
+    def _whole_blocks(self, sizes: Any) -> Any:
+        """Sizes, rounded up."""
+        return -(-sizes // self._unit) * self._unit
 
     def _format(self, size: tuple[int, int]) -> tuple[Format, Any]:
         if size not in self._formats:
@@ -110,11 +124,14 @@ class FitPlan(Plan):
         for part in self.transforms:
             image, target = part.sample(image, target, u[:, at : at + part.num_draws])
             at += part.num_draws
-        image = image._replace(pending=self._fitted(pending(image), size))
+        before = pending(image)
+        after = self._fitted(before, size)
+        had = int(before.height[0]), int(before.width[0])
+        target = _targets.move(target, after.log[len(before.log) :], had)
+        image = image._replace(pending=after)
         return to_tensor(image, *self._options), target
 
     def blocks(self, own: Any) -> list[tuple[int, int]]:
         """Rows and columns of luma blocks of each image."""
-        unit = self._unit
-        grid = -(-own // unit) * (unit // 8)
+        grid = self._whole_blocks(own) // 8
         return [(rows, columns) for columns, rows in grid.tolist()]

@@ -8,7 +8,7 @@ from torch.utils.data import BatchSampler
 
 from ._draws import ForeignSampler, Progress, own_draws
 from ._step import Draw
-from .sampler import InOrderSampler, Shard, ShuffledSampler, key
+from .sampler import InOrderSampler, Shard, ShuffledSampler, is_distributed, key
 
 OwnSampler = ShuffledSampler | InOrderSampler
 
@@ -34,7 +34,10 @@ def make_sampler(
     foreign = "sampler" if sampler is not None else "batch_sampler"
     if sampler is None and batch_sampler is None:
         own = ShuffledSampler(source) if shuffle else InOrderSampler(source)
-        own.shard = shard or Shard.from_torch()
+        if shard is None:
+            own.follow_torch()
+        else:
+            own.shard = shard
         return own
     if shuffle:
         raise ValueError(f"{foreign} option is mutually exclusive with shuffle")
@@ -47,8 +50,8 @@ class LoaderOrder:
     """Order, share and seed of one loader.
 
     The seed may be given; otherwise it is decided when first needed, from the
-    generator's or torch's. With torch.distributed it is then that of rank 0, which
-    takes a collective call, made only if there is something random.
+    generator's or torch's. With torch.distributed it is that of rank 0, from when that
+    is in use, which takes a collective call, made only if there is something random.
     """
 
     def __init__(
@@ -61,27 +64,41 @@ class LoaderOrder:
         self._batches = loader._index_sampler
         self._batch_size, self._drop_last = loader.batch_size or 1, loader.drop_last
         self._generator = loader.generator
-        self._seed_is_given = loader.seed is not None
+        self._seed_is_given = self._is_agreed = loader.seed is not None
         self._shard_is_given = loader.shard is not None
-        self._seed: int | None = None if loader.seed is None else int(loader.seed)
-        if self._seed is not None:
-            self.set_seed(self._seed)  # the sampler's order is known from now on
+        self._seed: int | None = None
+        if loader.seed is not None:
+            self._set_seed(int(loader.seed))  # the sampler's order is known from now on
         if own is not None and loader.shard is None and own.shard.world_size > 1:
             self.seed()  # every rank makes its loader now
 
     def seed(self) -> int:
         """The seed, decided at the latest now."""
-        if self._seed is None:
-            generator = self._generator or torch.default_generator
-            seed = key(generator.initial_seed()) >> 1
-            if self._is_random and not self._shard_is_given:
-                seed = _agreed(seed)
-            self._seed = seed
-        self.set_seed(self._seed)
-        return self._seed
+        if self._is_random and not self._shard_is_given and not self._is_agreed:
+            self._agree()
+        return self._decided()
 
     def set_seed(self, seed: int) -> None:
-        """Replace the seed."""
+        """Replace the seed, by the same one on all ranks."""
+        self._set_seed(seed)
+        self._is_agreed = True
+
+    def _agree(self) -> None:
+        """Take the seed of rank 0, if torch.distributed is in use."""
+        if is_distributed():
+            seeds = [self._decided()]
+            torch.distributed.broadcast_object_list(seeds, src=0)
+            self.set_seed(seeds[0])
+
+    def _decided(self) -> int:
+        seed = self._seed
+        if seed is None:
+            generator = self._generator or torch.default_generator
+            seed = key(generator.initial_seed()) >> 1
+            self._set_seed(seed)
+        return seed
+
+    def _set_seed(self, seed: int) -> None:
         self._seed = seed
         if self.own is not None:
             self.own.seed = seed
@@ -131,7 +148,7 @@ class LoaderOrder:
             raise ValueError("the order is a sampler's, which has to share it out")
         self.own.shard = shard
         if not self._seed_is_given:
-            self.set_seed(_agreed(self.seed()))
+            self._agree()
 
 
 def _watch(loader: Any, num: int) -> ForeignSampler:
@@ -139,13 +156,3 @@ def _watch(loader: Any, num: int) -> ForeignSampler:
         return ForeignSampler(loader.batch_sampler, None, False, num)
     size = loader.batch_size or 1
     return ForeignSampler(loader.sampler, size, loader.drop_last, num)
-
-
-def _agreed(seed: int) -> int:
-    """Rank 0's seed, if torch.distributed is in use."""
-    dist = torch.distributed
-    if not (dist.is_available() and dist.is_initialized()):
-        return seed
-    seeds = [seed]
-    dist.broadcast_object_list(seeds, src=0)
-    return seeds[0]

@@ -68,7 +68,8 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
 
     Without a sampler, order, shares and augmentation are pure functions of
     (seed, epoch, index): every ``iter()`` is the next epoch, whatever the number of
-    workers or ranks. With torch.distributed in use each rank gets its share.
+    workers or ranks. With torch.distributed in use each rank gets its share, whether
+    the loader was made before ``init_process_group`` or after it.
 
     Args:
         dataset: An ``ImageFolder``, ``Files``, ``TarShards``; torchvision's
@@ -96,9 +97,10 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         memory_format: ``torch.channels_last`` or ``torch.contiguous_format``.
         apply_orientation: Turn images upright as their EXIF data say; default True.
         seed: Of order and augmentation. None: from ``generator`` or torch's seed,
-            with torch.distributed that of rank 0.
-        shard: This process's share; default ``Shard.from_torch()`` if neither
-            sampler is given.
+            with torch.distributed that of rank 0, which takes a collective call: as
+            the loader is made, or else at the first ``iter()`` or ``state_dict()``.
+        shard: This process's share; default what ``Shard.from_torch()`` gives when
+            it is needed, if neither sampler is given.
         on_error: What to do about a file that cannot be read or decoded: ``"raise"``,
             ``"replace"`` it by another sample, always the same one, or ``"skip"`` it,
             which makes its batch shorter and moves no other sample.
@@ -109,7 +111,8 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
             finished batches; ``"device"`` sends the coefficients that each crop can
             see and transforms them there, which leaves the CPU only the decoding.
         fit: What to do if sizes differ: ``"crop"`` to the smallest of the batch,
-            ``"pad"`` to the largest, or give a ``"list"`` of tensors.
+            ``"pad"`` to the largest, or give a ``"list"`` of tensors, each rounded
+            up to whole blocks. Boxes, masks and keypoints get their image's size.
         reuse_buffers: A batch is overwritten some batches later. Saves memory
             only; batches that are let go are used again anyway. Of no effect with
             a CUDA ``device``.

@@ -10,6 +10,7 @@ what all ranks have consumed is a prefix of the order after every step, and a
 run can go on with another batch size or number of ranks.
 """
 
+import logging
 from collections.abc import Iterator, Sized
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -18,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch.utils.data import RandomSampler, SequentialSampler
+
+log = logging.getLogger("dctload")
 
 Tail = Literal["pad", "drop", "uneven"]
 Indices = npt.NDArray[np.int64]
@@ -128,6 +131,12 @@ def checked(indices: Any, num: int, giver: str) -> Indices:
     return np.where(found < 0, found + num, found)
 
 
+def is_distributed() -> bool:
+    """Whether torch.distributed is in use."""
+    dist = torch.distributed
+    return dist.is_available() and dist.is_initialized()
+
+
 @dataclass(frozen=True)
 class Shard:
     """This process's share of every epoch.
@@ -160,7 +169,7 @@ class Shard:
     def from_torch(cls, tail: Tail = "pad") -> "Shard":
         """Take rank and world size from torch.distributed, if it is in use."""
         dist = torch.distributed
-        if not (dist.is_available() and dist.is_initialized()):
+        if not is_distributed():
             return cls(tail=tail)
         return cls(dist.get_rank(), dist.get_world_size(), tail)
 
@@ -247,10 +256,40 @@ class _EpochOrder:
         shard: Shard | None = None,
     ):
         self.data_source = data_source
-        self.seed, self.shuffle, self.shard = seed, shuffle, shard or Shard()
+        self.seed, self.shuffle = seed, shuffle
+        self._shard = shard or Shard()
+        self._follows_torch = False
+        self._was_asked = False  # for its length or order
         self.epoch = 0
         # Until the loader has seen it; it counts epochs by itself.
         self.asked_epoch: int | None = None
+
+    @property
+    def shard(self) -> Shard:
+        """This process's share."""
+        if self._follows_torch and is_distributed():
+            found = Shard.from_torch()
+            if found != self._shard and self._was_asked:
+                log.warning(
+                    "torch.distributed came into use after the loader's length or an "
+                    "epoch was asked for: from now on it gives share %d of %d",
+                    found.rank,
+                    found.world_size,
+                )
+            # Kept if the process group ends: an epoch more is like those before.
+            self._shard = found
+        return self._shard
+
+    @shard.setter
+    def shard(self, shard: Shard) -> None:
+        self._shard, self._follows_torch = shard, False
+
+    def follow_torch(self) -> None:
+        """Let the share be torch.distributed's, from when that is in use.
+
+        Scripts may make their loaders before they call ``init_process_group``.
+        """
+        self._follows_torch = True
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order the next iteration gives."""
@@ -258,12 +297,13 @@ class _EpochOrder:
 
     def order(self, epoch: int, first: int = 0) -> Order:
         """The order of ``epoch`` from position ``first`` on."""
+        shard, self._was_asked = self.shard, True
         return Order(
             len(self.data_source),
             seed=self.seed,
             epoch=epoch,
             shuffle=self.shuffle,
-            shard=self.shard,
+            shard=shard,
             first=first,
         )
 
@@ -273,7 +313,8 @@ class _EpochOrder:
             yield from order.indices(start, start + _CHUNK).tolist()
 
     def __len__(self) -> int:
-        return self.shard.num_samples(len(self.data_source))
+        shard, self._was_asked = self.shard, True
+        return shard.num_samples(len(self.data_source))
 
 
 class ShuffledSampler(_EpochOrder, RandomSampler):

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import ConcatDataset, IterableDataset, Subset
 
-from ...errors import add_note
+from ...errors import CorruptJPEGError, add_note
 from ..sampler import Indices, checked
 from .base import Inputs, Options, Raw, Slot, Source
 from .paths import read_file
@@ -278,10 +278,20 @@ def _is_huggingface(dataset: Any) -> bool:
     return module.split(".")[0] == "datasets" and hasattr(dataset, "features")
 
 
+def _shown(dataset: Any) -> Any:
+    """The data set without the columns that its ``with_format(columns=...)`` hides."""
+    names = dataset.column_names
+    shown = [name for name in names if name in dataset.format["columns"]]
+    if dataset.format["output_all_columns"] or len(shown) == len(names):
+        return dataset
+    return dataset.select_columns(shown)
+
+
 class _HuggingFace(Source):
     """A Hugging Face data set with one image column, read undecoded."""
 
     def __init__(self, dataset: Any):
+        dataset = _shown(dataset)
         features = dataset.features
         images = [k for k, v in features.items() if type(v).__name__ == "Image"]
         if len(images) != 1:
@@ -307,7 +317,10 @@ class _HuggingFace(Source):
         columns = self._dataset[indices.tolist()]
         images = columns.pop(self._column)
         failed: dict[int, Exception] = {}
-        raw = [_raw(image, i, False, failed) for i, image in enumerate(images)]
+        raw = [
+            _raw(image, place, f"row {indices[place]}", False, failed)
+            for place, image in enumerate(images)
+        ]
         rows = zip(*columns.values(), strict=True) if columns else [()] * len(raw)
         samples = [
             {self._column: None, **dict(zip(columns, row, strict=True))} for row in rows
@@ -316,8 +329,7 @@ class _HuggingFace(Source):
         return Inputs(raw, False, samples=samples, slot=slot, failed=failed)
 
     def name(self, index: int) -> str:
-        path = self._dataset[index][self._column]["path"]
-        return f"{path}" if path else f"row {index}"
+        return _name_of(self._dataset[index][self._column], f"row {index}")
 
     def fingerprint(self) -> str:
         return _digest(self._fingerprint, len(self))
@@ -358,11 +370,14 @@ class _Mapped(Source):
         failed: dict[int, Exception] = {}
         samples = self._rows(indices, failed)
         images = [
-            b"" if i in failed else self._slot.get(sample)
+            None if i in failed else self._slot.get(sample)
             for i, sample in enumerate(samples)
         ]
         is_path = all(isinstance(image, (str, os.PathLike)) for image in images)
-        raw = [_raw(image, i, is_path, failed) for i, image in enumerate(images)]
+        raw = [
+            _raw(image, place, f"sample {indices[place]}", is_path, failed)
+            for place, image in enumerate(images)
+        ]
         return Inputs(raw, is_path, samples=samples, slot=self._slot, failed=failed)
 
     def name(self, index: int) -> str:
@@ -372,9 +387,7 @@ class _Mapped(Source):
             return f"sample {index}"
         if isinstance(image, (str, os.PathLike)):
             return os.fspath(image)
-        if isinstance(image, Mapping) and image.get("path"):
-            return str(image["path"])
-        return f"sample {index}"
+        return _name_of(image, f"sample {index}")
 
     def fingerprint(self) -> str:
         kind = type(self._dataset)
@@ -391,8 +404,29 @@ def _is_bytes(value: Any) -> bool:
     return isinstance(value, Mapping) and {"bytes", "path"} <= value.keys()
 
 
-def _raw(image: Any, place: int, is_path: bool, failed: dict[int, Exception]) -> Raw:
-    """What the engine reads: an encoded path, or a buffer."""
+def _has_file(image: Any) -> bool:
+    """Whether there is something to read: a null or an empty record is not."""
+    if isinstance(image, Mapping):
+        return any(image.get(key) is not None for key in ("bytes", "path"))
+    return image is not None
+
+
+def _name_of(image: Any, place: str) -> str:
+    """The path of the file, or where its bytes are; they may come from any path."""
+    path = image.get("path") if isinstance(image, Mapping) else None
+    if not path:
+        return place
+    return str(path) if image["bytes"] is None else f"{place} ({path})"
+
+
+def _raw(
+    image: Any, place: int, name: str, is_path: bool, failed: dict[int, Exception]
+) -> Raw:
+    """What the engine reads: an encoded path, or a buffer, empty if it ``failed``."""
+    if not _has_file(image):
+        missing = CorruptJPEGError(f"{name}: no image", name=name)
+        failed.setdefault(place, missing)  # or why it could not be had
+        return b""
     if isinstance(image, (str, os.PathLike)):
         return os.fsencode(image) if is_path else _read(image, place, failed)
     if isinstance(image, Mapping):

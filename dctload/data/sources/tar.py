@@ -1,9 +1,9 @@
 """Tar shards, read at random: every member is found by an index made once."""
 
+import functools
 import glob
 import hashlib
 import json
-import mmap
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal
@@ -11,16 +11,19 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from ..._native import MappedFile
 from ..sampler import Indices
 from .base import Inputs, Layout, OtherFormats, _Given, expand
 from .folder import EXTENSIONS
-from .paths import PathTable
+from .paths import PathTable, open_regular
 from .remote import RemoteFiles, StorageOptions, is_url
 from .tarindex import members, members_of
 
 Target = Literal["auto", "folder", "index"] | str
 
-_WILLNEED = getattr(mmap, "MADV_WILLNEED", None)
+# Archives mapped at a time, the last ones used, beside those of batches under way:
+# Linux gives a process 65,530 mappings.
+_MAX_MAPPED = 4096
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -92,7 +95,7 @@ class TarShards(_Given):
         self.shards = files
         self._set_remote(files, storage_options)
         self.classes: list[str] = []
-        self._maps: list[memoryview | None] = [None] * len(files)
+        self._mapped = _mapper()
         self._set_options(
             transform,
             target_transform,
@@ -168,16 +171,8 @@ class TarShards(_Given):
         contents, failed = self._remote.read(urls, [place[1:] for place in places])
         return contents, failed
 
-    def _content(self, shard: int, offset: int, size: int) -> memoryview:
-        view = self._maps[shard]
-        if view is None:
-            with open(self.shards[shard], "rb") as file:
-                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            view = self._maps[shard] = memoryview(mapped)
-        if _WILLNEED is not None:
-            page = offset & -mmap.PAGESIZE
-            view.obj.madvise(_WILLNEED, page, offset + size - page)  # type: ignore[attr-defined]
-        return view[offset : offset + size]
+    def _content(self, shard: int, offset: int, size: int) -> Any:
+        return self._mapped(self.shards[shard]).part(offset, size)
 
     def fetch(self, indices: Indices) -> Inputs:
         """The mapped bytes at ``indices``; the kernel is told to read them ahead."""
@@ -198,7 +193,24 @@ class TarShards(_Given):
         return digest.hexdigest()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_maps": [None] * len(self.shards)}
+        return {**vars(self), "_mapped": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._mapped = _mapper()
+
+
+def _mapper() -> Callable[[str], MappedFile]:
+    """A function of a path that remembers some of its results."""
+    return functools.lru_cache(_MAX_MAPPED)(_map_file)
+
+
+def _map_file(path: str) -> MappedFile:
+    fd = open_regular(path)
+    try:
+        return MappedFile(fd, path)
+    finally:
+        os.close(fd)
 
 
 def _parse(data: bytes, extension: str, name: str) -> Any:
