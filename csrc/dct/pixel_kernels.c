@@ -134,6 +134,20 @@ store_bytes(u8 *p, ivec i)
 		p[k] = (u8)i[k];
 }
 
+static ALWAYS_INLINE vec
+load_bytes(const u8 *p)
+{
+	return (vec){ p[0], p[1], p[2], p[3] };
+}
+
+/* One by one is all that there is. */
+static KERNEL ALWAYS_INLINE size_t
+map_vectors(u8 *levels, const u8 table[256], size_t num)
+{
+	(void)levels, (void)table, (void)num;
+	return 0;
+}
+
 /* ---- the DCT ------------------------------------------------------------ */
 
 /* GCC and Clang make of this what the CPU has. */

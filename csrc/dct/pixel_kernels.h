@@ -31,6 +31,20 @@ struct warp_input {
 };
 
 /*
+ * The same of planes in tiles, of LANES rows each, and where the rows of one tile
+ * look: row r at (x[r] + i dx, y[r] + i dy).  What is not in the plane is 'outside'.
+ */
+struct tiled_input {
+	const float *data[2];
+	float outside[2];
+	u32 num, width, height;
+};
+
+struct tile_places {
+	s64 x[16], y[16], dx, dy;
+};
+
+/*
  * Samples of Y and the chroma that belongs to them, as strips of vectors.  Where
  * chroma is not halved, a vector of it belongs to one of Y, in the same place.
  * Where it is, each half of vector k of a strip belongs to two of Y: at
@@ -54,7 +68,7 @@ enum rgb_change_kind {
 	RGB_BLEND_GREY, /* x = f x + (1 - f) grey */
 	RGB_POSTERIZE,  /* the rounded x, down to a multiple of f = 2^n */
 	RGB_SOLARIZE,   /* x = 255 - x where x is at least f */
-	RGB_LOOK_UP,    /* x = table[rounded x], where there is a table */
+	RGB_LEVELS_ARE, /* x = levels, where there are any */
 	RGB_TAKE,       /* x = rows */
 	RGB_ADD,        /* x = x + rows, not clamped */
 	RGB_ADD_CLAMPED
@@ -64,8 +78,8 @@ struct rgb_change {
 	enum rgb_change_kind kind;
 	float f;
 	float factor[3], offset[3], lo[3], hi[3];
-	const float *table[3]; /* [256] */
-	const float *rows[3];  /* as the samples of Y lie in the one strip */
+	const u8 *levels[3];  /* as the samples of Y lie in the area */
+	const float *rows[3]; /* likewise; in one strip */
 };
 
 /* What is read off RGB. */
@@ -82,8 +96,8 @@ struct rgb_look {
 	u32 width, height;
 	double sum;
 	float lo[3], hi[3];
-	u8 *levels[3];    /* as the samples of Y lie in the one strip */
-	float *copies[3]; /* likewise */
+	u8 *levels[3];    /* as the samples of Y lie in the area */
+	float *copies[3]; /* likewise; in one strip */
 };
 
 /* Normal numbers, see noise_template.h. */
@@ -111,6 +125,9 @@ struct pixel_kernels {
 			   const struct rgb_change *change);
 	void (*rgb_look)(const struct ycc_area *area, struct rgb_look *look);
 
+	/* Each level to what the table has for it. */
+	void (*map_levels)(u8 *levels, const u8 table[256], size_t num);
+
 	/* The samples of 'row' between the first and the last, which stay. */
 	void (*sharpen)(float *out, const float *above, const float *row,
 			const float *below, float f, size_t num);
@@ -127,6 +144,10 @@ struct pixel_kernels {
 			     const struct fixed_row *at, u32 num);
 	void (*warp_bilinear)(float *const out[2], const struct warp_input *in,
 			      const struct fixed_row *at, u32 num);
+
+	/* The sample that covers each position of a tile, as wide as the input. */
+	void (*warp_tile)(float *const out[2], const struct tiled_input *in,
+			  const struct tile_places *at);
 };
 
 const struct pixel_kernels *pixel_kernels(void);

@@ -27,6 +27,8 @@
  *	look_up(table, i)        table[i] of each lane
  *	look_up_pairs(...)       the same, and table[i + 1]
  *	store_bytes(p, i)        lanes of 0 to 255 as bytes
+ *	load_bytes(p)            as floats
+ *	map_vectors()            as map_levels(); how many it has done
  */
 
 static KERNEL ALWAYS_INLINE vec
@@ -95,7 +97,15 @@ requantize(float *row, const float *steps, size_t num)
 	}
 }
 
+static KERNEL void
+map_levels(u8 *levels, const u8 table[256], size_t num)
+{
+	for (size_t i = map_vectors(levels, table, num); i < num; i++)
+		levels[i] = table[levels[i]];
+}
+
 #include "warp_template.h"
+#include "warp_tile_template.h"
 #include "noise_template.h"
 #include "rgb_template.h"
 
@@ -106,8 +116,10 @@ static const struct pixel_kernels kernels = {
 	.requantize = requantize,
 	.rgb_change = rgb_change,
 	.rgb_look = rgb_look,
+	.map_levels = map_levels,
 	.sharpen = sharpen,
 	.normals = normals,
 	.warp_nearest = warp_nearest,
 	.warp_bilinear = warp_bilinear,
+	.warp_tile = warp_tile,
 };

@@ -240,6 +240,53 @@ warp_bilinear(const struct warp *warp, const struct pixel_plane *out, u32 y)
 	warp_edge(warp, &rows, all_end, some_end);
 }
 
+static void
+warp_rows(const struct warp *warp, const struct pixel_plane *out)
+{
+	for (u32 y = 0; y < out->height; y++)
+		if (warp->p[BILINEAR] != 0)
+			warp_bilinear(warp, out, y);
+		else
+			warp_nearest(warp, out, y);
+}
+
+/* ---- planes in tiles ------------------------------------------------------ */
+
+bool
+warp_fits_tiles(const double *p, u32 width, u32 height)
+{
+	return p[BILINEAR] == 0 && p[WIDTH] == width && p[HEIGHT] == height;
+}
+
+static void
+warp_tiles(const struct warp *warp, const struct pixel_plane *out)
+{
+	const struct pixel_kernels *const kernels = pixel_kernels();
+	const struct tiled_input in = {
+		.data = { warp->in.data[0], warp->in.data[1] },
+		.outside = { warp->outside[0], warp->outside[1] },
+		.num = warp->in.num,
+		.width = warp->width,
+		.height = warp->height,
+	};
+	struct tile_places at = { .dx = warp->dx, .dy = warp->dy };
+
+	for (u32 y = 0; y < warp->height; y += kernels->lanes) {
+		float *const to[2] = {
+			out[0].data + (size_t)y * warp->width,
+			out[in.num - 1].data + (size_t)y * warp->width,
+		};
+		struct warp_rows rows;
+
+		for (u32 r = 0; r < kernels->lanes; r++) {
+			rows_begin(&rows, warp, out, y + r, 0);
+			at.x[r] = rows.at.x;
+			at.y[r] = rows.at.y;
+		}
+		kernels->warp_tile(to, &in, &at);
+	}
+}
+
 enum dctload_status
 pixels_warp(struct pixels *px, const double *p)
 {
@@ -251,11 +298,10 @@ pixels_warp(struct pixels *px, const double *p)
 		struct warp warp;
 
 		warp_begin(&warp, px, p, c);
-		for (u32 y = 0; y < px->spare[c].height; y++)
-			if (p[BILINEAR] != 0)
-				warp_bilinear(&warp, &px->spare[c], y);
-			else
-				warp_nearest(&warp, &px->spare[c], y);
+		if (px->tile_size != 0)
+			warp_tiles(&warp, &px->spare[c]);
+		else
+			warp_rows(&warp, &px->spare[c]);
 	}
 	for (u32 c = 0; c < px->num_planes; c++) {
 		const struct pixel_plane old = px->planes[c];

@@ -19,7 +19,9 @@ fits_tiles(const struct plan *plan, const struct dctload_geometry *g,
 	const u32 across = g->transpose != 0 ? o->width : o->height;
 	const u32 least = o->layout == DCTLOAD_PLANES ? across / 2 : across;
 
-	return g->use_color == 0 && ops_fit_tiles(g->ops, g->num_ops) &&
+	return g->use_color == 0 &&
+	       ops_fit_tiles(g->ops, g->num_ops, o->width, o->height,
+			     g->transpose != 0) &&
 	       pixel_kernels()->lanes == plan->kernels->lanes &&
 	       least % plan->kernels->lanes == 0;
 }

@@ -147,6 +147,21 @@ store_bytes(u8 *p, ivec i)
 }
 
 static KERNEL ALWAYS_INLINE vec
+load_bytes(const u8 *p)
+{
+	return _mm256_cvtepi32_ps(
+		_mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)p)));
+}
+
+/* One by one is all that there is. */
+static KERNEL ALWAYS_INLINE size_t
+map_vectors(u8 *levels, const u8 table[256], size_t num)
+{
+	(void)levels, (void)table, (void)num;
+	return 0;
+}
+
+static KERNEL ALWAYS_INLINE vec
 load8(const float *p)
 {
 	return load(p);
