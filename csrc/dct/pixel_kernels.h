@@ -16,6 +16,9 @@
  */
 #define PLANE_UNIT 32
 
+/* So many of a plane in tiles are shifted at a time; widths are multiples of it. */
+#define SHIFTED_COLUMNS 4
+
 /*
  * Positions that a row of a warp looks at, in samples of the input and in units of
  * 2^-32: (x + i dx, y + i dy).
@@ -148,6 +151,16 @@ struct pixel_kernels {
 	/* The sample that covers each position of a tile, as wide as the input. */
 	void (*warp_tile)(float *const out[2], const struct tiled_input *in,
 			  const struct tile_places *at);
+
+	/*
+	 * In place.  Row r of a tile looks by[r] samples to the right; column i of a
+	 * plane in tiles looks down, where y + i dy is of its first sample.  Scratch
+	 * is a tile and a vector, and SHIFTED_COLUMNS times three columns.
+	 */
+	void (*shift_rows)(float *tile, float *scratch, u32 width,
+			   const s32 by[16], float outside);
+	void (*shift_columns)(float *plane, float *scratch, u32 width,
+			      u32 height, s64 y, s64 dy, float outside);
 };
 
 const struct pixel_kernels *pixel_kernels(void);

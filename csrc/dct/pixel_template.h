@@ -122,4 +122,6 @@ static const struct pixel_kernels kernels = {
 	.warp_nearest = warp_nearest,
 	.warp_bilinear = warp_bilinear,
 	.warp_tile = warp_tile,
+	.shift_rows = shift_rows,
+	.shift_columns = shift_columns,
 };

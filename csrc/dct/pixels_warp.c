@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "kernels.h"
 #include "pixel_kernels.h"
 #include "pixels.h"
 #include "resample.h"
@@ -258,10 +259,82 @@ warp_fits_tiles(const double *p, u32 width, u32 height)
 	return p[BILINEAR] == 0 && p[WIDTH] == width && p[HEIGHT] == height;
 }
 
+/* Where the first sample of each row looks; 'tile' rows from row 'y' on. */
 static void
-warp_tiles(const struct warp *warp, const struct pixel_plane *out)
+places_begin(struct tile_places *at, const struct warp *warp,
+	     const struct pixel_plane *out, u32 y)
 {
-	const struct pixel_kernels *const kernels = pixel_kernels();
+	struct warp_rows rows;
+
+	at->dx = warp->dx;
+	at->dy = warp->dy;
+	for (u32 r = 0; r < pixel_kernels()->lanes; r++) {
+		rows_begin(&rows, warp, out, y + r, 0);
+		at->x[r] = rows.at.x;
+		at->y[r] = rows.at.y;
+	}
+}
+
+/* Each row looks along itself, or each column. */
+static void
+is_shift(const struct warp *warp, const struct pixel_plane *out,
+	 bool *of_rows_ret, bool *of_columns_ret)
+{
+	const u32 lanes = pixel_kernels()->lanes;
+	bool of_rows = warp->dx == ONE && warp->dy == 0;
+	bool of_columns = warp->dx == ONE;
+	struct tile_places at;
+	s64 first = 0;
+
+	for (u32 y = 0; y < warp->height && (of_rows || of_columns); y++) {
+		if (y % lanes == 0)
+			places_begin(&at, warp, out, y);
+		if (y == 0)
+			first = at.y[0];
+		of_rows = of_rows && at.y[y % lanes] >> 32 == y;
+		of_columns = of_columns && at.x[y % lanes] >> 32 == 0 &&
+			     at.y[y % lanes] - first == y * ONE;
+	}
+	*of_rows_ret = of_rows;
+	*of_columns_ret = of_columns;
+}
+
+static void
+shift_rows(const struct pixels *px, const struct warp *warp,
+	   const struct pixel_plane *planes)
+{
+	const u32 lanes = pixel_kernels()->lanes;
+
+	for (u32 y = 0; y < warp->height; y += lanes) {
+		struct tile_places at;
+		s32 by[16];
+
+		places_begin(&at, warp, planes, y);
+		for (u32 r = 0; r < lanes; r++)
+			by[r] = (s32)(at.x[r] >> 32);
+		for (u32 k = 0; k < warp->in.num; k++)
+			pixel_kernels()->shift_rows(
+				planes[k].data + (size_t)y * warp->width,
+				px->rows, warp->width, by, warp->outside[k]);
+	}
+}
+
+static void
+shift_columns(const struct pixels *px, const struct warp *warp,
+	      const struct pixel_plane *planes)
+{
+	struct tile_places at;
+
+	places_begin(&at, warp, planes, 0);
+	for (u32 k = 0; k < warp->in.num; k++)
+		pixel_kernels()->shift_columns(
+			planes[k].data, px->rows, warp->width, warp->height,
+			at.y[0], at.dy, warp->outside[k]);
+}
+
+static void
+look_up_tiles(const struct warp *warp, const struct pixel_plane *out)
+{
 	const struct tiled_input in = {
 		.data = { warp->in.data[0], warp->in.data[1] },
 		.outside = { warp->outside[0], warp->outside[1] },
@@ -269,21 +342,44 @@ warp_tiles(const struct warp *warp, const struct pixel_plane *out)
 		.width = warp->width,
 		.height = warp->height,
 	};
-	struct tile_places at = { .dx = warp->dx, .dy = warp->dy };
+	struct tile_places at;
 
-	for (u32 y = 0; y < warp->height; y += kernels->lanes) {
+	for (u32 y = 0; y < warp->height; y += pixel_kernels()->lanes) {
 		float *const to[2] = {
 			out[0].data + (size_t)y * warp->width,
 			out[in.num - 1].data + (size_t)y * warp->width,
 		};
-		struct warp_rows rows;
 
-		for (u32 r = 0; r < kernels->lanes; r++) {
-			rows_begin(&rows, warp, out, y + r, 0);
-			at.x[r] = rows.at.x;
-			at.y[r] = rows.at.y;
-		}
-		kernels->warp_tile(to, &in, &at);
+		places_begin(&at, warp, out, y);
+		pixel_kernels()->warp_tile(to, &in, &at);
+	}
+}
+
+static void
+swap_planes(struct pixels *px, u32 first, u32 num)
+{
+	for (u32 c = first; c < first + num; c++) {
+		const struct pixel_plane old = px->planes[c];
+
+		px->planes[c] = px->spare[c];
+		px->spare[c] = old;
+	}
+}
+
+/* A map of the planes from 'c' on. */
+static void
+warp_tiles(struct pixels *px, const struct warp *warp, u32 c)
+{
+	bool of_rows, of_columns;
+
+	is_shift(warp, px->planes, &of_rows, &of_columns);
+	if (of_rows)
+		shift_rows(px, warp, &px->planes[c]);
+	else if (of_columns)
+		shift_columns(px, warp, &px->planes[c]);
+	else {
+		look_up_tiles(warp, &px->spare[c]);
+		swap_planes(px, c, warp->in.num);
 	}
 }
 
@@ -291,23 +387,23 @@ enum dctload_status
 pixels_warp(struct pixels *px, const double *p)
 {
 	const u32 width = (u32)p[WIDTH], height = (u32)p[HEIGHT];
+	const u32 scratch =
+		max_u32((width + 1) * MAX_LANES, SHIFTED_COLUMNS * 3 * height);
 
-	if (!planes_resize(px, px->spare, width, height))
+	if (!planes_resize(px, px->spare, width, height) ||
+	    !grow((void **)&px->rows, &px->rows_capacity, scratch,
+		  sizeof(*px->rows)))
 		return DCTLOAD_NO_MEMORY;
 	for (u32 c = 0; c < px->num_planes && c < 2; c++) {
 		struct warp warp;
 
 		warp_begin(&warp, px, p, c);
-		if (px->tile_size != 0)
-			warp_tiles(&warp, &px->spare[c]);
-		else
-			warp_rows(&warp, &px->spare[c]);
-	}
-	for (u32 c = 0; c < px->num_planes; c++) {
-		const struct pixel_plane old = px->planes[c];
-
-		px->planes[c] = px->spare[c];
-		px->spare[c] = old;
+		if (px->tile_size != 0) {
+			warp_tiles(px, &warp, c);
+			continue;
+		}
+		warp_rows(&warp, &px->spare[c]);
+		swap_planes(px, c, warp.in.num);
 	}
 	px->width = width;
 	px->height = height;

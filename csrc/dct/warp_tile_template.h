@@ -1,111 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * warp_tile_template.h - samples of tiles looked up at any positions
+ * warp_tile_template.h - samples of tiles looked up at any positions, or shifted
  *
  * Included by pixel_template.h.  A vector of a tile goes down: its lanes are rows.
  * Sample (x, y) is at y / LANES * (LANES * width) + LANES * x + y % LANES.  Shears and
- * moves shift whole columns or rows, which takes loads where the rest gathers.
+ * moves shift whole rows or columns, for which loads will do.
  */
 
-/* Of a position, rounded down. */
-static KERNEL ALWAYS_INLINE s32
-whole(s64 at)
-{
-	return (s32)(at >> 32);
-}
-
-/* LANES rows of column 'x' from row 'y' on, some of which may be outside. */
-static KERNEL ALWAYS_INLINE vec
-load_rows(const float *data, const struct tiled_input *in, float outside, s32 x,
-	  s32 y)
-{
-	const s32 width = (s32)in->width, height = (s32)in->height;
-	const s32 k = y & (LANES - 1), above = y - k, below = above + LANES;
-	const float *const a = data + (s64)above * width + x * LANES + k;
-	const float *const b = data + (s64)below * width + x * LANES;
-	float lanes[LANES] = { 0 };
-
-	if (k == 0)
-		return load(a);
-	if (above >= 0 && below < height)
-		return choose(iota() < LANES - k, load(a), load(b + k - LANES));
-	if (above >= 0)
-		memcpy(lanes, a, (size_t)(LANES - k) * sizeof(*a));
-	else
-		memcpy(lanes + LANES - k, b, (size_t)k * sizeof(*b));
-	return choose((iota() + y >= 0) & (iota() + y < height), load(lanes),
-		      splat(outside));
-}
-
 static KERNEL void
-shift_columns(float *const out[2], const struct tiled_input *in,
-	      const struct tile_places *at)
-{
-	const struct tiled_input from = *in;
-	s64 x = at->x[0], y = at->y[0];
-
-	for (u32 i = 0; i < from.width; i++, x += at->dx, y += at->dy) {
-		const bool inside =
-			whole(x) >= 0 && whole(x) < (s32)from.width &&
-			whole(y) > -LANES && whole(y) < (s32)from.height;
-
-		for (u32 c = 0; c < from.num; c++)
-			store(out[c] + (size_t)LANES * i,
-			      inside ? load_rows(from.data[c], &from,
-						 from.outside[c], whole(x),
-						 whole(y)) :
-				       splat(from.outside[c]));
-	}
-}
-
-/* Put the lanes of 'mask' of columns shifted by 'by' into those of 'out'. */
-static KERNEL ALWAYS_INLINE void
-merge_shifted(float *out, const float *in, s32 width, s32 by, ivec mask,
-	      float outside)
-{
-	/* No sum of these can overflow: ops_check() keeps positions small. */
-	const s32 left = by < 0 ? -by : 0, right = by > 0 ? width - by : width;
-
-	for (s32 i = 0; i < width; i++) {
-		const bool inside = i >= left && i < right;
-		float *const to = out + (size_t)LANES * (u32)i;
-		const vec x = inside ? load(in + (s64)LANES * (i + by)) :
-				       splat(outside);
-
-		store(to, choose(mask, x, load(to)));
-	}
-}
-
-/* Each row is shifted by its own whole number; several often share one. */
-static KERNEL void
-shift_rows(float *const out[2], const struct tiled_input *in,
-	   const struct tile_places *at)
-{
-	const size_t first = (size_t)whole(at->y[0]) * in->width;
-	u32 done = 0;
-
-	for (u32 r = 0; r < LANES; r++) {
-		const s32 by = whole(at->x[r]);
-		s32 lanes[LANES];
-		ivec mask;
-
-		if ((done >> r & 1) != 0)
-			continue;
-		for (u32 k = 0; k < LANES; k++) {
-			lanes[k] = -(whole(at->x[k]) == by);
-			done |= (u32)(lanes[k] & 1) << k;
-		}
-		memcpy(&mask, lanes, sizeof(mask));
-		for (u32 c = 0; c < in->num; c++)
-			merge_shifted(out[c], in->data[c] + first,
-				      (s32)in->width, by, mask, in->outside[c]);
-	}
-}
-
-/* Any other map. */
-static KERNEL void
-look_up_tile(float *const out[2], const struct tiled_input *in,
-	     const struct tile_places *at)
+warp_tile(float *const out[2], const struct tiled_input *in,
+	  const struct tile_places *at)
 {
 	const struct tiled_input from = *in;
 	const uvec width = (uvec){ 0 } + from.width;
@@ -136,24 +40,84 @@ look_up_tile(float *const out[2], const struct tiled_input *in,
 	}
 }
 
-static KERNEL void
-warp_tile(float *const out[2], const struct tiled_input *in,
-	  const struct tile_places *at)
+/* Rows often share a shift: each of those once, with the lanes that it is of. */
+static KERNEL ALWAYS_INLINE u32
+find_shifts(s32 shifts[LANES], ivec masks[LANES], const s32 *by)
 {
-	const s32 y = whole(at->y[0]);
-	const bool steps = at->dx == (s64)1 << 32;
-	bool is_column = steps, is_row = steps && at->dy == 0 && y >= 0 &&
-					 y < (s32)in->height && y % LANES == 0;
+	u32 num = 0, done = 0;
 
-	for (s32 r = 0; r < LANES; r++) {
-		is_column = is_column && at->x[r] == at->x[0] &&
-			    at->y[r] - at->y[0] == (s64)r << 32;
-		is_row = is_row && whole(at->y[r]) == y + r;
+	for (u32 r = 0; r < LANES; r++) {
+		s32 lanes[LANES];
+
+		if ((done >> r & 1) != 0)
+			continue;
+		for (u32 k = 0; k < LANES; k++) {
+			lanes[k] = -(by[k] == by[r]);
+			done |= (u32)(by[k] == by[r]) << k;
+		}
+		memcpy(&masks[num], lanes, sizeof(masks[num]));
+		shifts[num++] = by[r];
 	}
-	if (is_column)
-		shift_columns(out, in, at);
-	else if (is_row)
-		shift_rows(out, in, at);
-	else
-		look_up_tile(out, in, at);
+	return num;
+}
+
+static KERNEL void
+shift_rows(float *tile, float *scratch, u32 width, const s32 by[16],
+	   float outside)
+{
+	const size_t size = (size_t)LANES * width;
+	s32 shifts[LANES];
+	ivec masks[LANES];
+	const u32 num = find_shifts(shifts, masks, by);
+
+	memcpy(scratch, tile, size * sizeof(*tile));
+	store(scratch + size, splat(outside));
+	for (u32 i = 0; i < width; i++) {
+		vec x = splat(outside);
+
+		for (u32 k = 0; k < num; k++) {
+			const u32 column = i + (u32)shifts[k];
+			const vec shifted =
+				load(scratch + (column < width ?
+							(size_t)LANES * column :
+							size));
+
+			x = choose(masks[k], shifted, x);
+		}
+		store(tile + (size_t)LANES * i, x);
+	}
+}
+
+static KERNEL void
+shift_columns(float *plane, float *scratch, u32 width, u32 height, s64 y,
+	      s64 dy, float outside)
+{
+	const size_t tile = (size_t)LANES * width, size = 3 * (size_t)height;
+	const s32 most = (s32)height;
+
+	/* A column between what is outside above and below. */
+	for (size_t i = 0; i < SHIFTED_COLUMNS * size; i++)
+		scratch[i] = outside;
+	for (u32 i = 0; i < width; i += SHIFTED_COLUMNS) {
+		float *const columns = plane + (size_t)LANES * i;
+		float *const middle = scratch + height;
+
+		/* A load that waits for two stores is slow, so there are others. */
+		for (u32 k = 0; k < SHIFTED_COLUMNS; k++)
+			for (u32 r = 0; r < height; r += LANES)
+				store(middle + k * size + r,
+				      load(columns + r / LANES * tile +
+					   (size_t)LANES * k));
+		for (u32 k = 0; k < SHIFTED_COLUMNS; k++, y += dy) {
+			const s32 by = (s32)(y >> 32);
+			const s32 shift = by < -most ? -most :
+					  by > most  ? most :
+						       by;
+
+			for (u32 r = 0; r < height; r += LANES)
+				store(columns + r / LANES * tile +
+					      (size_t)LANES * k,
+				      load(middle + k * size + r + shift));
+		}
+	}
 }
