@@ -153,12 +153,12 @@ struct pixel_kernels {
 			  const struct tile_places *at);
 
 	/*
-	 * In place.  Row r of a tile looks by[r] samples to the right; column i of a
-	 * plane in tiles looks down, where y + i dy is of its first sample.  Scratch
-	 * is a tile and a vector, and SHIFTED_COLUMNS times three columns.
+	 * In place: row r of a tile looks by[r] samples to the right, or all to
+	 * the left; column i of a plane in tiles looks down, where y + i dy is of
+	 * its first sample.  Scratch is SHIFTED_COLUMNS times three columns.
 	 */
-	void (*shift_rows)(float *tile, float *scratch, u32 width,
-			   const s32 by[16], float outside);
+	void (*shift_rows)(float *tile, u32 width, const s32 by[16],
+			   float outside);
 	void (*shift_columns)(float *plane, float *scratch, u32 width,
 			      u32 height, s64 y, s64 dy, float outside);
 };

@@ -62,27 +62,29 @@ find_shifts(s32 shifts[LANES], ivec masks[LANES], const s32 *by)
 }
 
 static KERNEL void
-shift_rows(float *tile, float *scratch, u32 width, const s32 by[16],
-	   float outside)
+shift_rows(float *tile, u32 width, const s32 by[16], float outside)
 {
-	const size_t size = (size_t)LANES * width;
+	float missing[LANES];
 	s32 shifts[LANES];
 	ivec masks[LANES];
 	const u32 num = find_shifts(shifts, masks, by);
+	bool to_left = false;
 
-	memcpy(scratch, tile, size * sizeof(*tile));
-	store(scratch + size, splat(outside));
-	for (u32 i = 0; i < width; i++) {
+	for (u32 k = 0; k < num; k++)
+		to_left = to_left || shifts[k] < 0;
+	store(missing, splat(outside));
+	for (u32 n = 0; n < width; n++) {
+		/* What is still to be looked at is written last. */
+		const u32 i = to_left ? width - 1 - n : n;
 		vec x = splat(outside);
 
 		for (u32 k = 0; k < num; k++) {
 			const u32 column = i + (u32)shifts[k];
-			const vec shifted =
-				load(scratch + (column < width ?
-							(size_t)LANES * column :
-							size));
+			const float *const from =
+				column < width ? tile + (size_t)LANES * column :
+						 missing;
 
-			x = choose(masks[k], shifted, x);
+			x = choose(masks[k], load(from), x);
 		}
 		store(tile + (size_t)LANES * i, x);
 	}
