@@ -135,6 +135,13 @@ struct pixel_kernels {
 	void (*sharpen)(float *out, const float *above, const float *row,
 			const float *below, float f, size_t num);
 
+	/*
+	 * An area in tiles, all but its edges.  Scratch is a tile of each of three
+	 * channels.
+	 */
+	void (*sharpen_tiles)(const struct ycc_area *area, float *scratch,
+			      float f);
+
 	/* Numbers 2 'first_pair' and following, in whole PLANE_UNITs. */
 	void (*normals)(float *out, const struct noise *noise, u64 first_pair,
 			size_t num);

@@ -108,6 +108,7 @@ map_levels(u8 *levels, const u8 table[256], size_t num)
 #include "warp_tile_template.h"
 #include "noise_template.h"
 #include "rgb_template.h"
+#include "sharpen_tile_template.h"
 
 static const struct pixel_kernels kernels = {
 	.lanes = LANES,
@@ -118,6 +119,7 @@ static const struct pixel_kernels kernels = {
 	.rgb_look = rgb_look,
 	.map_levels = map_levels,
 	.sharpen = sharpen,
+	.sharpen_tiles = sharpen_tiles,
 	.normals = normals,
 	.warp_nearest = warp_nearest,
 	.warp_bilinear = warp_bilinear,

@@ -138,15 +138,13 @@ ops_begin_with_samples(const struct dctload_op *ops, u32 num_ops)
 	return num_ops != 0 && op_form(&ops[0]) != ON_AMPLITUDES;
 }
 
-/* Most see one sample of RGB at a time, in whatever order. */
 static bool
 op_fits_tiles(const struct dctload_op *op, u32 width, u32 height,
 	      bool transpose)
 {
 	if (op->kind == DCTLOAD_OP_WARP)
 		return !transpose && warp_fits_tiles(op->p, width, height);
-	return op_form(op) == ON_RGB && op->kind != DCTLOAD_OP_SHARPNESS &&
-	       op->kind != DCTLOAD_OP_NOISE;
+	return op_form(op) == ON_RGB && op->kind != DCTLOAD_OP_NOISE;
 }
 
 bool

@@ -306,6 +306,10 @@ do_sharpness(const struct pixels *px, float f)
 	struct rgb_change change = { .kind = RGB_TAKE };
 	float *out[3];
 
+	if (px->tile_size != 0) {
+		pixel_kernels()->sharpen_tiles(&area, px->rows, f);
+		return;
+	}
 	for (u32 c = 0; c < 3; c++)
 		change.rows[c] = out[c] =
 			px->rows + (3 * RING_ROWS + 2 * c) * size;
@@ -371,8 +375,12 @@ enum dctload_status
 pixels_do_rgb(struct pixels *px, const struct dctload_op *op)
 {
 	/* Sharpening reads on past the last row, as far as a vector goes. */
-	if (!grow((void **)&px->rows, &px->rows_capacity,
-		  SCRATCH_ROWS * row_size(px) + PLANE_UNIT, sizeof(*px->rows)))
+	const size_t scratch = px->tile_size != 0 ?
+				       3 * px->tile_size :
+				       SCRATCH_ROWS * row_size(px) + PLANE_UNIT;
+
+	if (!grow((void **)&px->rows, &px->rows_capacity, scratch,
+		  sizeof(*px->rows)))
 		return DCTLOAD_NO_MEMORY;
 	/* Margins must be as their neighbours, of which they may be a mean. */
 	for (u32 c = 0; c < px->num_planes && px->tile_size == 0; c++)
