@@ -55,6 +55,12 @@ vmax(vec a, vec b)
 	return (vec)(((ivec)b & less) | ((ivec)a & ~less));
 }
 
+static ALWAYS_INLINE vec
+choose(ivec mask, vec a, vec b)
+{
+	return (vec)(((ivec)a & mask) | ((ivec)b & ~mask));
+}
+
 /*
  * Adding and subtracting 1.5 x 2^23 rounds a float below 2^22 to the nearest
  * whole number, ties to even, on every CPU and in every vector.

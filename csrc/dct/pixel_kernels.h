@@ -136,7 +136,7 @@ struct pixel_kernels {
 			const float *below, float f, size_t num);
 
 	/*
-	 * An area in tiles, all but its edges.  Scratch is a tile of each of three
+	 * An area in tiles, all but its edges.  Scratch is a row of each of three
 	 * channels.
 	 */
 	void (*sharpen_tiles)(const struct ycc_area *area, float *scratch,

@@ -16,6 +16,7 @@
  *
  *	load(p), store(p, x)     unaligned
  *	vmin(a, b), vmax(a, b)
+ *	choose(mask, a, b)       'a' where 'mask' is all ones, else 'b'
  *	nearest(x)               the nearest whole numbers, ties to even
  *	root(x)                  the square root
  *	spread(x, half)          each lane of the lower or upper half twice
@@ -54,13 +55,6 @@ static KERNEL ALWAYS_INLINE vec
 keep(vec x, ivec mask)
 {
 	return (vec)((ivec)x & mask);
-}
-
-/* 'a' where 'mask', else 'b'. */
-static KERNEL ALWAYS_INLINE vec
-choose(ivec mask, vec a, vec b)
-{
-	return (vec)(((ivec)a & mask) | ((ivec)b & ~mask));
 }
 
 static KERNEL ALWAYS_INLINE ivec

@@ -375,12 +375,8 @@ enum dctload_status
 pixels_do_rgb(struct pixels *px, const struct dctload_op *op)
 {
 	/* Sharpening reads on past the last row, as far as a vector goes. */
-	const size_t scratch = px->tile_size != 0 ?
-				       3 * px->tile_size :
-				       SCRATCH_ROWS * row_size(px) + PLANE_UNIT;
-
-	if (!grow((void **)&px->rows, &px->rows_capacity, scratch,
-		  sizeof(*px->rows)))
+	if (!grow((void **)&px->rows, &px->rows_capacity,
+		  SCRATCH_ROWS * row_size(px) + PLANE_UNIT, sizeof(*px->rows)))
 		return DCTLOAD_NO_MEMORY;
 	/* Margins must be as their neighbours, of which they may be a mean. */
 	for (u32 c = 0; c < px->num_planes && px->tile_size == 0; c++)

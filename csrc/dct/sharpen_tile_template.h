@@ -4,7 +4,7 @@
  *
  * Included by pixel_template.h.  Column after column of a strip becomes RGB, and when
  * the next one is known, the one before it is sharpened and becomes YCbCr again.  Of a
- * strip that is done, its last tile as it was is kept for the next one.
+ * strip that is done, its last row as it was is kept for the next one.
  */
 
 /* A column of a strip: what it is, and sums of three rows each, by tile. */
@@ -20,7 +20,7 @@ struct sharpening {
 	float side, centre;
 	bool is_first, is_last; /* of the strips */
 	float *luma, *chroma[2];
-	float *above; /* the tile before it: [num_channels][width * LANES] */
+	float *above; /* the row before it: [num_channels][width] */
 	vec more[3]
 		[3]; /* of its tiles and the one after it; see load_chroma() */
 };
@@ -72,9 +72,8 @@ load_column(struct column *ret, struct sharpening *s, u32 x)
 	/* What is below the last row is not used. */
 	load_clamped(below, s, x, s->is_last ? n - 1 : n);
 	for (u32 c = 0; c < s->num_channels; c++) {
-		float *const kept =
-			s->above + (size_t)LANES * (c * s->width + x);
-		vec up = load(kept);
+		float *const kept = s->above + c * s->width + x;
+		vec up = splat(*kept);
 
 		for (u32 t = 0; t < n; t++) {
 			const vec x0 = ret->rgb[t][c];
@@ -85,18 +84,22 @@ load_column(struct column *ret, struct sharpening *s, u32 x)
 				(move_up(up, x0) + x0) + move_down(x0, down);
 			up = x0;
 		}
-		store(kept, up);
+		*kept = up[LANES - 1];
 	}
 }
 
-/* Lanes of tile 't' that are inside: not the first and the last row. */
-static KERNEL ALWAYS_INLINE ivec
-inner_rows(const struct sharpening *s, u32 t)
+/* Leave the first and the last row of the image as they are. */
+static KERNEL ALWAYS_INLINE void
+keep_edge_rows(vec rgb[3], const struct sharpening *s, const vec old[3], u32 t)
 {
 	const s32 first = s->is_first && t == 0 ? 1 : 0;
 	const s32 end = s->is_last && t + 1 == s->num_tiles ? LANES - 1 : LANES;
 
-	return (iota() >= first) & (iota() < end);
+	if (first == 0 && end == LANES)
+		return;
+	for (u32 c = 0; c < s->num_channels; c++)
+		rgb[c] = choose((iota() >= first) & (iota() < end), rgb[c],
+				old[c]);
 }
 
 /* Column 'x', between its neighbours; ybr is what becomes of it. */
@@ -110,7 +113,6 @@ finish_column(const struct sharpening *s, u32 x, const struct column *here,
 	for (u32 t = 0; t < s->num_tiles; t++) {
 		float *const luma =
 			s->luma + (size_t)LANES * (t * s->width + x);
-		const ivec inner = inner_rows(s, t);
 		vec rgb[3];
 
 		for (u32 c = 0; c < s->num_channels; c++) {
@@ -118,12 +120,11 @@ finish_column(const struct sharpening *s, u32 x, const struct column *here,
 				(before->sums[t][c] + here->sums[t][c]) +
 				after->sums[t][c];
 
-			rgb[c] = clamp(s->centre * here->rgb[t][c] +
-				       s->side * sum);
-			rgb[c] = is_edge ?
-					 here->rgb[t][c] :
-					 choose(inner, rgb[c], here->rgb[t][c]);
+			rgb[c] = is_edge ? here->rgb[t][c] :
+					   clamp(s->centre * here->rgb[t][c] +
+						 s->side * sum);
 		}
+		keep_edge_rows(rgb, s, here->rgb[t], t);
 		if (s->num_channels == 1)
 			store(luma, rgb[0] - 128);
 		else
@@ -135,14 +136,18 @@ static KERNEL ALWAYS_INLINE void
 sharpen_strip(struct sharpening *s)
 {
 	const u32 n = s->num_tiles;
-	struct column before = { 0 }, here = { 0 }, after = { 0 };
+	struct column columns[3] = { 0 };
+	struct column *before = &columns[0], *here = &columns[1];
+	struct column *after = &columns[2];
 	struct ybr even[2] = { 0 }, ybr[2] = { 0 }, all;
 
-	load_column(&here, s, 0);
+	load_column(here, s, 0);
 	for (u32 x = 0; x < s->width; x++) {
+		struct column *oldest;
+
 		if (x + 1 < s->width)
-			load_column(&after, s, x + 1);
-		finish_column(s, x, &here, &before, &after, ybr);
+			load_column(after, s, x + 1);
+		finish_column(s, x, here, before, after, ybr);
 		if (s->num_channels == 3 && n == 1) {
 			store_chroma(s->chroma, (size_t)LANES * x, &ybr[0], 1);
 		} else if (s->num_channels == 3 && x % 2 == 0) {
@@ -154,8 +159,10 @@ sharpen_strip(struct sharpening *s)
 			store_chroma(s->chroma, (size_t)LANES * (x / 2), &all,
 				     4);
 		}
+		oldest = before;
 		before = here;
 		here = after;
+		after = oldest;
 	}
 }
 
@@ -173,7 +180,7 @@ sharpen_strips(const struct ycc_area *area, float *above, float f,
 		.above = above,
 	};
 
-	memset(above, 0, num_channels * s.width * LANES * sizeof(*above));
+	memset(above, 0, num_channels * s.width * sizeof(*above));
 	for (size_t k = 0; k < area->num_strips; k++) {
 		s.is_first = k == 0;
 		s.is_last = k + 1 == area->num_strips;

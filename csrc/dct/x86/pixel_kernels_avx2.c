@@ -40,6 +40,12 @@ vmax(vec a, vec b)
 	return _mm256_max_ps(a, b);
 }
 
+static KERNEL ALWAYS_INLINE vec
+choose(ivec mask, vec a, vec b)
+{
+	return _mm256_blendv_ps(b, a, (vec)mask);
+}
+
 static KERNEL ALWAYS_INLINE ivec
 nearest(vec x)
 {

@@ -41,6 +41,13 @@ vmax(vec a, vec b)
 	return _mm512_max_ps(a, b);
 }
 
+static KERNEL ALWAYS_INLINE vec
+choose(ivec mask, vec a, vec b)
+{
+	return (vec)_mm512_ternarylogic_epi32((__m512i)mask, (__m512i)a,
+					      (__m512i)b, 0xCA);
+}
+
 static KERNEL ALWAYS_INLINE ivec
 nearest(vec x)
 {
