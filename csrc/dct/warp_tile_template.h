@@ -30,7 +30,8 @@ warp_tile(float *const out[2], const struct tiled_input *in,
 		}
 		/* Negative numbers are large ones. */
 		inside = (ivec)(x < width) & (ivec)(y < height);
-		index = (y & -LANES) * width + x * LANES + (y & (LANES - 1));
+		index = (y & ~(LANES - 1u)) * width + x * LANES +
+			(y & (LANES - 1u));
 		for (u32 c = 0; c < from.num; c++)
 			store(out[c] + (size_t)LANES * i,
 			      choose(inside,
