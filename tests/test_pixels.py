@@ -4,6 +4,7 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -71,6 +72,8 @@ def _by_tiles_and_rows(image, ops, layout):
     geometry = pending(image)
     for kind, p in ops:
         geometry = geometry.with_op(kind, p, yes)
+        if kind == Op.WARP:
+            geometry = replace(geometry, ops_size=p[:, 11:13].astype(np.int64))
     for last in (geometry, geometry.with_op(Op.NONE, params(1, 0), yes)):
         tensors = image._replace(pending=last).to_tensor(layout=layout)
         yield tensors if isinstance(tensors, tuple) else (tensors,)
@@ -140,6 +143,16 @@ class TestNativeEqualsNumpy:
             tiles, rows = _by_tiles_and_rows(image, [(Op.WARP, p)], layout)
             for a, b in zip(tiles, rows, strict=True):
                 assert torch.equal(a, b), p
+
+    @pytest.mark.parametrize("size", [(96, 128), (128, 96), (48, 64), (70, 90)])
+    def test_a_map_to_another_size_is_none_of_tiles(self, size):
+        """What it begins with are not tiles of what it ends with."""
+        image = T.Resize(size)(photograph(90, 70, subsampling="4:2:0"))
+        crop = np.array([[1, 0, 3, 0, 1, 5, 0, 0, 0, 0, 0, 96, 64]], float)
+        ops = [(Op.BRIGHTNESS, params(1, 1.2)), (Op.WARP, crop)]
+        for layout in ("planes", "concat"):
+            for a, b in zip(*_by_tiles_and_rows(image, ops, layout), strict=True):
+                assert torch.equal(a, b)
 
     @pytest.mark.parametrize("seed", range(12))
     def test_operations_in_turn_on_tiles_are_those_on_rows(self, seed):
