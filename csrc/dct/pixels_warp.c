@@ -392,8 +392,8 @@ enum dctload_status
 pixels_warp(struct pixels *px, const double *p)
 {
 	const u32 width = (u32)p[WIDTH], height = (u32)p[HEIGHT];
-	const u32 scratch =
-		max_u32((width + 1) * MAX_LANES, SHIFTED_COLUMNS * 3 * height);
+	const size_t scratch =
+		px->tile_size != 0 ? (size_t)SHIFTED_COLUMNS * 3 * height : 0;
 
 	if (!planes_resize(px, px->spare, width, height) ||
 	    !grow((void **)&px->rows, &px->rows_capacity, scratch,
