@@ -15,7 +15,7 @@ static const struct {
 } cpu_names[] = {
 	{ CPU_BMI2, "bmi2" }, { CPU_AVX2, "avx2" },     { CPU_FMA, "fma" },
 	{ CPU_F16C, "f16c" }, { CPU_AVX512, "avx512" }, { CPU_NEON, "neon" },
-	{ CPU_PDEP, "pdep" },
+	{ CPU_PDEP, "pdep" }, { CPU_VBMI, "vbmi" },
 };
 
 static _Atomic u32 cpu_features;
@@ -64,6 +64,8 @@ cpu_detect(void)
 	    __builtin_cpu_supports("avx512dq") &&
 	    __builtin_cpu_supports("avx512vl"))
 		features |= CPU_AVX512;
+	if (__builtin_cpu_supports("avx512vbmi"))
+		features |= CPU_VBMI;
 #elif ARCH_ARM64
 	features |= CPU_NEON;
 #endif
@@ -106,7 +108,7 @@ cpu_set_mask_for_tests(u32 mask)
 const char *
 dctload_cpu_features(void)
 {
-	/* One of 2^7 strings would do; a thread's own buffer is simpler. */
+	/* One of 2^8 strings would do; a thread's own buffer is simpler. */
 	static _Thread_local char text[64];
 	size_t len = 0;
 

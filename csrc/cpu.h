@@ -12,7 +12,8 @@ enum cpu_feature {
 	CPU_F16C = 8,
 	CPU_AVX512 = 16, /* F, BW, DQ, VL */
 	CPU_NEON = 32,
-	CPU_PDEP = 64 /* of BMI2, where it is fast */
+	CPU_PDEP = 64, /* of BMI2, where it is fast */
+	CPU_VBMI = 128 /* of AVX-512 */
 };
 
 /*

@@ -481,6 +481,8 @@ dctload_resample(struct dctload_decoder *d, const struct dctload_info *info,
  *                        width / height; to width x height
  *   PAD                  margins left, top, right, bottom
  *   RANDOM_HFLIP, RANDOM_VFLIP  with probability p[0]
+ *   AUGMENT              'num_turns' times one of 'outcomes'; the last part, as
+ *                        images may have operations then
  */
 enum dctload_part_kind {
 	DCTLOAD_RESIZE = 0,
@@ -490,13 +492,43 @@ enum dctload_part_kind {
 	DCTLOAD_RANDOM_RESIZED_CROP = 4,
 	DCTLOAD_PAD = 5,
 	DCTLOAD_RANDOM_HFLIP = 6,
-	DCTLOAD_RANDOM_VFLIP = 7
+	DCTLOAD_RANDOM_VFLIP = 7,
+	DCTLOAD_AUGMENT = 8
 };
 
 #define DCTLOAD_MAX_PARTS 8
 #define DCTLOAD_MAX_DRAWS 64
 #define DCTLOAD_CROP_ATTEMPTS 10
 #define DCTLOAD_CROP_DRAWS 22 /* two an attempt, then y and x */
+#define DCTLOAD_TURN_DRAWS 4  /* choice, sign, level, place */
+#define DCTLOAD_OUTCOME_OPS 2
+#define DCTLOAD_PLACE_UNIT 16 /* samples: a block of halved chroma */
+
+/* A color map that others are composed with before it is rounded to floats. */
+struct dctload_fine_color_map {
+	double y_offset, y_mean;
+	double chroma[2][2], chroma_offset[2];
+	double gain[2][64];
+};
+
+/*
+ * What one turn of AUGMENT comes to, for images of the size that the parts before
+ * it give.  One that 'needs_color' does nothing after one that 'drops_color'.
+ *
+ * With 'is_early', and as long as the image has no operation, it is a transposition,
+ * mirroring, a crop of the same size where 'crops', and a colour map if there is
+ * one, in this order.  Otherwise it is 'ops', of which 'scatters' moves the box of
+ * an ERASE by random multiples of DCTLOAD_PLACE_UNIT within the image.
+ */
+struct dctload_outcome {
+	uint32_t needs_color, drops_color;
+	uint32_t is_early, transpose, hflip, vflip, crops;
+	float fill[3]; /* of the crop */
+	int64_t left, top;
+	const struct dctload_fine_color_map *color; /* NULL: none */
+	uint32_t num_ops, scatters;
+	struct dctload_op ops[DCTLOAD_OUTCOME_OPS];
+};
 
 struct dctload_part {
 	uint32_t kind;       /* enum dctload_part_kind */
@@ -507,6 +539,11 @@ struct dctload_part {
 	int64_t margins[4];
 	double p[4];
 	float fill[3]; /* Y, Cb, Cr, minus 128 */
+	uint32_t num_turns, num_choices, num_levels;
+
+	/* [num_choices][num_levels][2], the second is the positive one; outlives
+	   the recipe, with its colour maps. */
+	const struct dctload_outcome *outcomes;
 };
 
 struct dctload_recipe {
@@ -643,7 +680,8 @@ struct dctload_engine_stats {
  *            that reaches beyond its grid
  *   load     read and sample in one: path or in -> out, with the geometry that
  *            'recipe' makes of the header and of dctload_uniforms(seed, epoch,
- *            ids + i, 1, ...).  'ids' outlive the work; the others are copied.
+ *            ids + i, 1, ...).  'ids', and the outcomes of the recipe, outlive the
+ *            work; the others are copied.
  *            No file stays in memory: item.in is NULL then.  An image that is
  *            CMYK, or has no geometry, is left out: skip is set, status is OK.
  *

@@ -310,6 +310,7 @@ class Engine:
         """
         num = batch._fits(len(ids))
         batch._ids = c_array(ids, "int64", num)
+        batch._recipe = recipe  # and what it points to
         seed, epoch = key
         check(
             lib.dctload_submit_load(

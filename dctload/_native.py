@@ -125,6 +125,8 @@ GEOMETRY_DTYPE = _dtype_of(ffi.typeof("struct dctload_geometry"))
 OUTPUT_DTYPE = _dtype_of(ffi.typeof("struct dctload_output"))
 ITEM_DTYPE = _dtype_of(ffi.typeof("struct dctload_item"))
 BRIEF_DTYPE = _dtype_of(ffi.typeof("struct dctload_brief"))
+OUTCOME_DTYPE = _dtype_of(ffi.typeof("struct dctload_outcome"))
+FINE_COLOR_DTYPE = _dtype_of(ffi.typeof("struct dctload_fine_color_map"))
 
 
 def new_geometry(num_images: int = 1) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Transforms that C plans by itself: what it decides is what NumPy decides."""
 
+import itertools
 import math
 import random
 import re
@@ -14,6 +15,7 @@ from dctload import transforms as T
 from dctload._core import ffi, lib
 from dctload.data._direct import DirectPipeline
 from dctload.data._pipeline import Pipeline
+from dctload.transforms import auto
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -83,6 +85,15 @@ def _assert_same(got, want, briefs):
     for axis in ("x", "y"):
         steps = list(_steps(got, axis, briefs))
         assert steps == list(_steps(want, axis, briefs))
+    for name in _native.GEOMETRY_DTYPE["color"].names:
+        colored = want["use_color"] != 0
+        got_maps, want_maps = got["color"][name], want["color"][name]
+        np.testing.assert_array_equal(got_maps[colored], want_maps[colored], name)
+    for k in range(want["num_ops"].max(initial=0)):
+        there = want["num_ops"] > k
+        for name in ("kind", "seed", "p"):
+            one, other = (r["ops"][there, k][name] for r in (got, want))
+            np.testing.assert_array_equal(one, other, name)
 
 
 @pytest.mark.parametrize("upright", [False, True])
@@ -107,6 +118,54 @@ def test_c_gives_the_geometry_of_numpy_to_the_last_bit(seed, upright):
     assert re.search("at least 1 x 1|more than 4 resamplings", why)
     with pytest.raises(ValueError, match="recipe"):
         _follow(plan.recipe(upright), briefs, draws)
+
+
+AUGMENTS = [
+    T.RandAugment(),
+    T.RandAugment(3, 30, interpolation="bilinear", fill=(9, 200, 80)),
+    T.RandAugment(2, 3, 11, operations="rgb-no-more"),
+    T.RandAugment(3, operations="linear"),
+    T.RandAugment(4, 7, 11, fill=3, operations=list(auto.OPERATIONS)),
+    T.RandAugment(0),
+    T.TrivialAugmentWide(),
+    T.TrivialAugmentWide(6, operations=list(auto.OPERATIONS)),
+]
+
+
+@pytest.mark.parametrize("size", [(48, 48), (64, 48)])
+@pytest.mark.parametrize("augment", AUGMENTS)
+def test_c_draws_the_operations_that_numpy_draws(augment, size):
+    """Each in turn, whatever came before: steps, colours, grey, operations."""
+    rng = np.random.default_rng(3)
+    if augment.size_after(size) is None:
+        size = (48, 48)
+    parts = [T.RandomResizedCrop(size), T.RandomHorizontalFlip(), augment]
+    plan = T.Compose(parts).plan("concat")
+    for _ in range(20):
+        briefs, draws = _briefs(rng), rng.random((N, plan.num_draws))
+        want = _native.new_geometry(N)
+        plan.fill(briefs, draws, [want], True)
+        _assert_same(_follow(plan.recipe(True), briefs, draws), want, briefs)
+
+
+def test_draws_at_the_ends_of_their_range_choose_the_first_and_the_last():
+    plan = T.Compose([T.Resize((48, 48)), T.TrivialAugmentWide(7)]).plan()
+    briefs = _briefs(np.random.default_rng(0))
+    ends = [0, np.nextafter(0.5, 0), np.nextafter(1, 0)]
+    draws = np.resize([(*u, 0) for u in itertools.product(ends, repeat=3)], (N, 4))
+    want = _native.new_geometry(N)
+    plan.fill(briefs, draws, [want], False)
+    _assert_same(_follow(plan.recipe(False), briefs, draws), want, briefs)
+
+
+def test_more_operations_than_an_image_may_have_are_no_geometry():
+    augment = T.RandAugment(9, operations=["Solarize"])
+    plan = T.Compose([T.Resize((48, 48)), augment]).plan()
+    briefs, draws = _briefs(np.random.default_rng(0)), np.zeros((N, plan.num_draws))
+    with pytest.raises(ValueError, match="more than 8 operations"):
+        plan.fill(briefs, draws, [_native.new_geometry(N)], False)
+    with pytest.raises(ValueError, match="recipe"):
+        _follow(plan.recipe(False), briefs, draws)
 
 
 def _box_by_hand(width, height, u, scale, ratio):
@@ -149,6 +208,15 @@ def test_what_numbers_cannot_say_has_no_recipe():
         assert T.Compose([size, *parts]).plan().recipe(True) is None
     assert T.Compose([size] * 9).plan().recipe(True) is None
     assert T.Compose([T.RandomResizedCrop(48)] * 3).plan().recipe(True) is None
+    # Where the size depends on the image; before what would be operations.
+    augment = T.RandAugment(operations=["ShearX", "Invert"])
+    for parts in [
+        [augment, size],
+        [T.Resize(48), augment, size],
+        [size, augment, size],
+    ]:
+        assert T.Compose(parts).plan().recipe(True) is None
+    assert T.Compose([size, T.RandAugment(17)]).plan().recipe(True) is None
 
 
 # ---- through the loader ----
@@ -184,8 +252,8 @@ def mixed(tmp_path_factory):
     return paths
 
 
-def _epochs(paths, last, num_workers=2, **options):
-    parts = [T.RandomResizedCrop(48), T.RandomHorizontalFlip(), last]
+def _epochs(paths, last, num_workers=2, more=(), **options):
+    parts = [T.RandomResizedCrop(48), T.RandomHorizontalFlip(), last, *more]
     loader = DataLoader(
         Files(paths, transform=T.Compose(parts)),
         7,
@@ -208,11 +276,22 @@ def _epochs(paths, last, num_workers=2, **options):
 
 @pytest.mark.parametrize("on_error", ["replace", "skip"])
 @pytest.mark.parametrize("num_workers", [0, 1, 4])
-def test_one_way_gives_the_batches_of_the_other(mixed, num_workers, on_error):
+@pytest.mark.parametrize(
+    "more",
+    [
+        (),
+        (T.RandAugment(),),
+        (T.RandAugment(2, 3, 11, operations="rgb-no-more"),),
+        (T.TrivialAugmentWide(),),
+    ],
+    ids=lambda more: repr(more)[:60],
+)
+def test_one_way_gives_the_batches_of_the_other(mixed, more, num_workers, on_error):
+    options = {"more": more, "on_error": on_error}
     got, seen = _epochs(
-        mixed, T.RandomVerticalFlip(), num_workers=num_workers, on_error=on_error
+        mixed, T.RandomVerticalFlip(), num_workers=num_workers, **options
     )
-    want, wanted = _epochs(mixed, _Other(), on_error=on_error)
+    want, wanted = _epochs(mixed, _Other(), **options)
     assert seen == wanted
     assert len(got) == len(want)
     for (x, target), (wanted_x, wanted_target) in zip(got, want, strict=True):

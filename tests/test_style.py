@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 # Above what is usual here: nobody should run into these while working.
 MAX_C_FILE, MAX_LIBRARY_FILE, MAX_OTHER_FILE = 660, 550, 700
-MAX_PUBLIC_HEADER = 770  # half of it is what users have to know
+MAX_PUBLIC_HEADER = 800  # half of it is what users have to know
 MAX_C_FUNCTION, MAX_PYTHON_FUNCTION = 55, 60
 WORDS = r"\b(TODO|FIXME|XXX|HACK)\b"
 

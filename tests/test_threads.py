@@ -16,7 +16,7 @@ from conftest import jpeg_bytes, picture
 
 from dctload import _native as native
 from dctload._engine import Batch, Engine
-from dctload._recipes import make_recipe
+from dctload._recipes import Outcomes, make_recipe
 
 THREADS = [0, 1, 4]
 MISSING = b"/nonexistent/a.jpg"
@@ -490,9 +490,17 @@ def test_an_image_without_a_geometry_is_left_out(files):
 
 
 @pytest.mark.parametrize(
-    "part", [{"kind": "RANDOM_RESIZED_CROP"}, {"kind": "RANDOM_CROP", "first_draw": 1}]
+    "part",
+    [
+        {"kind": "RANDOM_RESIZED_CROP"},
+        {"kind": "RANDOM_CROP", "first_draw": 1},
+        {"kind": "AUGMENT", "num_turns": 1},
+        {"kind": "AUGMENT", "num_turns": 0x40000000, "first_draw": 1},
+        {"kind": "AUGMENT", "num_choices": 1, "num_levels": 1},
+        {"kind": "AUGMENT", "num_levels": 1, "outcomes": Outcomes(2)},
+    ],
 )
-def test_a_recipe_without_its_random_numbers_is_refused(files, part):
+def test_a_recipe_that_lacks_numbers_or_outcomes_is_refused(files, part):
     engine, batch = Engine(1), Batch(1)
     batch.set_paths(files[:1])
     with pytest.raises(ValueError, match="engine"):

@@ -16,6 +16,9 @@
  */
 #define PLANE_UNIT 32
 
+/* So many of a plane in tiles are shifted at a time; widths are multiples of it. */
+#define SHIFTED_COLUMNS 4
+
 /*
  * Positions that a row of a warp looks at, in samples of the input and in units of
  * 2^-32: (x + i dx, y + i dy).
@@ -28,6 +31,20 @@ struct fixed_row {
 struct warp_input {
 	const float *data[2];
 	u32 num, stride;
+};
+
+/*
+ * The same of planes in tiles, of LANES rows each, and where the rows of one tile
+ * look: row r at (x[r] + i dx, y[r] + i dy).  What is not in the plane is 'outside'.
+ */
+struct tiled_input {
+	const float *data[2];
+	float outside[2];
+	u32 num, width, height;
+};
+
+struct tile_places {
+	s64 x[16], y[16], dx, dy;
 };
 
 /*
@@ -54,7 +71,7 @@ enum rgb_change_kind {
 	RGB_BLEND_GREY, /* x = f x + (1 - f) grey */
 	RGB_POSTERIZE,  /* the rounded x, down to a multiple of f = 2^n */
 	RGB_SOLARIZE,   /* x = 255 - x where x is at least f */
-	RGB_LOOK_UP,    /* x = table[rounded x], where there is a table */
+	RGB_LEVELS_ARE, /* x = levels, where there are any */
 	RGB_TAKE,       /* x = rows */
 	RGB_ADD,        /* x = x + rows, not clamped */
 	RGB_ADD_CLAMPED
@@ -64,8 +81,8 @@ struct rgb_change {
 	enum rgb_change_kind kind;
 	float f;
 	float factor[3], offset[3], lo[3], hi[3];
-	const float *table[3]; /* [256] */
-	const float *rows[3];  /* as the samples of Y lie in the one strip */
+	const u8 *levels[3];  /* as the samples of Y lie in the area */
+	const float *rows[3]; /* likewise; in one strip */
 };
 
 /* What is read off RGB. */
@@ -82,8 +99,8 @@ struct rgb_look {
 	u32 width, height;
 	double sum;
 	float lo[3], hi[3];
-	u8 *levels[3];    /* as the samples of Y lie in the one strip */
-	float *copies[3]; /* likewise */
+	u8 *levels[3];    /* as the samples of Y lie in the area */
+	float *copies[3]; /* likewise; in one strip */
 };
 
 /* Normal numbers, see noise_template.h. */
@@ -111,9 +128,19 @@ struct pixel_kernels {
 			   const struct rgb_change *change);
 	void (*rgb_look)(const struct ycc_area *area, struct rgb_look *look);
 
+	/* Each level to what the table has for it. */
+	void (*map_levels)(u8 *levels, const u8 table[256], size_t num);
+
 	/* The samples of 'row' between the first and the last, which stay. */
 	void (*sharpen)(float *out, const float *above, const float *row,
 			const float *below, float f, size_t num);
+
+	/*
+	 * An area in tiles, all but its edges.  Scratch is a row of each of three
+	 * channels.
+	 */
+	void (*sharpen_tiles)(const struct ycc_area *area, float *scratch,
+			      float f);
 
 	/* Numbers 2 'first_pair' and following, in whole PLANE_UNITs. */
 	void (*normals)(float *out, const struct noise *noise, u64 first_pair,
@@ -127,6 +154,20 @@ struct pixel_kernels {
 			     const struct fixed_row *at, u32 num);
 	void (*warp_bilinear)(float *const out[2], const struct warp_input *in,
 			      const struct fixed_row *at, u32 num);
+
+	/* The sample that covers each position of a tile, as wide as the input. */
+	void (*warp_tile)(float *const out[2], const struct tiled_input *in,
+			  const struct tile_places *at);
+
+	/*
+	 * In place: row r of a tile looks by[r] samples to the right, or all to
+	 * the left; column i of a plane in tiles looks down, where y + i dy is of
+	 * its first sample.  Scratch is SHIFTED_COLUMNS times three columns.
+	 */
+	void (*shift_rows)(float *tile, u32 width, const s32 by[16],
+			   float outside);
+	void (*shift_columns)(float *plane, float *scratch, u32 width,
+			      u32 height, s64 y, s64 dy, float outside);
 };
 
 const struct pixel_kernels *pixel_kernels(void);

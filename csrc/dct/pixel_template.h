@@ -16,6 +16,7 @@
  *
  *	load(p), store(p, x)     unaligned
  *	vmin(a, b), vmax(a, b)
+ *	choose(mask, a, b)       'a' where 'mask' is all ones, else 'b'
  *	nearest(x)               the nearest whole numbers, ties to even
  *	root(x)                  the square root
  *	spread(x, half)          each lane of the lower or upper half twice
@@ -27,6 +28,8 @@
  *	look_up(table, i)        table[i] of each lane
  *	look_up_pairs(...)       the same, and table[i + 1]
  *	store_bytes(p, i)        lanes of 0 to 255 as bytes
+ *	load_bytes(p)            as floats
+ *	map_vectors()            as map_levels(); how many it has done
  */
 
 static KERNEL ALWAYS_INLINE vec
@@ -52,13 +55,6 @@ static KERNEL ALWAYS_INLINE vec
 keep(vec x, ivec mask)
 {
 	return (vec)((ivec)x & mask);
-}
-
-/* 'a' where 'mask', else 'b'. */
-static KERNEL ALWAYS_INLINE vec
-choose(ivec mask, vec a, vec b)
-{
-	return (vec)(((ivec)a & mask) | ((ivec)b & ~mask));
 }
 
 static KERNEL ALWAYS_INLINE ivec
@@ -95,9 +91,18 @@ requantize(float *row, const float *steps, size_t num)
 	}
 }
 
+static KERNEL void
+map_levels(u8 *levels, const u8 table[256], size_t num)
+{
+	for (size_t i = map_vectors(levels, table, num); i < num; i++)
+		levels[i] = table[levels[i]];
+}
+
 #include "warp_template.h"
+#include "warp_tile_template.h"
 #include "noise_template.h"
 #include "rgb_template.h"
+#include "sharpen_tile_template.h"
 
 static const struct pixel_kernels kernels = {
 	.lanes = LANES,
@@ -106,8 +111,13 @@ static const struct pixel_kernels kernels = {
 	.requantize = requantize,
 	.rgb_change = rgb_change,
 	.rgb_look = rgb_look,
+	.map_levels = map_levels,
 	.sharpen = sharpen,
+	.sharpen_tiles = sharpen_tiles,
 	.normals = normals,
 	.warp_nearest = warp_nearest,
 	.warp_bilinear = warp_bilinear,
+	.warp_tile = warp_tile,
+	.shift_rows = shift_rows,
+	.shift_columns = shift_columns,
 };

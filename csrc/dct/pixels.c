@@ -138,13 +138,21 @@ ops_begin_with_samples(const struct dctload_op *ops, u32 num_ops)
 	return num_ops != 0 && op_form(&ops[0]) != ON_AMPLITUDES;
 }
 
+static bool
+op_fits_tiles(const struct dctload_op *op, u32 width, u32 height,
+	      bool transpose)
+{
+	if (op->kind == DCTLOAD_OP_WARP)
+		return !transpose && warp_fits_tiles(op->p, width, height);
+	return op_form(op) == ON_RGB && op->kind != DCTLOAD_OP_NOISE;
+}
+
 bool
-ops_fit_tiles(const struct dctload_op *ops, u32 num_ops)
+ops_fit_tiles(const struct dctload_op *ops, u32 num_ops, u32 width, u32 height,
+	      bool transpose)
 {
 	for (u32 k = 0; k < num_ops; k++)
-		if (op_form(&ops[k]) != ON_RGB ||
-		    ops[k].kind == DCTLOAD_OP_SHARPNESS ||
-		    ops[k].kind == DCTLOAD_OP_NOISE)
+		if (!op_fits_tiles(&ops[k], width, height, transpose))
 			return false;
 	return true;
 }

@@ -66,8 +66,12 @@ void pixels_free(struct pixels *px);
 enum dctload_status
 ops_check(const struct dctload_op *ops, u32 num_ops, u32 *width, u32 *height);
 
-/* Whether all operations see one sample of RGB at a time, in whatever order. */
-bool ops_fit_tiles(const struct dctload_op *ops, u32 num_ops);
+/*
+ * Whether all operations can be done on tiles of an image of this size, whose lanes
+ * are columns with 'transpose'.
+ */
+bool ops_fit_tiles(const struct dctload_op *ops, u32 num_ops, u32 width,
+		   u32 height, bool transpose);
 
 /* Whether the first operation wants samples, or RGB, which is made of them. */
 bool ops_begin_with_samples(const struct dctload_op *ops, u32 num_ops);
@@ -119,7 +123,8 @@ noise_key(u32 seed, u32 c)
 	return z ^ z >> 31;
 }
 
-/* 'p' as DCTLOAD_OP_WARP has it. */
+/* 'p' as DCTLOAD_OP_WARP has it; in tiles, where it fits. */
+bool warp_fits_tiles(const double *p, u32 width, u32 height);
 enum dctload_status pixels_warp(struct pixels *px, const double *p);
 
 enum dctload_status

@@ -142,64 +142,44 @@ set_autocontrast(const struct pixels *px, struct rgb_change *change)
 }
 
 /* Neighbours are often equal, and would wait for each other in one table. */
-#define NUM_TABLES 4
+#define NUM_TABLES 8
 
-struct histogram {
-	u32 counts[NUM_TABLES][256];
-};
-
+/* Add how often there is each level. */
 static void
-count_levels(struct histogram *h, const u8 *levels, u32 num)
+count_levels(u32 counts[NUM_TABLES][256], const u8 *levels, size_t num)
 {
-	u32 x = 0;
+	size_t x = 0;
 
 	for (; x + 8 <= num; x += 8) {
 		u64 eight;
 
 		memcpy(&eight, levels + x, sizeof(eight));
+		if (eight == (eight << 8 | eight >> 56)) {
+			counts[0][eight & 255] += 8;
+			continue;
+		}
 		for (u32 k = 0; k < 8; k++)
-			h->counts[k % NUM_TABLES][eight >> 8 * k & 255]++;
+			counts[k][eight >> 8 * k & 255]++;
 	}
 	for (; x < num; x++)
-		h->counts[0][levels[x]]++;
+		counts[0][levels[x]]++;
 }
 
-/* What is in the image of the levels of strip 'number'. */
+/* Without what rows have past the width. */
 static void
-count_strip(const struct pixels *px, const struct ycc_area *area, size_t number,
-	    const u8 *levels, struct histogram *h)
+count_image(const struct pixels *px, const u8 *levels, u64 counts[256])
 {
-	const u32 step = rows_per_step(px);
-	const u32 y = (u32)number * step;
+	u32 tables[NUM_TABLES][256] = { 0 };
 
-	if (px->tile_size != 0) {
-		count_levels(h, levels, (u32)area->luma_step);
-		return;
+	if (px->tile_size != 0)
+		count_levels(tables, levels, (size_t)px->width * px->height);
+	for (u32 y = 0; y < px->height && px->tile_size == 0; y++)
+		count_levels(tables, levels + y * row_size(px), px->width);
+	for (u32 k = 0; k < 256; k++) {
+		counts[k] = 0;
+		for (u32 t = 0; t < NUM_TABLES; t++)
+			counts[k] += tables[t][k];
 	}
-	for (u32 k = 0; k < step && y + k < px->height; k++)
-		count_levels(h, levels + k * row_size(px), px->width);
-}
-
-static enum dctload_status
-count_all(struct pixels *px, struct histogram histograms[3])
-{
-	const struct ycc_area area = whole_area(px);
-	struct rgb_look look = { .kind = RGB_LEVELS };
-
-	if (!grow((void **)&px->levels, &px->levels_capacity,
-		  3 * area.luma_step, sizeof(*px->levels)))
-		return DCTLOAD_NO_MEMORY;
-	for (u32 c = 0; c < 3; c++)
-		look.levels[c] = px->levels + c * area.luma_step;
-	for (size_t s = 0; s < area.num_strips; s++) {
-		const struct ycc_area strip = strip_of(&area, s);
-
-		pixel_kernels()->rgb_look(&strip, &look);
-		for (u32 c = 0; c < px->num_planes; c++)
-			count_strip(px, &area, s, look.levels[c],
-				    &histograms[c]);
-	}
-	return DCTLOAD_OK;
 }
 
 /*
@@ -207,21 +187,17 @@ count_all(struct pixels *px, struct histogram histograms[3])
  * they are.
  */
 static bool
-equalize_table(float table[256], const struct histogram *h, u64 num)
+equalize_table(u8 table[256], const u64 counts[256], u64 num)
 {
-	u64 counts[256] = { 0 };
 	u64 last = 255, below = 0, step;
 
-	for (u32 t = 0; t < NUM_TABLES; t++)
-		for (u32 k = 0; k < 256; k++)
-			counts[k] += h->counts[t][k];
 	while (counts[last] == 0)
 		last--;
 	step = (num - counts[last]) / 255;
 	for (u32 k = 0; k < 256 && step != 0; k++) {
 		const u64 level = (below + step / 2) / step;
 
-		table[k] = level < 255 ? (float)level : 255;
+		table[k] = level < 255 ? (u8)level : 255;
 		below += counts[k];
 	}
 	return step != 0;
@@ -230,16 +206,27 @@ equalize_table(float table[256], const struct histogram *h, u64 num)
 static enum dctload_status
 do_equalize(struct pixels *px)
 {
-	struct rgb_change change = { .kind = RGB_LOOK_UP };
-	struct histogram histograms[3] = { 0 };
-	const u64 num = (u64)px->width * px->height;
-	float tables[3][256];
+	const struct ycc_area area = whole_area(px);
+	const size_t size = area.num_strips * area.luma_step;
+	struct rgb_look look = { .kind = RGB_LEVELS };
+	struct rgb_change change = { .kind = RGB_LEVELS_ARE };
 
-	if (count_all(px, histograms) != DCTLOAD_OK)
+	if (!grow((void **)&px->levels, &px->levels_capacity, 3 * size,
+		  sizeof(*px->levels)))
 		return DCTLOAD_NO_MEMORY;
-	for (u32 c = 0; c < px->num_planes; c++)
-		if (equalize_table(tables[c], &histograms[c], num))
-			change.table[c] = tables[c];
+	for (u32 c = 0; c < 3; c++)
+		look.levels[c] = px->levels + c * size;
+	pixel_kernels()->rgb_look(&area, &look);
+	for (u32 c = 0; c < px->num_planes; c++) {
+		u64 counts[256];
+		u8 table[256];
+
+		count_image(px, look.levels[c], counts);
+		if (!equalize_table(table, counts, (u64)px->width * px->height))
+			continue;
+		pixel_kernels()->map_levels(look.levels[c], table, size);
+		change.levels[c] = look.levels[c];
+	}
 	change_all(px, &change);
 	return DCTLOAD_OK;
 }
@@ -319,6 +306,10 @@ do_sharpness(const struct pixels *px, float f)
 	struct rgb_change change = { .kind = RGB_TAKE };
 	float *out[3];
 
+	if (px->tile_size != 0) {
+		pixel_kernels()->sharpen_tiles(&area, px->rows, f);
+		return;
+	}
 	for (u32 c = 0; c < 3; c++)
 		change.rows[c] = out[c] =
 			px->rows + (3 * RING_ROWS + 2 * c) * size;

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "kernels.h"
 #include "pixel_kernels.h"
 #include "pixels.h"
 #include "resample.h"
@@ -65,8 +66,8 @@ struct warp {
 
 /* The rows to be written, of one number in each plane. */
 struct warp_rows {
-	float *out[2];
-	double x, y; /* where sample 0 looks, in samples of the plane */
+	float *out[2]; /* set by rows_set_out() */
+	double x, y;   /* where sample 0 looks, in samples of the plane */
 	struct fixed_row at;
 };
 
@@ -95,21 +96,26 @@ warp_begin(struct warp *warp, const struct pixels *px, const double *p, u32 c)
 
 /* Row 'y'; positions are taken 'back' samples before where they are. */
 static void
-rows_begin(struct warp_rows *rows, const struct warp *warp,
-	   const struct pixel_plane *out, u32 y, double back)
+rows_begin(struct warp_rows *rows, const struct warp *warp, u32 y, double back)
 {
 	const double *const p = warp->p;
 	const double size = 1 << warp->shift;
 	const double at_x = 0.5 * size, at_y = (y + 0.5) * size;
 
-	for (u32 k = 0; k < warp->in.num; k++)
-		rows->out[k] = out[k].data + y * out[k].stride;
 	rows->x = (p[0] * at_x + p[1] * at_y + p[2]) / size - back;
 	rows->y = (p[3] * at_x + p[4] * at_y + p[5]) / size - back;
 	rows->at.x = llrint(rows->x * FIXED);
 	rows->at.dx = warp->dx;
 	rows->at.y = llrint(rows->y * FIXED);
 	rows->at.dy = warp->dy;
+}
+
+static void
+rows_set_out(struct warp_rows *rows, const struct warp *warp,
+	     const struct pixel_plane *out, u32 y)
+{
+	for (u32 k = 0; k < warp->in.num; k++)
+		rows->out[k] = out[k].data + y * out[k].stride;
 }
 
 /* Output samples but those of [first, end) see nothing. */
@@ -167,7 +173,8 @@ warp_nearest(const struct warp *warp, const struct pixel_plane *out, u32 y)
 	u32 first, end;
 
 	/* The sample that covers a position is the nearest one. */
-	rows_begin(&rows, warp, out, y, 0);
+	rows_begin(&rows, warp, y, 0);
+	rows_set_out(&rows, warp, out, y);
 	range_within(&rows.at, 0, (s64)warp->width << 32,
 		     (s64)warp->height << 32, warp->out_width, &first, &end);
 	fill_outside(warp, &rows, first, end);
@@ -227,7 +234,8 @@ warp_bilinear(const struct warp *warp, const struct pixel_plane *out, u32 y)
 	u32 some, some_end, all, all_end;
 	struct warp_rows rows;
 
-	rows_begin(&rows, warp, out, y, 0.5);
+	rows_begin(&rows, warp, y, 0.5);
+	rows_set_out(&rows, warp, out, y);
 	range_within(&rows.at, ONE, w + ONE, h + ONE, warp->out_width, &some,
 		     &some_end);
 	range_within(&rows.at, 0, w - ONE, h - ONE, warp->out_width, &all,
@@ -240,28 +248,167 @@ warp_bilinear(const struct warp *warp, const struct pixel_plane *out, u32 y)
 	warp_edge(warp, &rows, all_end, some_end);
 }
 
+static void
+warp_rows(const struct warp *warp, const struct pixel_plane *out)
+{
+	for (u32 y = 0; y < out->height; y++)
+		if (warp->p[BILINEAR] != 0)
+			warp_bilinear(warp, out, y);
+		else
+			warp_nearest(warp, out, y);
+}
+
+/* ---- planes in tiles ------------------------------------------------------ */
+
+bool
+warp_fits_tiles(const double *p, u32 width, u32 height)
+{
+	return p[BILINEAR] == 0 && p[WIDTH] == width && p[HEIGHT] == height;
+}
+
+/* Where the first samples of 'num' rows from 'y' on look. */
+static void
+places_begin(struct tile_places *at, const struct warp *warp, u32 y, u32 num)
+{
+	at->dx = warp->dx;
+	at->dy = warp->dy;
+	for (u32 r = 0; r < num; r++) {
+		struct warp_rows rows;
+
+		rows_begin(&rows, warp, y + r, 0);
+		at->x[r] = rows.at.x;
+		at->y[r] = rows.at.y;
+	}
+}
+
+/* Each row looks along itself, and all to one side. */
+static bool
+shifts_rows(const struct warp *warp)
+{
+	const double *const p = warp->p;
+
+	return p[0] == 1 && p[3] == 0 && p[4] == 1 && p[5] == 0 &&
+	       p[1] * p[2] >= 0;
+}
+
+static void
+shift_rows(const struct warp *warp, const struct pixel_plane *planes)
+{
+	const struct pixel_kernels *const kernels = pixel_kernels();
+
+	for (u32 y = 0; y < warp->height; y += kernels->lanes) {
+		const size_t tile = (size_t)y * warp->width;
+		struct tile_places at;
+		s32 by[MAX_LANES];
+
+		places_begin(&at, warp, y, kernels->lanes);
+		for (u32 r = 0; r < kernels->lanes; r++)
+			by[r] = (s32)(at.x[r] >> 32);
+		for (u32 k = 0; k < warp->in.num; k++)
+			kernels->shift_rows(planes[k].data + tile, warp->width,
+					    by, warp->outside[k]);
+	}
+}
+
+/* Each column looks along itself, and rounding made no difference to a row. */
+static bool
+shifts_columns(const struct warp *warp, s64 *first_ret)
+{
+	const double *const p = warp->p;
+	bool good = p[0] == 1 && p[1] == 0 && p[2] == 0 && p[4] == 1;
+	struct warp_rows rows;
+
+	rows_begin(&rows, warp, 0, 0);
+	*first_ret = rows.at.y;
+	for (u32 y = 1; y < warp->height && good; y++) {
+		rows_begin(&rows, warp, y, 0);
+		good = rows.at.y == *first_ret + y * ONE;
+	}
+	return good;
+}
+
+static void
+shift_columns(const struct pixels *px, const struct warp *warp,
+	      const struct pixel_plane *planes, s64 first)
+{
+	for (u32 k = 0; k < warp->in.num; k++)
+		pixel_kernels()->shift_columns(planes[k].data, px->rows,
+					       warp->width, warp->height, first,
+					       warp->dy, warp->outside[k]);
+}
+
+static void
+look_up_tiles(const struct warp *warp, const struct pixel_plane *out)
+{
+	const struct pixel_kernels *const kernels = pixel_kernels();
+	const struct tiled_input in = {
+		.data = { warp->in.data[0], warp->in.data[1] },
+		.outside = { warp->outside[0], warp->outside[1] },
+		.num = warp->in.num,
+		.width = warp->width,
+		.height = warp->height,
+	};
+
+	for (u32 y = 0; y < warp->height; y += kernels->lanes) {
+		float *const to[2] = {
+			out[0].data + (size_t)y * warp->width,
+			out[in.num - 1].data + (size_t)y * warp->width,
+		};
+		struct tile_places at;
+
+		places_begin(&at, warp, y, kernels->lanes);
+		kernels->warp_tile(to, &in, &at);
+	}
+}
+
+static void
+swap_planes(struct pixels *px, u32 first, u32 num)
+{
+	for (u32 c = first; c < first + num; c++) {
+		const struct pixel_plane old = px->planes[c];
+
+		px->planes[c] = px->spare[c];
+		px->spare[c] = old;
+	}
+}
+
+/* A map of the planes from 'c' on. */
+static void
+warp_tiles(struct pixels *px, const struct warp *warp, u32 c)
+{
+	s64 first;
+
+	if (shifts_rows(warp))
+		shift_rows(warp, &px->planes[c]);
+	else if (shifts_columns(warp, &first))
+		shift_columns(px, warp, &px->planes[c], first);
+	else {
+		look_up_tiles(warp, &px->spare[c]);
+		swap_planes(px, c, warp->in.num);
+	}
+}
+
 enum dctload_status
 pixels_warp(struct pixels *px, const double *p)
 {
 	const u32 width = (u32)p[WIDTH], height = (u32)p[HEIGHT];
+	const size_t scratch =
+		px->tile_size != 0 ? (size_t)SHIFTED_COLUMNS * 3 * height : 0;
 
-	if (!planes_resize(px, px->spare, width, height))
+	if (!planes_resize(px, px->spare, width, height) ||
+	    !grow((void **)&px->rows, &px->rows_capacity, scratch,
+		  sizeof(*px->rows)))
 		return DCTLOAD_NO_MEMORY;
 	for (u32 c = 0; c < px->num_planes && c < 2; c++) {
 		struct warp warp;
 
 		warp_begin(&warp, px, p, c);
-		for (u32 y = 0; y < px->spare[c].height; y++)
-			if (p[BILINEAR] != 0)
-				warp_bilinear(&warp, &px->spare[c], y);
-			else
-				warp_nearest(&warp, &px->spare[c], y);
-	}
-	for (u32 c = 0; c < px->num_planes; c++) {
-		const struct pixel_plane old = px->planes[c];
-
-		px->planes[c] = px->spare[c];
-		px->spare[c] = old;
+		if (px->tile_size != 0) {
+			warp_tiles(px, &warp, c);
+			continue;
+		}
+		warp_rows(&warp, &px->spare[c]);
+		swap_planes(px, c, warp.in.num);
 	}
 	px->width = width;
 	px->height = height;

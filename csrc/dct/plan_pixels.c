@@ -11,7 +11,10 @@
 #include "pixel_kernels.h"
 #include "plan_impl.h"
 
-/* All tiles must be whole: there is no telling what is in the rest of one. */
+/*
+ * All tiles must be whole, as there is no telling what is in the rest of one, and from
+ * the first operation on those of the output.
+ */
 static bool
 fits_tiles(const struct plan *plan, const struct dctload_geometry *g,
 	   const struct dctload_output *o)
@@ -19,7 +22,10 @@ fits_tiles(const struct plan *plan, const struct dctload_geometry *g,
 	const u32 across = g->transpose != 0 ? o->width : o->height;
 	const u32 least = o->layout == DCTLOAD_PLANES ? across / 2 : across;
 
-	return g->use_color == 0 && ops_fit_tiles(g->ops, g->num_ops) &&
+	return g->use_color == 0 && plan->pixels.width == o->width &&
+	       plan->pixels.height == o->height &&
+	       ops_fit_tiles(g->ops, g->num_ops, o->width, o->height,
+			     g->transpose != 0) &&
 	       pixel_kernels()->lanes == plan->kernels->lanes &&
 	       least % plan->kernels->lanes == 0;
 }

@@ -45,21 +45,27 @@ load_rgb(vec rgb[3], const float *luma, const vec more[3])
 		rgb[c] = y + more[c];
 }
 
-/* Sums of Y, B and R, whose differences are multiples of chroma. */
+/* Y, B and R, or sums of them; differences are multiples of chroma. */
 struct ybr {
 	vec y, b, r;
 };
 
 static KERNEL ALWAYS_INLINE void
-store_luma(float *luma, const vec rgb[3], struct ybr *sums)
+store_luma(float *luma, const vec rgb[3], struct ybr *ret)
 {
 	const vec y =
 		0.299f * rgb[0] + (0.587f * rgb[1] + (0.114f * rgb[2] - 128));
 
 	store(luma, y);
-	sums->y += y;
-	sums->b += rgb[2];
-	sums->r += rgb[0];
+	*ret = (struct ybr){ y, rgb[2], rgb[0] };
+}
+
+static KERNEL ALWAYS_INLINE void
+add_ybr(struct ybr *sums, const struct ybr *more)
+{
+	sums->y += more->y;
+	sums->b += more->b;
+	sums->r += more->r;
 }
 
 /* From sums over 'num' pixels. */
@@ -92,10 +98,10 @@ change_channel(vec x, const struct rgb_change *change,
 		return to_float(nearest(x) & -(s32)f);
 	case RGB_SOLARIZE:
 		return x + keep(255 - 2 * x, x >= f);
-	case RGB_LOOK_UP:
-		return change->table[c] == NULL ?
+	case RGB_LEVELS_ARE:
+		return change->levels[c] == NULL ?
 			       x :
-			       look_up(change->table[c], nearest(x));
+			       load_bytes(change->levels[c] + at);
 	case RGB_TAKE:
 		return load(change->rows[c] + at);
 	case RGB_ADD:
@@ -154,7 +160,7 @@ change_full(float *luma, float *const chroma[2], size_t num,
 	    const struct rgb_change *change, enum rgb_change_kind kind)
 {
 	for (size_t x = 0; x < num; x += LANES) {
-		struct ybr sums = { splat(0), splat(0), splat(0) };
+		struct ybr sums;
 		vec more[3], rgb[3];
 
 		load_chroma(more, chroma[0] + x, chroma[1] + x);
@@ -188,17 +194,18 @@ change_halved(const struct ycc_area *area, float *luma, float *const chroma[2],
 			scale_chroma(more, change);
 		for (u32 half = 0; half < 2; half++) {
 			size_t at = 2 * x + half * area->other_half;
+			struct ybr two[2];
 			vec twice[3], rgb[3];
 
-			sums[half] =
-				(struct ybr){ splat(0), splat(0), splat(0) };
 			for (u32 c = 0; c < 3; c++)
 				twice[c] = spread(more[c], half);
 			for (u32 k = 0; k < 2; k++, at += area->beside) {
 				load_changed(rgb, luma, at, twice, change,
 					     kind);
-				store_luma(luma + at, rgb, &sums[half]);
+				store_luma(luma + at, rgb, &two[k]);
 			}
+			add_ybr(&two[0], &two[1]);
+			sums[half] = two[0];
 		}
 		join_pairs(&all, sums);
 		store_chroma(chroma, x, &all, 4);
@@ -229,7 +236,7 @@ change_area(const struct ycc_area *area, const struct rgb_change *change,
 {
 	/* In locals, as the compiler thinks that a store may change them. */
 	const struct ycc_area a = *area;
-	const struct rgb_change by = *change;
+	struct rgb_change by = *change;
 
 	for (size_t s = 0; s < a.num_strips; s++) {
 		float *const luma = a.luma + s * a.luma_step;
@@ -244,6 +251,9 @@ change_area(const struct ycc_area *area, const struct rgb_change *change,
 			change_halved(&a, luma, chroma, &by, kind);
 		else
 			change_full(luma, chroma, a.num_chroma, &by, kind);
+		for (u32 c = 0; c < 3 && kind == RGB_LEVELS_ARE; c++)
+			if (by.levels[c] != NULL)
+				by.levels[c] += a.luma_step;
 	}
 }
 
@@ -263,8 +273,8 @@ rgb_change(const struct ycc_area *area, const struct rgb_change *change)
 	case RGB_SOLARIZE:
 		change_area(area, change, RGB_SOLARIZE);
 		break;
-	case RGB_LOOK_UP:
-		change_area(area, change, RGB_LOOK_UP);
+	case RGB_LEVELS_ARE:
+		change_area(area, change, RGB_LEVELS_ARE);
 		break;
 	case RGB_TAKE:
 		change_area(area, change, RGB_TAKE);
@@ -386,7 +396,7 @@ look_strips(const struct ycc_area *area, const struct rgb_look *look,
 	    enum rgb_look_kind kind, struct seen *seen)
 {
 	const struct ycc_area a = *area;
-	const struct rgb_look l = *look;
+	struct rgb_look l = *look;
 
 	for (size_t s = 0; s < a.num_strips; s++) {
 		const float *const luma = a.luma + s * a.luma_step;
@@ -404,6 +414,8 @@ look_strips(const struct ycc_area *area, const struct rgb_look *look,
 				  seen);
 		seen->sum += seen->strip;
 		seen->strip = splat(0);
+		for (u32 c = 0; c < 3 && kind == RGB_LEVELS; c++)
+			l.levels[c] += a.luma_step;
 	}
 }
 

@@ -137,18 +137,27 @@ struct course {
 	struct axis x, y;
 	bool transpose;
 	float fill[DCTLOAD_MAX_COMPONENTS];
+	bool has_color, is_grey; /* 'color' holds; colour is gone */
+	struct dctload_fine_color_map color;
+	u32 num_ops;
+	struct dctload_op *ops; /* [DCTLOAD_MAX_OPS] */
 };
+
+static void
+swap_axes(struct course *c)
+{
+	const struct axis x = c->x;
+
+	c->x = c->y;
+	c->y = x;
+	c->transpose = !c->transpose;
+}
 
 static void
 turn_upright(struct course *c, u32 orientation)
 {
-	if (orientation >= 5) {
-		const struct axis x = c->x;
-
-		c->x = c->y;
-		c->y = x;
-		c->transpose = true;
-	}
+	if (orientation >= 5)
+		swap_axes(c);
 	if (orientation == 2 || orientation == 3 || orientation == 6 ||
 	    orientation == 7)
 		axis_flip(&c->x);
@@ -158,10 +167,10 @@ turn_upright(struct course *c, u32 orientation)
 }
 
 static bool
-crop_filled(struct course *c, const struct dctload_part *p, s64 left, s64 top,
-	    s64 width, s64 height)
+crop_filled(struct course *c, const float fill[3], s64 left, s64 top, s64 width,
+	    s64 height)
 {
-	memcpy(c->fill, p->fill, sizeof(p->fill));
+	memcpy(c->fill, fill, 3 * sizeof(*fill));
 	c->fill[3] = 0;
 	return axis_crop(&c->x, left, width) && axis_crop(&c->y, top, height);
 }
@@ -209,7 +218,7 @@ centred(s64 size, s64 crop)
 static bool
 center_crop(struct course *c, const struct dctload_part *p)
 {
-	return crop_filled(c, p, centred(c->x.size, p->width),
+	return crop_filled(c, p->fill, centred(c->x.size, p->width),
 			   centred(c->y.size, p->height), p->width, p->height);
 }
 
@@ -229,7 +238,7 @@ random_crop(struct course *c, const struct dctload_part *p, const double *draws)
 	h += 2 * more_h;
 	x = (s64)(draws[1] * (double)(w - p->width + 1));
 	y = (s64)(draws[0] * (double)(h - p->height + 1));
-	return crop_filled(c, p, x - p->margins[0] - more_w,
+	return crop_filled(c, p->fill, x - p->margins[0] - more_w,
 			   y - p->margins[1] - more_h, p->width, p->height);
 }
 
@@ -238,7 +247,7 @@ pad(struct course *c, const struct dctload_part *p)
 {
 	const s64 *const m = p->margins;
 
-	return crop_filled(c, p, -m[0], -m[1], c->x.size + m[0] + m[2],
+	return crop_filled(c, p->fill, -m[0], -m[1], c->x.size + m[0] + m[2],
 			   c->y.size + m[1] + m[3]);
 }
 
@@ -320,6 +329,151 @@ random_resized_crop(struct course *c, const struct dctload_part *p,
 	       resize(c, p->width, p->height, p->filter);
 }
 
+/* ---- colours, and operations that are drawn ------------------------------------ */
+
+static void
+color_begin(struct dctload_fine_color_map *m)
+{
+	memset(m, 0, sizeof(*m));
+	m->chroma[0][0] = m->chroma[1][1] = 1;
+	for (u32 k = 0; k < 64; k++)
+		m->gain[0][k] = m->gain[1][k] = 1;
+}
+
+/* What does 'm' and then 'after'. */
+static void
+color_then(struct dctload_fine_color_map *m,
+	   const struct dctload_fine_color_map *after)
+{
+	const struct dctload_fine_color_map old = *m;
+	const double dc = after->gain[0][0];
+
+	m->y_offset = (dc + after->y_mean) * old.y_offset + after->y_offset;
+	m->y_mean =
+		dc * old.y_mean + after->y_mean * (old.gain[0][0] + old.y_mean);
+	for (u32 i = 0; i < 2; i++) {
+		const double *const row = after->chroma[i];
+		const double moved = row[0] * old.chroma_offset[0] +
+				     row[1] * old.chroma_offset[1];
+
+		for (u32 k = 0; k < 2; k++)
+			m->chroma[i][k] = row[0] * old.chroma[0][k] +
+					  row[1] * old.chroma[1][k];
+		m->chroma_offset[i] =
+			after->gain[1][0] * moved + after->chroma_offset[i];
+		for (u32 k = 0; k < 64; k++)
+			m->gain[i][k] = old.gain[i][k] * after->gain[i][k];
+	}
+}
+
+static bool
+color_changes(const struct dctload_fine_color_map *m)
+{
+	bool same = m->y_offset == 0 && m->y_mean == 0;
+
+	for (u32 i = 0; i < 2; i++) {
+		same = same && m->chroma_offset[i] == 0 &&
+		       m->chroma[i][i] == 1 && m->chroma[i][1 - i] == 0;
+		for (u32 k = 0; k < 64; k++)
+			same = same && m->gain[i][k] == 1;
+	}
+	return !same;
+}
+
+static void
+color_round(struct dctload_color_map *out,
+	    const struct dctload_fine_color_map *m)
+{
+	out->y_offset = (float)m->y_offset;
+	out->y_mean = (float)m->y_mean;
+	for (u32 i = 0; i < 2; i++) {
+		out->chroma_offset[i] = (float)m->chroma_offset[i];
+		for (u32 k = 0; k < 2; k++)
+			out->chroma[i][k] = (float)m->chroma[i][k];
+		for (u32 k = 0; k < 64; k++)
+			out->gain[i][k] = (float)m->gain[i][k];
+	}
+}
+
+/* By steps of the axes and the colour map. */
+static bool
+do_early(struct course *c, const struct dctload_outcome *o)
+{
+	if (o->transpose)
+		swap_axes(c);
+	if (o->hflip)
+		axis_flip(&c->x);
+	if (o->vflip)
+		axis_flip(&c->y);
+	if (o->color != NULL) {
+		if (!c->has_color)
+			color_begin(&c->color);
+		c->has_color = true;
+		color_then(&c->color, o->color);
+	}
+	return !o->crops ||
+	       crop_filled(c, o->fill, o->left, o->top, c->x.size, c->y.size);
+}
+
+/* A random place of two that one number is enough for: its high and low bits. */
+static void
+scatter(struct dctload_op *op, double draw, s64 width, s64 height)
+{
+	const double at = draw * 0x1p20;
+	const double share[2] = { floor(at) * 0x1p-20, at - floor(at) };
+	const double size[2] = { (double)width, (double)height };
+
+	for (u32 k = 0; k < 4; k++)
+		op->p[k] +=
+			DCTLOAD_PLACE_UNIT *
+			floor(share[k % 2] * size[k % 2] / DCTLOAD_PLACE_UNIT);
+}
+
+static bool
+do_late(struct course *c, const struct dctload_outcome *o, double draw)
+{
+	if (o->num_ops > DCTLOAD_OUTCOME_OPS ||
+	    c->num_ops + o->num_ops > DCTLOAD_MAX_OPS)
+		return false;
+	for (u32 k = 0; k < o->num_ops; k++) {
+		struct dctload_op *const op = &c->ops[c->num_ops++];
+
+		*op = o->ops[k];
+		if (o->scatters && op->kind == DCTLOAD_OP_ERASE)
+			scatter(op, draw, c->x.size, c->y.size);
+	}
+	return true;
+}
+
+/* One of 'num' things. */
+static u32
+choice_of(double draw, u32 num)
+{
+	return min_u32((u32)(draw * num), num - 1);
+}
+
+static bool
+augment(struct course *c, const struct dctload_part *p, const double *draws)
+{
+	bool good = true;
+
+	for (u32 k = 0; k < p->num_turns && good; k++) {
+		const double *const d = draws + k * DCTLOAD_TURN_DRAWS;
+		const size_t choice = choice_of(d[0], p->num_choices);
+		const size_t level = choice_of(d[2], p->num_levels);
+		const struct dctload_outcome *const o =
+			p->outcomes + 2 * (choice * p->num_levels + level) +
+			(d[1] >= 0.5);
+
+		if (o->needs_color && c->is_grey)
+			continue;
+		good = o->is_early && c->num_ops == 0 ? do_early(c, o) :
+							do_late(c, o, d[3]);
+		c->is_grey = c->is_grey || o->drops_color;
+	}
+	return good;
+}
+
 /* ---- the recipe -------------------------------------------------------------- */
 
 static bool
@@ -346,6 +500,8 @@ follow_part(struct course *c, const struct dctload_part *p, const double *draws)
 		if (draws[0] < p->p[0])
 			axis_flip(&c->y);
 		return true;
+	case DCTLOAD_AUGMENT:
+		return augment(c, p, draws);
 	default:
 		return false;
 	}
@@ -356,7 +512,9 @@ dctload_follow_recipe(const struct dctload_recipe *recipe, uint32_t width,
 		      uint32_t height, uint32_t orientation,
 		      const double *draws, struct dctload_geometry *g_ret)
 {
-	struct course c = { .x.size = width, .y.size = height };
+	struct course c = { .x.size = width,
+			    .y.size = height,
+			    .ops = g_ret->ops };
 
 	if (recipe->upright)
 		turn_upright(&c, orientation);
@@ -367,14 +525,34 @@ dctload_follow_recipe(const struct dctload_recipe *recipe, uint32_t width,
 			return DCTLOAD_BAD_ARGUMENT;
 	}
 	g_ret->transpose = c.transpose;
-	g_ret->use_color = 0;
-	g_ret->num_ops = 0;
+	g_ret->use_color = c.has_color && color_changes(&c.color);
+	if (g_ret->use_color)
+		color_round(&g_ret->color, &c.color);
+	g_ret->num_ops = c.num_ops;
 	g_ret->num_x = c.x.num_steps;
 	g_ret->num_y = c.y.num_steps;
 	memcpy(g_ret->x, c.x.steps, sizeof(g_ret->x));
 	memcpy(g_ret->y, c.y.steps, sizeof(g_ret->y));
 	memcpy(g_ret->fill, c.fill, sizeof(g_ret->fill));
 	return DCTLOAD_OK;
+}
+
+static u64
+part_num_draws(const struct dctload_part *p)
+{
+	switch (p->kind) {
+	case DCTLOAD_RANDOM_RESIZED_CROP:
+		return DCTLOAD_CROP_DRAWS;
+	case DCTLOAD_RANDOM_CROP:
+		return 2;
+	case DCTLOAD_RANDOM_HFLIP:
+	case DCTLOAD_RANDOM_VFLIP:
+		return 1;
+	case DCTLOAD_AUGMENT:
+		return (u64)p->num_turns * DCTLOAD_TURN_DRAWS;
+	default:
+		return 0;
+	}
 }
 
 bool
@@ -385,13 +563,13 @@ recipe_is_valid(const struct dctload_recipe *r)
 		return false;
 	for (u32 i = 0; i < r->num_parts; i++) {
 		const struct dctload_part *const p = &r->parts[i];
-		const u32 n = p->kind == DCTLOAD_RANDOM_RESIZED_CROP ?
-				      DCTLOAD_CROP_DRAWS :
-			      p->kind == DCTLOAD_RANDOM_CROP  ? 2 :
-			      p->kind >= DCTLOAD_RANDOM_HFLIP ? 1 :
-								0;
 
-		if (p->first_draw + (u64)n > r->num_draws)
+		if (p->first_draw + part_num_draws(p) > r->num_draws)
+			return false;
+		/* Steps after operations would be taken before them. */
+		if (p->kind == DCTLOAD_AUGMENT &&
+		    (i + 1 != r->num_parts || p->outcomes == NULL ||
+		     p->num_choices == 0 || p->num_levels == 0))
 			return false;
 	}
 	return true;

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._geometry import Entry, Geometry
-from .._ops import NUM_PARAMS, Op, Ops
+from .._ops import MAX_OPS, NUM_PARAMS, Op, Ops
 from ._base import Array
 from .affine import affine_entry, inverse_matrix
 from .geometry import BLACK, fill_levels
@@ -150,6 +150,8 @@ def _packed(kind: Array, p: Array) -> Ops:
     place = on.cumsum(axis=1) - 1
     num = place[:, -1] + 1
     most = int(num.max(initial=0))
+    if most > MAX_OPS:
+        raise ValueError(f"more than {MAX_OPS} operations on one image")
     rows, turns = on.nonzero()
     kinds = np.zeros((len(kind), most), np.int64)
     ps = np.zeros((len(kind), most, NUM_PARAMS))

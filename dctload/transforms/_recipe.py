@@ -5,7 +5,9 @@ from typing import Any
 
 from .. import _recipes
 from .._geometry import FILTERS
-from ._base import Transform, two_sizes
+from ._base import Size, Transform, two_sizes
+from ._outcomes import outcomes
+from .auto import RandAugment, TrivialAugmentWide
 from .emission import Normalize, SelectFrequencies
 from .geometry import (
     BLACK,
@@ -66,6 +68,16 @@ def _pad(transform: Pad) -> Part:
     return {"kind": "PAD", "margins": transform.padding, "fill": transform._levels}
 
 
+def _augment(transform: Any, size: Size) -> Part:
+    return {
+        "kind": "AUGMENT",
+        "num_turns": transform.num_ops,
+        "num_choices": transform.num_choices,
+        "num_levels": transform.num_levels,
+        "outcomes": outcomes(transform, size),
+    }
+
+
 # By the type itself: a class derived from one of these may mean something else.
 _PARTS: dict[type, Callable[[Any], Part]] = {
     Resize: _resize,
@@ -78,6 +90,15 @@ _PARTS: dict[type, Callable[[Any], Part]] = {
 }
 
 
+def _part_of(transform: Transform, size: Size | None) -> Part | None:
+    """None if numbers do not say it; ``size`` is what all images have before it."""
+    if type(transform) in (RandAugment, TrivialAugmentWide):
+        # What becomes of an image then depends on nothing but what it draws.
+        return None if size is None else _augment(transform, size)
+    of = _PARTS.get(type(transform))
+    return None if of is None else of(transform)
+
+
 def make_recipe(transforms: Sequence[Transform], upright: bool) -> Any:
     """``struct dctload_recipe *``, or None where one of them has no such numbers.
 
@@ -87,12 +108,14 @@ def make_recipe(transforms: Sequence[Transform], upright: bool) -> Any:
     """
     parts: list[Part] = []
     num_draws = 0
+    size: Size | None = None
     for transform in transforms:
         if isinstance(transform, (SelectFrequencies, Normalize)):
             continue
-        of = _PARTS.get(type(transform))
-        if of is None:
+        part = _part_of(transform, size)
+        if part is None or (parts and parts[-1]["kind"] == "AUGMENT"):
             return None
-        parts.append({**of(transform), "first_draw": num_draws})
+        parts.append({**part, "first_draw": num_draws})
         num_draws += transform.num_draws
+        size = transform.size_after(size)
     return _recipes.make_recipe(parts, num_draws, upright)

@@ -226,9 +226,14 @@ class _Auto(GeometryTransform):
     """``num_ops`` operations in turn, each with its own choice and magnitude.
 
     Draws for each: which, the sign, the magnitude, one for the operation itself.
+
+    Attributes:
+        num_ops: How many.
+        num_levels: Of magnitudes that may be drawn.
     """
 
     num_ops: int
+    num_levels: int
 
     def __init__(
         self, interpolation: Any, fill: Any, operations: "str | Sequence[str]"
@@ -274,6 +279,16 @@ class _Auto(GeometryTransform):
         named = [op.apply for op in self._operations if isinstance(op.apply, Op)]
         # Motions, and changes of colour after another operation.
         return frozenset([*named, Op.WARP, Op.ERASE, Op.COLOR, Op.GAIN])
+
+    @property
+    def num_choices(self) -> int:
+        """Operations that there are to choose from."""
+        return len(self._operations)
+
+    def needs_color(self, which: Array) -> Array:
+        """Whether operations, by number, change nothing where colour is gone."""
+        needs: Array = self._uses_chroma[which]
+        return needs
 
     def _level(self, u: Array) -> Array:
         """Of N images, 0 to 1."""
@@ -324,10 +339,10 @@ class _Auto(GeometryTransform):
         gray = np.zeros(len(geometry), bool)
         for k in range(self.num_ops):
             one = u[:, 4 * k : 4 * k + 4]
-            geometry, gray = self._apply_one(geometry, one, gray)
+            geometry, gray = self.apply_turn(geometry, one, gray)
         return geometry
 
-    def _apply_one(
+    def apply_turn(
         self, geometry: Geometry, u: Array, gray: Array
     ) -> tuple[Geometry, Array]:
         """One operation of each image; which of them are grey before and after."""
@@ -418,6 +433,8 @@ class RandAugment(_Auto):
             those of "RGB no more", whose usual magnitude is 3 of 11 bins.
     """
 
+    num_levels = 1
+
     def __init__(
         self,
         num_ops: int = 2,
@@ -466,6 +483,11 @@ class TrivialAugmentWide(_Auto):
                 f"num_magnitude_bins must be >= 2, got {num_magnitude_bins}"
             )
         self.num_magnitude_bins = num_magnitude_bins
+
+    @property
+    def num_levels(self) -> int:  # type: ignore[override]
+        """Magnitudes that may be drawn."""
+        return self.num_magnitude_bins
 
     def _level(self, u: Array) -> Array:
         bins = self.num_magnitude_bins

@@ -40,6 +40,12 @@ vmax(vec a, vec b)
 	return _mm256_max_ps(a, b);
 }
 
+static KERNEL ALWAYS_INLINE vec
+choose(ivec mask, vec a, vec b)
+{
+	return _mm256_blendv_ps(b, a, (vec)mask);
+}
+
 static KERNEL ALWAYS_INLINE ivec
 nearest(vec x)
 {
@@ -144,6 +150,21 @@ store_bytes(u8 *p, ivec i)
 		(void *)p,
 		_mm_unpacklo_epi32(_mm256_castsi256_si128(bytes),
 				   _mm256_extracti128_si256(bytes, 1)));
+}
+
+static KERNEL ALWAYS_INLINE vec
+load_bytes(const u8 *p)
+{
+	return _mm256_cvtepi32_ps(
+		_mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)p)));
+}
+
+/* One by one is all that there is. */
+static KERNEL ALWAYS_INLINE size_t
+map_vectors(u8 *levels, const u8 table[256], size_t num)
+{
+	(void)levels, (void)table, (void)num;
+	return 0;
 }
 
 static KERNEL ALWAYS_INLINE vec

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* pixel_kernels_avx512.c - operations on samples with AVX-512 F, BW, DQ and VL */
 
+#include "../../cpu.h"
 #include "../kernels.h"
 #include "../pixel_kernels.h"
 
@@ -38,6 +39,13 @@ static KERNEL ALWAYS_INLINE vec
 vmax(vec a, vec b)
 {
 	return _mm512_max_ps(a, b);
+}
+
+static KERNEL ALWAYS_INLINE vec
+choose(ivec mask, vec a, vec b)
+{
+	return (vec)_mm512_ternarylogic_epi32((__m512i)mask, (__m512i)a,
+					      (__m512i)b, 0xCA);
 }
 
 static KERNEL ALWAYS_INLINE ivec
@@ -134,6 +142,43 @@ static KERNEL ALWAYS_INLINE void
 store_bytes(u8 *p, ivec i)
 {
 	_mm_storeu_si128((void *)p, _mm512_cvtepi32_epi8((__m512i)i));
+}
+
+static KERNEL ALWAYS_INLINE vec
+load_bytes(const u8 *p)
+{
+	return _mm512_cvtepi32_ps(
+		_mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)p)));
+}
+
+/* The whole table in four registers. */
+static TARGET("avx512f,avx512bw,avx512vbmi") void map_with_vbmi(
+	u8 *levels, const u8 table[256], size_t num)
+{
+	__m512i part[4];
+
+	memcpy(part, table, sizeof(part));
+	for (size_t i = 0; i < num; i += sizeof(part[0])) {
+		const __m512i at = _mm512_loadu_si512(levels + i);
+		const __m512i low =
+			_mm512_permutex2var_epi8(part[0], at, part[1]);
+		const __m512i high =
+			_mm512_permutex2var_epi8(part[2], at, part[3]);
+
+		_mm512_storeu_si512(
+			levels + i,
+			_mm512_mask_mov_epi8(low, _mm512_movepi8_mask(at),
+					     high));
+	}
+}
+
+static size_t
+map_vectors(u8 *levels, const u8 table[256], size_t num)
+{
+	const size_t whole = cpu_has(CPU_VBMI) ? num / 64 * 64 : 0;
+
+	map_with_vbmi(levels, table, whole);
+	return whole;
 }
 
 static KERNEL ALWAYS_INLINE vec
