@@ -56,15 +56,18 @@ struct dct_kernels {
 	u32 lanes;
 
 	/*
-	 * The rows of a step with the bilinear filter; 'at' is set, with room
-	 * for so many weights.
+	 * The rows of a step with the bilinear filter, of at most so many
+	 * weights; there is room for these by eights, and for rows by
+	 * sixteens, and 'at' is
+	 * set.
 	 */
 	void (*triangle_rows)(struct taps *t, const struct comp_step *cs,
 			      u32 room);
 
 	/*
 	 * Fill in 'rows' and 'coefs' of an operator that does not copy.  The
-	 * next new row of column j goes to next[2 j], others to next[2 j + 1].
+	 * next new row of column j goes to next[2 j], others to next[2 j + 1];
+	 * what goes to the column behind the last is not used.
 	 */
 	void (*fill_rows)(struct axis_op *op, const struct taps *t,
 			  size_t *next);
@@ -108,8 +111,10 @@ const struct dct_kernels *dct_kernels(void);
 extern const struct dct_kernels *const dct_kernels_avx2,
 	*const dct_kernels_avx512, *const dct_kernels_neon;
 
-/* D^T as floats, [sample][frequency], between as many rows of zeros. */
-extern const float dct_matrix_padded[24][8];
-#define dct_matrix_t_f32 (dct_matrix_padded + 8)
+/* D^T as floats, [sample][frequency]. */
+extern const float dct_matrix_t_f32[8][8];
+
+/* The same for two blocks side by side, [sample][block and frequency]. */
+extern const float dct_matrix_twice[16][16];
 
 #endif /* DCTLOAD_KERNELS_H */

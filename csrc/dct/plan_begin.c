@@ -197,18 +197,26 @@ target_set_sources(struct plan *plan, struct target *t,
 	return DCTLOAD_OK;
 }
 
-/* Which amplitude each channel is. */
+/* Which amplitude each channel is; most often what it was in the sample before. */
 void
 target_set_channels(struct target *t, const struct target_spec *spec)
 {
-	t->emit.num_channels = spec->num_freqs;
-	for (u32 k = 0; k < spec->num_freqs; k++) {
-		const u8 v = spec->freqs[k] / 8, u = spec->freqs[k] % 8;
+	struct emission *const e = &t->emit;
+	u8 v[BLOCK_COEFS], u[BLOCK_COEFS];
+	const size_t n = spec->num_freqs;
 
-		t->emit.row_freq[k] = spec->transpose ? u : v;
-		t->emit.col_freq[k] = spec->transpose ? v : u;
+	for (size_t k = 0; k < n; k++) {
+		v[k] = spec->freqs[k] / 8;
+		u[k] = spec->freqs[k] % 8;
 	}
-	emission_sort(&t->emit);
+	if (e->num_channels == n &&
+	    memcmp(e->row_freq, spec->transpose ? u : v, n) == 0 &&
+	    memcmp(e->col_freq, spec->transpose ? v : u, n) == 0)
+		return;
+	e->num_channels = (u32)n;
+	memcpy(e->row_freq, spec->transpose ? u : v, n);
+	memcpy(e->col_freq, spec->transpose ? v : u, n);
+	emission_sort(e);
 }
 
 /* Room for the tiles of 'src'. */
