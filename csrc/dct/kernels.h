@@ -26,9 +26,6 @@
 /* Make room for 'n' floats of tiles; the old content is lost. */
 bool grow_tiles(float **tiles, size_t *capacity, size_t n);
 
-/* The coefficients of columns 4 to 7 of a block, as bits. */
-#define WIDE_COLUMNS 0xF0F0F0F0F0F0F0F0u
-
 /* A row of blocks with what makes amplitudes of its coefficients. */
 struct blocks_row {
 	const s16 *blocks;
@@ -48,7 +45,6 @@ struct across_job {
 	u32 num_begun, num; /* the first are added to, the rest are set */
 	float *const *out;
 	const float (*coefs)[8];
-	u64 *wide; /* a bit for each vector of blocks, see across() */
 };
 
 struct dct_kernels {
@@ -72,20 +68,16 @@ struct dct_kernels {
 	void (*fill_rows)(struct axis_op *op, const struct taps *t,
 			  size_t *next);
 
-	/*
-	 * Do the job, and set bit k of 'wide' if the k-th lanes / 8 blocks have
-	 * horizontal frequencies above 3.
-	 */
 	void (*across)(const struct across_job *job);
 
 	/*
 	 * The operator along the rows of a tile, given block by block from
-	 * op->first_in on as 'lanes' rows of floats 'stride' apart, with their
-	 * 'wide'.  samples[r * lanes + t] is output row r of tile row t: it is
-	 * added to or, without 'add', set.
+	 * op->first_in on as 'lanes' rows of floats 'stride' apart.
+	 * samples[r * lanes + t] is output row r of tile row t: it is added to
+	 * or, without 'add', set.
 	 */
 	void (*along)(float *samples, const float *tile, size_t stride,
-		      const u64 *wide, const struct axis_op *op, bool add);
+		      const struct axis_op *op, bool add);
 
 	/*
 	 * Emit rows p.. of output blocks, 'num_rows' of them, from what along()

@@ -13,8 +13,7 @@
  *	load(p), store(p, x)     unaligned
  *	load8(p)                 8 floats, in each 8 lanes
  *	load_steps(blocks, v)    row v of LANES / 8 blocks as floats
- *	chunk_rows()             of CHUNK blocks, the rows up to the last that is
- *	                         not all zero; wide: a column of 4 to 7 is not
+ *	is_deep(blocks)          have LANES / 8 blocks vertical frequencies above 3?
  *	load_transposed()        LANES rows of 8 floats become 8 vectors
  *	transpose()              LANES vectors of LANES floats
  *	store_cast()             see there
@@ -23,10 +22,9 @@
  *
  * across()  The lanes are 8 horizontal frequencies of one or two blocks, as they
  *           lie in memory.  A row of coefficients is made floats in registers and
- *           multiplied into all output rows that the blocks reach.  Most of the
- *           high vertical frequencies are zero: blocks are done in the order of
- *           the number of rows that are not, so that each such number has a loop
- *           without branches, and few are mispredicted.
+ *           multiplied into all output rows that the blocks reach.  Where the
+ *           upper half of the vertical frequencies is zero, it is left out: such
+ *           blocks are done first, and there is no branch to predict for each.
  * along()   The lanes are rows of the tile, so a block of it is transposed on its
  *           way into registers.  The rest is the same.
  * emit()    D along the rows; then the lanes become output blocks, for D across
@@ -64,35 +62,24 @@ chunk_blocks(const s16 *blocks[CHUNK], const struct blocks_row *part, u32 first,
 				    zero_block;
 }
 
-/*
- * Of up to 64 chunks from block 'first' on, masks[n] says which have n rows of
- * vertical frequencies.
- */
-static KERNEL ALWAYS_INLINE void
-sort_chunks(const struct across_job *job, u32 base, u32 num_parts, u64 masks[9])
+/* Which of up to 64 chunks from block 'base' on have high vertical frequencies. */
+static KERNEL ALWAYS_INLINE u64
+deep_chunks(const struct across_job *job, u32 base, u32 num, u32 num_parts)
 {
-	u64 all_wide = 0;
-	const u32 num =
-		min_u32(64, (job->num_blocks - base + CHUNK - 1) / CHUNK);
+	u64 mask = 0;
 
-	memset(masks, 0, 9 * sizeof(masks[0]));
 	for (u32 k = 0; k < num; k++) {
 		const s16 *blocks[CHUNK];
-		u32 rows = 0;
-		u64 wide = 0;
+		u64 deep = 0;
 
 		for (u32 n = 0; n < num_parts; n++) {
-			bool w;
-
 			chunk_blocks(blocks, &job->parts[n], base + CHUNK * k,
 				     job->num_blocks);
-			rows = max_u32(rows, chunk_rows(blocks, &w));
-			wide |= w;
+			deep |= is_deep(blocks);
 		}
-		all_wide |= wide << k;
-		masks[rows] |= (u64)1 << k;
+		mask |= deep << k;
 	}
-	job->wide[base / (64 * CHUNK)] = all_wide;
+	return mask;
 }
 
 /*
@@ -159,36 +146,17 @@ across_chunks(const struct across_job *job, u32 base, u64 mask, u32 rows,
 	}
 }
 
-static KERNEL void
-across_zeros(const struct across_job *job, u32 base, u64 mask)
-{
-	const vec zero = { 0 };
-
-	for (; mask != 0; mask &= mask - 1) {
-		const u32 k = (u32)__builtin_ctzll(mask);
-		const size_t at = (size_t)(base + CHUNK * k) * 8;
-
-		for (u32 r = job->num_begun; r < job->num; r++)
-			store(job->out[r] + at, zero);
-	}
-}
-
 static KERNEL ALWAYS_INLINE void
 across_parts(const struct across_job *job, u32 num_parts)
 {
 	for (u32 base = 0; base < job->num_blocks; base += 64 * CHUNK) {
-		u64 masks[9];
+		const u32 num = min_u32(
+			64, (job->num_blocks - base + CHUNK - 1) / CHUNK);
+		const u64 deep = deep_chunks(job, base, num, num_parts);
+		const u64 all = ~(u64)0 >> (64 - num);
 
-		sort_chunks(job, base, num_parts, masks);
-		across_zeros(job, base, masks[0]);
-		across_chunks(job, base, masks[1], 1, num_parts);
-		across_chunks(job, base, masks[2], 2, num_parts);
-		across_chunks(job, base, masks[3], 3, num_parts);
-		across_chunks(job, base, masks[4], 4, num_parts);
-		across_chunks(job, base, masks[5], 5, num_parts);
-		across_chunks(job, base, masks[6], 6, num_parts);
-		across_chunks(job, base, masks[7], 7, num_parts);
-		across_chunks(job, base, masks[8], 8, num_parts);
+		across_chunks(job, base, all & ~deep, 4, num_parts);
+		across_chunks(job, base, deep, 8, num_parts);
 	}
 }
 
@@ -205,22 +173,20 @@ across(const struct across_job *job)
 
 static KERNEL ALWAYS_INLINE void
 along_column(float *samples, const vec x[8], const struct axis_op *op,
-	     const struct axis_column *col, u32 num_begun, u32 extent)
+	     const struct axis_column *col, u32 num_begun)
 {
 	const u32 *const rows = op->rows + col->at;
 	const float (*const m)[8] = op->coefs + col->at;
 	const u32 num = col->num;
 
 	for (u32 r = 0; r < num_begun; r++)
-		multiply(samples + (size_t)rows[r] * LANES, x, m[r], extent,
-			 true);
+		multiply(samples + (size_t)rows[r] * LANES, x, m[r], 8, true);
 	for (u32 r = num_begun; r < num; r++)
-		multiply(samples + (size_t)rows[r] * LANES, x, m[r], extent,
-			 false);
+		multiply(samples + (size_t)rows[r] * LANES, x, m[r], 8, false);
 }
 
 static KERNEL void
-along(float *samples, const float *tile, size_t stride, const u64 *wide,
+along(float *samples, const float *tile, size_t stride,
       const struct axis_op *op, bool add)
 {
 	const vec zero = { 0 };
@@ -234,10 +200,7 @@ along(float *samples, const float *tile, size_t stride, const u64 *wide,
 		vec x[8];
 
 		load_transposed(x, tile + (size_t)k * 8, stride);
-		if ((wide[k / (64 * CHUNK)] >> k / CHUNK % 64 & 1) != 0)
-			along_column(samples, x, op, col, num_begun, 8);
-		else
-			along_column(samples, x, op, col, num_begun, 4);
+		along_column(samples, x, op, col, num_begun);
 	}
 }
 

@@ -226,27 +226,15 @@ source_grow(struct plan *plan, const struct target *t, struct source *src)
 	const u32 lanes = plan->kernels->lanes;
 	const u32 num_vecs = ceil_div_u32(
 		8 * (src->along->end_in - src->along->first_in), lanes);
-	size_t num_words;
 
-	src->num_words = num_vecs / 64 + 1;
 	src->stride = (size_t)num_vecs * lanes;
 	src->next_row = src->across->first_in;
 	src->ring_tiles = ring_tiles_needed(plan, t, src);
-	num_words = (size_t)src->ring_tiles * src->num_words;
-	if (!grow((void **)&src->ring, &src->ring_capacity,
-		  src->ring_tiles * lanes * src->stride + 1,
-		  sizeof(*src->ring)) ||
-	    !grow((void **)&src->wide, &src->wide_capacity, num_words,
-		  sizeof(*src->wide)) ||
-	    !grow((void **)&plan->row_wide, &plan->row_wide_capacity,
-		  src->num_words, sizeof(*plan->row_wide)) ||
-	    !grow((void **)&plan->out, &plan->out_capacity, 8 * t->num_across,
-		  sizeof(*plan->out)))
-		return false;
-	memset(src->wide, 0, num_words * sizeof(*src->wide));
-	/* Blocks that do not exist are none that across() says anything about. */
-	memset(plan->row_wide, 0, src->num_words * sizeof(*plan->row_wide));
-	return true;
+	return grow((void **)&src->ring, &src->ring_capacity,
+		    src->ring_tiles * lanes * src->stride + 1,
+		    sizeof(*src->ring)) &&
+	       grow((void **)&plan->out, &plan->out_capacity, 8 * t->num_across,
+		    sizeof(*plan->out));
 }
 
 /* Everything but the sources and the way out is known: take memory. */
