@@ -103,10 +103,22 @@ const struct dct_kernels *dct_kernels(void);
 extern const struct dct_kernels *const dct_kernels_avx2,
 	*const dct_kernels_avx512, *const dct_kernels_neon;
 
+/* D[u][k] = c(u) cos(pi (2 k + 1) u / 16), c(0) = sqrt(1/8), else 1/2. */
+#define DCT_C1 0.49039264020161522f
+#define DCT_C2 0.46193976625564337f
+#define DCT_C3 0.41573480615127262f
+#define DCT_C4 0.35355339059327376f
+#define DCT_C5 0.27778511650980111f
+#define DCT_C6 0.19134171618254489f
+#define DCT_C7 0.09754516100806413f
+
 /* D^T as floats, [sample][frequency]. */
 extern const float dct_matrix_t_f32[8][8];
 
 /* The same for two blocks side by side, [sample][block and frequency]. */
 extern const float dct_matrix_twice[16][16];
+
+/* What the DCT of emission leaves out, for each frequency. */
+extern const float dct_gains[8];
 
 #endif /* DCTLOAD_KERNELS_H */

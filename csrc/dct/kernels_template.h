@@ -206,25 +206,26 @@ along(float *samples, const float *tile, size_t stride,
 
 /* ---- the DCT ----------------------------------------------------------- */
 
-/* D = even half and odd half of a butterfly; constants as in resample.c. */
+/* D without dct_gains, which the scale takes: both halves of a butterfly. */
 static KERNEL ALWAYS_INLINE void
 dct8(vec r[8])
 {
-	const float *const c = dct_matrix_t_f32[0];
+	const float c3 = DCT_C3 / DCT_C1, c5 = DCT_C5 / DCT_C1;
+	const float c7 = DCT_C7 / DCT_C1, c6 = DCT_C6 / DCT_C2;
 	const vec s0 = r[0] + r[7], s1 = r[1] + r[6];
 	const vec s2 = r[2] + r[5], s3 = r[3] + r[4];
 	const vec d0 = r[0] - r[7], d1 = r[1] - r[6];
 	const vec d2 = r[2] - r[5], d3 = r[3] - r[4];
 	const vec a = s0 + s3, b = s1 + s2, e = s0 - s3, f = s1 - s2;
 
-	r[0] = (a + b) * c[4];
-	r[4] = (a - b) * c[4];
-	r[2] = e * c[2] + f * c[6];
-	r[6] = e * c[6] - f * c[2];
-	r[1] = d0 * c[1] + (d1 * c[3] + (d2 * c[5] + d3 * c[7]));
-	r[3] = d0 * c[3] - (d1 * c[7] + (d2 * c[1] + d3 * c[5]));
-	r[5] = d0 * c[5] - (d1 * c[1] - (d2 * c[7] + d3 * c[3]));
-	r[7] = d0 * c[7] - (d1 * c[5] - (d2 * c[3] - d3 * c[1]));
+	r[0] = a + b;
+	r[4] = a - b;
+	r[2] = e + f * c6;
+	r[6] = e * c6 - f;
+	r[1] = d0 + (d1 * c3 + (d2 * c5 + d3 * c7));
+	r[3] = d0 * c3 - (d1 * c7 + (d2 + d3 * c5));
+	r[5] = d0 * c5 - (d1 - (d2 * c7 + d3 * c3));
+	r[7] = d0 * c7 - (d1 * c5 - (d2 * c3 - d3));
 }
 
 /* ---- emission ---------------------------------------------------------- */
@@ -270,7 +271,7 @@ static KERNEL ALWAYS_INLINE void
 emit_channel(const struct emit_place *place, const struct emission *e,
 	     u32 dtype, u32 k, vec amplitudes)
 {
-	const vec x = amplitudes * e->scale[k] + e->offset[k];
+	const vec x = amplitudes * e->factor[k] + e->offset[k];
 	float values[LANES];
 
 	if (dtype <= DCTLOAD_BF16) {
@@ -341,7 +342,7 @@ emit_block(const struct emission *e, u32 p, u32 q, const float amplitudes[64])
 	for (u32 k = 0; k < e->num_channels; k += LANES) {
 		const u32 n = min_u32(LANES, e->num_channels - k);
 		const vec x = load((e->natural ? amplitudes : chosen) + k) *
-				      load(e->scale + k) +
+				      load(e->factor + k) +
 			      load(e->offset + k);
 
 		if (e->dtype <= DCTLOAD_BF16) {

@@ -241,6 +241,7 @@ source_grow(struct plan *plan, const struct target *t, struct source *src)
 enum dctload_status
 target_finish(struct plan *plan, struct target *t)
 {
+	emission_set_factor(&t->emit);
 	t->num_done = 0;
 	t->num_tiles = ceil_div_u32(8 * t->num_across, plan->kernels->lanes);
 	t->backwards = t->num_sources != 0 && t->sources[0].across->backwards;

@@ -7,23 +7,14 @@
 #include "kernels.h"
 #include "taps.h"
 
-/* D[u][k] = c(u) cos(pi (2 k + 1) u / 16), c(0) = sqrt(1/8), else 1/2. */
-#define C1 0.49039264020161522f
-#define C2 0.46193976625564337f
-#define C3 0.41573480615127262f
-#define C4 0.35355339059327376f
-#define C5 0.27778511650980111f
-#define C6 0.19134171618254489f
-#define C7 0.09754516100806413f
-
-#define ROW0 C4, C1, C2, C3, C4, C5, C6, C7
-#define ROW1 C4, C3, C6, -C7, -C4, -C1, -C2, -C5
-#define ROW2 C4, C5, -C6, -C1, -C4, C7, C2, C3
-#define ROW3 C4, C7, -C2, -C5, C4, C3, -C6, -C1
-#define ROW4 C4, -C7, -C2, C5, C4, -C3, -C6, C1
-#define ROW5 C4, -C5, -C6, C1, -C4, -C7, C2, -C3
-#define ROW6 C4, -C3, C6, C7, -C4, C1, -C2, C5
-#define ROW7 C4, -C1, C2, -C3, C4, -C5, C6, -C7
+#define ROW0 DCT_C4, DCT_C1, DCT_C2, DCT_C3, DCT_C4, DCT_C5, DCT_C6, DCT_C7
+#define ROW1 DCT_C4, DCT_C3, DCT_C6, -DCT_C7, -DCT_C4, -DCT_C1, -DCT_C2, -DCT_C5
+#define ROW2 DCT_C4, DCT_C5, -DCT_C6, -DCT_C1, -DCT_C4, DCT_C7, DCT_C2, DCT_C3
+#define ROW3 DCT_C4, DCT_C7, -DCT_C2, -DCT_C5, DCT_C4, DCT_C3, -DCT_C6, -DCT_C1
+#define ROW4 DCT_C4, -DCT_C7, -DCT_C2, DCT_C5, DCT_C4, -DCT_C3, -DCT_C6, DCT_C1
+#define ROW5 DCT_C4, -DCT_C5, -DCT_C6, DCT_C1, -DCT_C4, -DCT_C7, DCT_C2, -DCT_C3
+#define ROW6 DCT_C4, -DCT_C3, DCT_C6, DCT_C7, -DCT_C4, DCT_C1, -DCT_C2, DCT_C5
+#define ROW7 DCT_C4, -DCT_C1, DCT_C2, -DCT_C3, DCT_C4, -DCT_C5, DCT_C6, -DCT_C7
 #define ZEROS 0, 0, 0, 0, 0, 0, 0, 0
 
 const float dct_matrix_t_f32[8][8] = {
@@ -37,6 +28,9 @@ const float dct_matrix_twice[16][16] = {
 	{ ZEROS, ROW0 }, { ZEROS, ROW1 }, { ZEROS, ROW2 }, { ZEROS, ROW3 },
 	{ ZEROS, ROW4 }, { ZEROS, ROW5 }, { ZEROS, ROW6 }, { ZEROS, ROW7 },
 };
+
+const float dct_gains[8] = { DCT_C4, DCT_C1, DCT_C2, DCT_C1,
+			     DCT_C4, DCT_C1, DCT_C2, DCT_C1 };
 
 bool
 grow(void **array, size_t *capacity, size_t n, size_t size)
