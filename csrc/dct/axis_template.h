@@ -14,8 +14,8 @@ typedef s32 vec16i __attribute__((vector_size(64)));
 
 /* ---- weights ----------------------------------------------------------- */
 
-/* Rows whose filters are found at a time: their latencies overlap. */
-#define FOUND_ROWS 16
+/* Rows whose filters are found at a time, in vectors of 16: latencies overlap. */
+#define FOUND_ROWS 64
 
 /* Of each: 'num' samples from 'first' on, that one 'x' from the filter's centre. */
 struct triangles {
@@ -39,15 +39,17 @@ floor_s32(double x)
 	return i - (x < i);
 }
 
-/* The windows of rows from 'j' on, as step_window() has them. */
+/* At 'at', the windows of 16 rows from 'j' on, as step_window() has them. */
 static KERNEL ALWAYS_INLINE void
-triangles_find(struct triangles *t, const struct comp_step *cs, u32 j)
+triangles_find(struct triangles *t, u32 at, const struct comp_step *cs, u32 j)
 {
 	const double lo = (double)cs->lo, hi = (double)cs->hi;
 	const double start = cs->start, step = cs->step, inv = cs->inv;
 	const double support = cs->support;
+	s32 *const first = t->first + at, *const num = t->num + at;
+	float *const x = t->x + at;
 
-	for (s32 k = 0; k < FOUND_ROWS; k++) {
+	for (s32 k = 0; k < 16; k++) {
 		const double centre = start + step * ((s32)j + k + 0.5);
 		/* Clamped first, as a whole number must be small. */
 		const s32 a =
@@ -55,9 +57,9 @@ triangles_find(struct triangles *t, const struct comp_step *cs, u32 j)
 		const s32 b = 1 + floor_s32(clamp(centre + support - 0.5,
 						  lo - 1, hi - 1));
 
-		t->first[k] = a;
-		t->num[k] = b > a ? b - a : 0;
-		t->x[k] = (float)((a + 0.5 - centre) * inv);
+		first[k] = a;
+		num[k] = b > a ? b - a : 0;
+		x[k] = (float)((a + 0.5 - centre) * inv);
 	}
 }
 
@@ -72,16 +74,16 @@ triangles_find(struct triangles *t, const struct comp_step *cs, u32 j)
 
 /* The sums of weights; zeros at the ends of rows, and rows of too little, go. */
 static KERNEL ALWAYS_INLINE void
-triangles_sum(struct triangles *t, const struct comp_step *cs, u32 room)
+triangles_sum(struct triangles *t, u32 at, const struct comp_step *cs, u32 room)
 {
 	const float dx = (float)cs->inv,
 		    least = (float)(MIN_WEIGHT * cs->stretch);
 	vec16 sum = { 0 }, x, last, scale;
 	vec16i num, first, skip, drop, enough;
 
-	memcpy(&x, t->x, sizeof(x));
-	memcpy(&num, t->num, sizeof(num));
-	memcpy(&first, t->first, sizeof(first));
+	memcpy(&x, t->x + at, sizeof(x));
+	memcpy(&num, t->num + at, sizeof(num));
+	memcpy(&first, t->first + at, sizeof(first));
 	for (s32 k = 0; k < (s32)room; k++)
 		sum += TRIANGLE(vec16, vec16i, x + dx * (float)k, k - num);
 	last = x + dx * __builtin_convertvector(num - 1, vec16);
@@ -92,10 +94,10 @@ triangles_sum(struct triangles *t, const struct comp_step *cs, u32 room)
 	x -= dx * __builtin_convertvector(skip, vec16);
 	first = (first - skip) & enough;
 	num = (num + skip + drop) & enough;
-	memcpy(t->scale, &scale, sizeof(scale));
-	memcpy(t->x, &x, sizeof(x));
-	memcpy(t->first, &first, sizeof(first));
-	memcpy(t->num, &num, sizeof(num));
+	memcpy(t->scale + at, &scale, sizeof(scale));
+	memcpy(t->x + at, &x, sizeof(x));
+	memcpy(t->first + at, &first, sizeof(first));
+	memcpy(t->num + at, &num, sizeof(num));
 }
 
 /* The weights of row 'r' of those that were found. */
@@ -126,17 +128,20 @@ triangle_rows(struct taps *t, const struct comp_step *cs, u32 room)
 	float *w = t->weights;
 
 	for (u32 j = 0; j < cs->out_size; j += FOUND_ROWS) {
+		const u32 num_rows = min_u32(FOUND_ROWS, cs->out_size - j);
 		struct triangles tri;
 
-		triangles_find(&tri, cs, j);
-		triangles_sum(&tri, cs, room);
-		memcpy(t->first + j, tri.first, sizeof(tri.first));
-		memcpy(t->num + j, tri.num, sizeof(tri.num));
+		for (u32 r = 0; r < num_rows; r += 16) {
+			triangles_find(&tri, r, cs, j + r);
+			triangles_sum(&tri, r, cs, room);
+		}
+		memcpy(t->first + j, tri.first, num_rows * sizeof(u32));
+		memcpy(t->num + j, tri.num, num_rows * sizeof(u32));
 		if (stride == 8)
-			for (u32 r = 0; r < FOUND_ROWS; r++, w += 8)
+			for (u32 r = 0; r < num_rows; r++, w += 8)
 				triangle_row(w, &tri, r, dx, 8);
 		else
-			for (u32 r = 0; r < FOUND_ROWS; r++, w += stride)
+			for (u32 r = 0; r < num_rows; r++, w += stride)
 				triangle_row(w, &tri, r, dx, room);
 	}
 }

@@ -52,10 +52,8 @@ struct dct_kernels {
 	u32 lanes;
 
 	/*
-	 * The rows of a step with the bilinear filter, of at most so many
-	 * weights; there is room for these by eights, and for rows by
-	 * sixteens, and 'at' is
-	 * set.
+	 * The rows of a step with the bilinear filter, of at most 'room'
+	 * weights; there is room for these by eights, and 'at' is set.
 	 */
 	void (*triangle_rows)(struct taps *t, const struct comp_step *cs,
 			      u32 room);

@@ -15,7 +15,10 @@ plan_axis(struct plan *plan, const struct axis_key *key,
 	for (u32 k = 0; k < NUM_AXES; k++) {
 		struct axis_op *const op = &plan->axes[k];
 
-		if (op->valid && memcmp(&op->key, key, sizeof(*key)) == 0) {
+		/* Most often it is another crop, so that differs first. */
+		if (op->valid &&
+		    op->key.steps[0].start == key->steps[0].start &&
+		    memcmp(&op->key, key, sizeof(*key)) == 0) {
 			op->last_use = plan->num_begun;
 			*op_ret = op;
 			return DCTLOAD_OK;

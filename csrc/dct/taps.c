@@ -49,31 +49,24 @@ filter_support(u32 filter)
 
 /* ---- taps -------------------------------------------------------------- */
 
-/* So that weights of a row may be written by eights, and rows by sixteens. */
+/* So that weights of a row may be written by eights. */
 static inline size_t
 round_up8(size_t n)
 {
 	return (n + 7) / 8 * 8;
 }
 
-static inline size_t
-round_up16(size_t n)
-{
-	return (n + 15) / 16 * 16;
-}
-
 static bool
 taps_grow(struct taps *t, u32 num_rows, size_t num_weights)
 {
-	const size_t room = round_up16(num_rows);
-
 	t->num_rows = num_rows;
-	return grow((void **)&t->first, &t->first_capacity, room,
+	return grow((void **)&t->first, &t->first_capacity, num_rows,
 		    sizeof(*t->first)) &&
-	       grow((void **)&t->num, &t->num_capacity, room,
+	       grow((void **)&t->num, &t->num_capacity, num_rows,
 		    sizeof(*t->num)) &&
-	       grow((void **)&t->at, &t->at_capacity, room, sizeof(*t->at)) &&
-	       grow((void **)&t->cover, &t->cover_capacity, room,
+	       grow((void **)&t->at, &t->at_capacity, num_rows,
+		    sizeof(*t->at)) &&
+	       grow((void **)&t->cover, &t->cover_capacity, num_rows,
 		    sizeof(*t->cover)) &&
 	       grow((void **)&t->weights, &t->weights_capacity, num_weights,
 		    sizeof(*t->weights));
@@ -182,7 +175,7 @@ step_taps(struct taps *t, const struct comp_step *cs)
 	size_t *at;
 	float *cover;
 
-	if (!taps_grow(t, num_rows, room * round_up16(num_rows)))
+	if (!taps_grow(t, num_rows, room * num_rows))
 		return false;
 	at = t->at;
 	for (u32 j = 0; j < num_rows; j++)
