@@ -44,6 +44,24 @@ multiply(float *out, const vec *x, const float *m, u32 n, bool add)
 	store(out, sum);
 }
 
+/* The same for 'x' and 'y', which share each weight that is loaded. */
+static KERNEL ALWAYS_INLINE void
+multiply_two(float *x_out, const vec *x, float *y_out, const vec *y,
+	     const float *m, u32 n, bool add)
+{
+	vec x_sum = add ? load(x_out) + x[0] * m[0] : x[0] * m[0];
+	vec y_sum = add ? load(y_out) + y[0] * m[0] : y[0] * m[0];
+
+	for (u32 k = 1; k < n; k++) {
+		const vec weight = m[k] - (vec){ 0 };
+
+		x_sum += x[k] * weight;
+		y_sum += y[k] * weight;
+	}
+	store(x_out, x_sum);
+	store(y_out, y_sum);
+}
+
 /* ---- across ------------------------------------------------------------ */
 
 #define CHUNK (LANES / 8) /* blocks side by side in a vector */
@@ -118,32 +136,72 @@ load_chunk(vec x[8], const struct blocks_row *part, u32 first, u32 end,
 	}
 }
 
-/* The chunks of 'mask', which have 'rows' rows. */
+/* All parts of the chunk from block 'first' on. */
 static KERNEL ALWAYS_INLINE void
-across_chunks(const struct across_job *job, u32 base, u64 mask, u32 rows,
-	      u32 num_parts)
+load_parts(vec x[8], const struct across_job *job, u32 first, u32 rows,
+	   u32 num_parts)
+{
+	load_chunk(x, &job->parts[0], first, job->num_blocks, rows, false);
+	for (u32 n = 1; n < num_parts; n++)
+		load_chunk(x, &job->parts[n], first, job->num_blocks, rows,
+			   true);
+}
+
+/* Two of the chunks of 'mask', which have 'rows' rows; returns the others. */
+static KERNEL ALWAYS_INLINE u64
+across_two(const struct across_job *job, u32 base, u64 mask, u32 rows,
+	   u32 num_parts)
 {
 	/* In locals, as the compiler thinks that a store may change '*job'. */
 	const u32 num_begun = job->num_begun, num = job->num;
 	const float (*const coefs)[8] = job->coefs;
 	float *const *const out = job->out;
+	const u64 others = mask & (mask - 1);
+	const u32 first = base + CHUNK * (u32)__builtin_ctzll(mask);
+	const u32 second = base + CHUNK * (u32)__builtin_ctzll(others);
+	vec x[8], y[8];
 
-	for (; mask != 0; mask &= mask - 1) {
-		const u32 k = (u32)__builtin_ctzll(mask);
-		const u32 first = base + CHUNK * k;
-		const size_t at = (size_t)first * 8;
-		vec x[8];
+	load_parts(x, job, first, rows, num_parts);
+	load_parts(y, job, second, rows, num_parts);
+	for (u32 r = 0; r < num_begun; r++)
+		multiply_two(out[r] + (size_t)first * 8, x,
+			     out[r] + (size_t)second * 8, y, coefs[r], rows,
+			     true);
+	for (u32 r = num_begun; r < num; r++)
+		multiply_two(out[r] + (size_t)first * 8, x,
+			     out[r] + (size_t)second * 8, y, coefs[r], rows,
+			     false);
+	return others & (others - 1);
+}
 
-		load_chunk(x, &job->parts[0], first, job->num_blocks, rows,
-			   false);
-		for (u32 n = 1; n < num_parts; n++)
-			load_chunk(x, &job->parts[n], first, job->num_blocks,
-				   rows, true);
-		for (u32 r = 0; r < num_begun; r++)
-			multiply(out[r] + at, x, coefs[r], rows, true);
-		for (u32 r = num_begun; r < num; r++)
-			multiply(out[r] + at, x, coefs[r], rows, false);
-	}
+/* The first of them. */
+static KERNEL ALWAYS_INLINE u64
+across_one(const struct across_job *job, u32 base, u64 mask, u32 rows,
+	   u32 num_parts)
+{
+	const u32 num_begun = job->num_begun, num = job->num;
+	const float (*const coefs)[8] = job->coefs;
+	float *const *const out = job->out;
+	const u32 first = base + CHUNK * (u32)__builtin_ctzll(mask);
+	vec x[8];
+
+	load_parts(x, job, first, rows, num_parts);
+	for (u32 r = 0; r < num_begun; r++)
+		multiply(out[r] + (size_t)first * 8, x, coefs[r], rows, true);
+	for (u32 r = num_begun; r < num; r++)
+		multiply(out[r] + (size_t)first * 8, x, coefs[r], rows, false);
+	return mask & (mask - 1);
+}
+
+/* All of them: by twos where there are 32 registers of a whole vector. */
+static KERNEL ALWAYS_INLINE void
+across_chunks(const struct across_job *job, u32 base, u64 mask, u32 rows,
+	      u32 num_parts)
+{
+	while (LANES == 16 && (mask & (mask - 1)) != 0)
+		mask = across_two(job, base, mask, rows, num_parts);
+	while (mask != 0)
+		mask = across_one(job, base, mask, rows, num_parts);
 }
 
 static KERNEL ALWAYS_INLINE void
