@@ -69,7 +69,7 @@ forward(float *rows, size_t stride, u32 num_blocks)
 			for (u32 k = 1; k < 4; k++)
 				row += half[k] * dct_basis_f32[v][k];
 			store(rows + v * stride + x,
-			      along(row, dct_matrix_padded + 8));
+			      along(row, dct_matrix_t_f32));
 		}
 	}
 }

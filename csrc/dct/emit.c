@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "emit.h"
+#include "kernels.h"
 
 size_t
 dtype_nbytes(u32 dtype)
@@ -99,4 +99,13 @@ emission_sort(struct emission *e)
 	for (u32 n = 0; n < 64 && e->all; n++)
 		e->all = e->col_freq[e->by_col[n]] == n / 8 &&
 			 e->row_freq[e->by_col[n]] == n % 8;
+}
+
+void
+emission_set_factor(struct emission *e)
+{
+	for (u32 k = 0; k < e->num_channels; k++)
+		e->factor[k] = e->scale[k] *
+			       (e->dct_across ? dct_gains[e->row_freq[k]] : 1) *
+			       (e->dct_along ? dct_gains[e->col_freq[k]] : 1);
 }

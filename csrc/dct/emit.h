@@ -20,8 +20,12 @@ struct emission {
 	u8 row_freq[64], col_freq[64];
 	float scale[64], offset[64];
 
-	/* What comes in lacks D along or across the rows. */
+	/*
+	 * What comes in lacks D along or across the rows; 'factor' is the scale
+	 * with what dct8() leaves out.
+	 */
 	bool dct_along, dct_across;
+	float factor[64];
 
 	/* Channels by column frequency: by_col[col_begin[c]..], rows ascending. */
 	u8 by_col[64], col_begin[9];
@@ -39,6 +43,9 @@ u16 float_to_bf16(float f);
 
 /* Set 'by_col' and what goes with it. */
 void emission_sort(struct emission *e);
+
+/* Set 'factor'. */
+void emission_set_factor(struct emission *e);
 
 /* Element 'index' of out, cast from 'f'. */
 void emission_put(const struct emission *e, size_t index, float f);

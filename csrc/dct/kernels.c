@@ -31,24 +31,15 @@ load_steps(const s16 *const blocks[1], u32 v)
 	return x;
 }
 
-static ALWAYS_INLINE u32
-chunk_rows(const s16 *const blocks[1], bool *wide_ret)
+static ALWAYS_INLINE bool
+is_deep(const s16 *const blocks[1])
 {
-	const s16 *const block = blocks[0];
-	u32 rows = 0;
-	s16 right = 0;
+	u64 quads[8], any = 0;
 
-	for (u32 v = 0; v < 8; v++) {
-		s16 row = 0;
-
-		for (u32 u = 0; u < 8; u++)
-			row |= block[8 * v + u];
-		for (u32 u = 4; u < 8; u++)
-			right |= block[8 * v + u];
-		rows = row != 0 ? v + 1 : rows;
-	}
-	*wide_ret = right != 0;
-	return rows;
+	memcpy(quads, blocks[0] + 32, sizeof(quads));
+	for (u32 k = 0; k < 8; k++)
+		any |= quads[k];
+	return any != 0;
 }
 
 static ALWAYS_INLINE void

@@ -26,9 +26,6 @@
 /* Make room for 'n' floats of tiles; the old content is lost. */
 bool grow_tiles(float **tiles, size_t *capacity, size_t n);
 
-/* The coefficients of columns 4 to 7 of a block, as bits. */
-#define WIDE_COLUMNS 0xF0F0F0F0F0F0F0F0u
-
 /* A row of blocks with what makes amplitudes of its coefficients. */
 struct blocks_row {
 	const s16 *blocks;
@@ -48,7 +45,6 @@ struct across_job {
 	u32 num_begun, num; /* the first are added to, the rest are set */
 	float *const *out;
 	const float (*coefs)[8];
-	u64 *wide; /* a bit for each vector of blocks, see across() */
 };
 
 struct dct_kernels {
@@ -56,33 +52,30 @@ struct dct_kernels {
 	u32 lanes;
 
 	/*
-	 * The rows of a step with the bilinear filter; 'at' is set, with room
-	 * for so many weights.
+	 * The rows of a step with the bilinear filter, of at most 'room'
+	 * weights; there is room for these by eights, and 'at' is set.
 	 */
 	void (*triangle_rows)(struct taps *t, const struct comp_step *cs,
 			      u32 room);
 
 	/*
 	 * Fill in 'rows' and 'coefs' of an operator that does not copy.  The
-	 * next new row of column j goes to next[2 j], others to next[2 j + 1].
+	 * next new row of column j goes to next[2 j], others to next[2 j + 1];
+	 * what goes to the column behind the last is not used.
 	 */
 	void (*fill_rows)(struct axis_op *op, const struct taps *t,
 			  size_t *next);
 
-	/*
-	 * Do the job, and set bit k of 'wide' if the k-th lanes / 8 blocks have
-	 * horizontal frequencies above 3.
-	 */
 	void (*across)(const struct across_job *job);
 
 	/*
 	 * The operator along the rows of a tile, given block by block from
-	 * op->first_in on as 'lanes' rows of floats 'stride' apart, with their
-	 * 'wide'.  samples[r * lanes + t] is output row r of tile row t: it is
-	 * added to or, without 'add', set.
+	 * op->first_in on as 'lanes' rows of floats 'stride' apart.
+	 * samples[r * lanes + t] is output row r of tile row t: it is added to
+	 * or, without 'add', set.
 	 */
 	void (*along)(float *samples, const float *tile, size_t stride,
-		      const u64 *wide, const struct axis_op *op, bool add);
+		      const struct axis_op *op, bool add);
 
 	/*
 	 * Emit rows p.. of output blocks, 'num_rows' of them, from what along()
@@ -108,8 +101,22 @@ const struct dct_kernels *dct_kernels(void);
 extern const struct dct_kernels *const dct_kernels_avx2,
 	*const dct_kernels_avx512, *const dct_kernels_neon;
 
-/* D^T as floats, [sample][frequency], between as many rows of zeros. */
-extern const float dct_matrix_padded[24][8];
-#define dct_matrix_t_f32 (dct_matrix_padded + 8)
+/* D[u][k] = c(u) cos(pi (2 k + 1) u / 16), c(0) = sqrt(1/8), else 1/2. */
+#define DCT_C1 0.49039264020161522f
+#define DCT_C2 0.46193976625564337f
+#define DCT_C3 0.41573480615127262f
+#define DCT_C4 0.35355339059327376f
+#define DCT_C5 0.27778511650980111f
+#define DCT_C6 0.19134171618254489f
+#define DCT_C7 0.09754516100806413f
+
+/* D^T as floats, [sample][frequency]. */
+extern const float dct_matrix_t_f32[8][8];
+
+/* The same for two blocks side by side, [sample][block and frequency]. */
+extern const float dct_matrix_twice[16][16];
+
+/* What the DCT of emission leaves out, for each frequency. */
+extern const float dct_gains[8];
 
 #endif /* DCTLOAD_KERNELS_H */

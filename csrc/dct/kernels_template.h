@@ -13,8 +13,7 @@
  *	load(p), store(p, x)     unaligned
  *	load8(p)                 8 floats, in each 8 lanes
  *	load_steps(blocks, v)    row v of LANES / 8 blocks as floats
- *	chunk_rows()             of CHUNK blocks, the rows up to the last that is
- *	                         not all zero; wide: a column of 4 to 7 is not
+ *	is_deep(blocks)          have LANES / 8 blocks vertical frequencies above 3?
  *	load_transposed()        LANES rows of 8 floats become 8 vectors
  *	transpose()              LANES vectors of LANES floats
  *	store_cast()             see there
@@ -23,10 +22,9 @@
  *
  * across()  The lanes are 8 horizontal frequencies of one or two blocks, as they
  *           lie in memory.  A row of coefficients is made floats in registers and
- *           multiplied into all output rows that the blocks reach.  Most of the
- *           high vertical frequencies are zero: blocks are done in the order of
- *           the number of rows that are not, so that each such number has a loop
- *           without branches, and few are mispredicted.
+ *           multiplied into all output rows that the blocks reach.  Where the
+ *           upper half of the vertical frequencies is zero, it is left out: such
+ *           blocks are done first, and there is no branch to predict for each.
  * along()   The lanes are rows of the tile, so a block of it is transposed on its
  *           way into registers.  The rest is the same.
  * emit()    D along the rows; then the lanes become output blocks, for D across
@@ -44,6 +42,24 @@ multiply(float *out, const vec *x, const float *m, u32 n, bool add)
 	for (u32 k = 1; k < n; k++)
 		sum += x[k] * m[k];
 	store(out, sum);
+}
+
+/* The same for 'x' and 'y', which share each weight that is loaded. */
+static KERNEL ALWAYS_INLINE void
+multiply_two(float *x_out, const vec *x, float *y_out, const vec *y,
+	     const float *m, u32 n, bool add)
+{
+	vec x_sum = add ? load(x_out) + x[0] * m[0] : x[0] * m[0];
+	vec y_sum = add ? load(y_out) + y[0] * m[0] : y[0] * m[0];
+
+	for (u32 k = 1; k < n; k++) {
+		const vec weight = m[k] - (vec){ 0 };
+
+		x_sum += x[k] * weight;
+		y_sum += y[k] * weight;
+	}
+	store(x_out, x_sum);
+	store(y_out, y_sum);
 }
 
 /* ---- across ------------------------------------------------------------ */
@@ -64,35 +80,24 @@ chunk_blocks(const s16 *blocks[CHUNK], const struct blocks_row *part, u32 first,
 				    zero_block;
 }
 
-/*
- * Of up to 64 chunks from block 'first' on, masks[n] says which have n rows of
- * vertical frequencies.
- */
-static KERNEL ALWAYS_INLINE void
-sort_chunks(const struct across_job *job, u32 base, u32 num_parts, u64 masks[9])
+/* Which of up to 64 chunks from block 'base' on have high vertical frequencies. */
+static KERNEL ALWAYS_INLINE u64
+deep_chunks(const struct across_job *job, u32 base, u32 num, u32 num_parts)
 {
-	u64 all_wide = 0;
-	const u32 num =
-		min_u32(64, (job->num_blocks - base + CHUNK - 1) / CHUNK);
+	u64 mask = 0;
 
-	memset(masks, 0, 9 * sizeof(masks[0]));
 	for (u32 k = 0; k < num; k++) {
 		const s16 *blocks[CHUNK];
-		u32 rows = 0;
-		u64 wide = 0;
+		u64 deep = 0;
 
 		for (u32 n = 0; n < num_parts; n++) {
-			bool w;
-
 			chunk_blocks(blocks, &job->parts[n], base + CHUNK * k,
 				     job->num_blocks);
-			rows = max_u32(rows, chunk_rows(blocks, &w));
-			wide |= w;
+			deep |= is_deep(blocks);
 		}
-		all_wide |= wide << k;
-		masks[rows] |= (u64)1 << k;
+		mask |= deep << k;
 	}
-	job->wide[base / (64 * CHUNK)] = all_wide;
+	return mask;
 }
 
 /*
@@ -131,64 +136,85 @@ load_chunk(vec x[8], const struct blocks_row *part, u32 first, u32 end,
 	}
 }
 
-/* The chunks of 'mask', which have 'rows' rows. */
+/* All parts of the chunk from block 'first' on. */
 static KERNEL ALWAYS_INLINE void
-across_chunks(const struct across_job *job, u32 base, u64 mask, u32 rows,
-	      u32 num_parts)
+load_parts(vec x[8], const struct across_job *job, u32 first, u32 rows,
+	   u32 num_parts)
+{
+	load_chunk(x, &job->parts[0], first, job->num_blocks, rows, false);
+	for (u32 n = 1; n < num_parts; n++)
+		load_chunk(x, &job->parts[n], first, job->num_blocks, rows,
+			   true);
+}
+
+/* Two of the chunks of 'mask', which have 'rows' rows; returns the others. */
+static KERNEL ALWAYS_INLINE u64
+across_two(const struct across_job *job, u32 base, u64 mask, u32 rows,
+	   u32 num_parts)
 {
 	/* In locals, as the compiler thinks that a store may change '*job'. */
 	const u32 num_begun = job->num_begun, num = job->num;
 	const float (*const coefs)[8] = job->coefs;
 	float *const *const out = job->out;
+	const u64 others = mask & (mask - 1);
+	const u32 first = base + CHUNK * (u32)__builtin_ctzll(mask);
+	const u32 second = base + CHUNK * (u32)__builtin_ctzll(others);
+	vec x[8], y[8];
 
-	for (; mask != 0; mask &= mask - 1) {
-		const u32 k = (u32)__builtin_ctzll(mask);
-		const u32 first = base + CHUNK * k;
-		const size_t at = (size_t)first * 8;
-		vec x[8];
-
-		load_chunk(x, &job->parts[0], first, job->num_blocks, rows,
-			   false);
-		for (u32 n = 1; n < num_parts; n++)
-			load_chunk(x, &job->parts[n], first, job->num_blocks,
-				   rows, true);
-		for (u32 r = 0; r < num_begun; r++)
-			multiply(out[r] + at, x, coefs[r], rows, true);
-		for (u32 r = num_begun; r < num; r++)
-			multiply(out[r] + at, x, coefs[r], rows, false);
-	}
+	load_parts(x, job, first, rows, num_parts);
+	load_parts(y, job, second, rows, num_parts);
+	for (u32 r = 0; r < num_begun; r++)
+		multiply_two(out[r] + (size_t)first * 8, x,
+			     out[r] + (size_t)second * 8, y, coefs[r], rows,
+			     true);
+	for (u32 r = num_begun; r < num; r++)
+		multiply_two(out[r] + (size_t)first * 8, x,
+			     out[r] + (size_t)second * 8, y, coefs[r], rows,
+			     false);
+	return others & (others - 1);
 }
 
-static KERNEL void
-across_zeros(const struct across_job *job, u32 base, u64 mask)
+/* The first of them. */
+static KERNEL ALWAYS_INLINE u64
+across_one(const struct across_job *job, u32 base, u64 mask, u32 rows,
+	   u32 num_parts)
 {
-	const vec zero = { 0 };
+	const u32 num_begun = job->num_begun, num = job->num;
+	const float (*const coefs)[8] = job->coefs;
+	float *const *const out = job->out;
+	const u32 first = base + CHUNK * (u32)__builtin_ctzll(mask);
+	vec x[8];
 
-	for (; mask != 0; mask &= mask - 1) {
-		const u32 k = (u32)__builtin_ctzll(mask);
-		const size_t at = (size_t)(base + CHUNK * k) * 8;
+	load_parts(x, job, first, rows, num_parts);
+	for (u32 r = 0; r < num_begun; r++)
+		multiply(out[r] + (size_t)first * 8, x, coefs[r], rows, true);
+	for (u32 r = num_begun; r < num; r++)
+		multiply(out[r] + (size_t)first * 8, x, coefs[r], rows, false);
+	return mask & (mask - 1);
+}
 
-		for (u32 r = job->num_begun; r < job->num; r++)
-			store(job->out[r] + at, zero);
-	}
+/* All of them: by twos where there are 32 registers of a whole vector. */
+static KERNEL ALWAYS_INLINE void
+across_chunks(const struct across_job *job, u32 base, u64 mask, u32 rows,
+	      u32 num_parts)
+{
+	while (LANES == 16 && (mask & (mask - 1)) != 0)
+		mask = across_two(job, base, mask, rows, num_parts);
+	while (mask != 0)
+		mask = across_one(job, base, mask, rows, num_parts);
 }
 
 static KERNEL ALWAYS_INLINE void
 across_parts(const struct across_job *job, u32 num_parts)
 {
 	for (u32 base = 0; base < job->num_blocks; base += 64 * CHUNK) {
-		u64 masks[9];
+		const u32 num = min_u32(
+			64, (job->num_blocks - base + CHUNK - 1) / CHUNK);
+		const u64 deep = deep_chunks(job, base, num, num_parts);
+		const u64 all = ~(u64)0 >> (64 - num);
 
-		sort_chunks(job, base, num_parts, masks);
-		across_zeros(job, base, masks[0]);
-		across_chunks(job, base, masks[1], 1, num_parts);
-		across_chunks(job, base, masks[2], 2, num_parts);
-		across_chunks(job, base, masks[3], 3, num_parts);
-		across_chunks(job, base, masks[4], 4, num_parts);
-		across_chunks(job, base, masks[5], 5, num_parts);
-		across_chunks(job, base, masks[6], 6, num_parts);
-		across_chunks(job, base, masks[7], 7, num_parts);
-		across_chunks(job, base, masks[8], 8, num_parts);
+		across_chunks(job, base, all & ~deep, 4, num_parts);
+		across_chunks(job, base, deep, 8, num_parts);
 	}
 }
 
@@ -205,22 +231,20 @@ across(const struct across_job *job)
 
 static KERNEL ALWAYS_INLINE void
 along_column(float *samples, const vec x[8], const struct axis_op *op,
-	     const struct axis_column *col, u32 num_begun, u32 extent)
+	     const struct axis_column *col, u32 num_begun)
 {
 	const u32 *const rows = op->rows + col->at;
 	const float (*const m)[8] = op->coefs + col->at;
 	const u32 num = col->num;
 
 	for (u32 r = 0; r < num_begun; r++)
-		multiply(samples + (size_t)rows[r] * LANES, x, m[r], extent,
-			 true);
+		multiply(samples + (size_t)rows[r] * LANES, x, m[r], 8, true);
 	for (u32 r = num_begun; r < num; r++)
-		multiply(samples + (size_t)rows[r] * LANES, x, m[r], extent,
-			 false);
+		multiply(samples + (size_t)rows[r] * LANES, x, m[r], 8, false);
 }
 
 static KERNEL void
-along(float *samples, const float *tile, size_t stride, const u64 *wide,
+along(float *samples, const float *tile, size_t stride,
       const struct axis_op *op, bool add)
 {
 	const vec zero = { 0 };
@@ -234,34 +258,32 @@ along(float *samples, const float *tile, size_t stride, const u64 *wide,
 		vec x[8];
 
 		load_transposed(x, tile + (size_t)k * 8, stride);
-		if ((wide[k / (64 * CHUNK)] >> k / CHUNK % 64 & 1) != 0)
-			along_column(samples, x, op, col, num_begun, 8);
-		else
-			along_column(samples, x, op, col, num_begun, 4);
+		along_column(samples, x, op, col, num_begun);
 	}
 }
 
 /* ---- the DCT ----------------------------------------------------------- */
 
-/* D = even half and odd half of a butterfly; constants as in resample.c. */
+/* D without dct_gains, which the scale takes: both halves of a butterfly. */
 static KERNEL ALWAYS_INLINE void
 dct8(vec r[8])
 {
-	const float *const c = dct_matrix_t_f32[0];
+	const float c3 = DCT_C3 / DCT_C1, c5 = DCT_C5 / DCT_C1;
+	const float c7 = DCT_C7 / DCT_C1, c6 = DCT_C6 / DCT_C2;
 	const vec s0 = r[0] + r[7], s1 = r[1] + r[6];
 	const vec s2 = r[2] + r[5], s3 = r[3] + r[4];
 	const vec d0 = r[0] - r[7], d1 = r[1] - r[6];
 	const vec d2 = r[2] - r[5], d3 = r[3] - r[4];
 	const vec a = s0 + s3, b = s1 + s2, e = s0 - s3, f = s1 - s2;
 
-	r[0] = (a + b) * c[4];
-	r[4] = (a - b) * c[4];
-	r[2] = e * c[2] + f * c[6];
-	r[6] = e * c[6] - f * c[2];
-	r[1] = d0 * c[1] + (d1 * c[3] + (d2 * c[5] + d3 * c[7]));
-	r[3] = d0 * c[3] - (d1 * c[7] + (d2 * c[1] + d3 * c[5]));
-	r[5] = d0 * c[5] - (d1 * c[1] - (d2 * c[7] + d3 * c[3]));
-	r[7] = d0 * c[7] - (d1 * c[5] - (d2 * c[3] - d3 * c[1]));
+	r[0] = a + b;
+	r[4] = a - b;
+	r[2] = e + f * c6;
+	r[6] = e * c6 - f;
+	r[1] = d0 + (d1 * c3 + (d2 * c5 + d3 * c7));
+	r[3] = d0 * c3 - (d1 * c7 + (d2 + d3 * c5));
+	r[5] = d0 * c5 - (d1 - (d2 * c7 + d3 * c3));
+	r[7] = d0 * c7 - (d1 * c5 - (d2 * c3 - d3));
 }
 
 /* ---- emission ---------------------------------------------------------- */
@@ -307,7 +329,7 @@ static KERNEL ALWAYS_INLINE void
 emit_channel(const struct emit_place *place, const struct emission *e,
 	     u32 dtype, u32 k, vec amplitudes)
 {
-	const vec x = amplitudes * e->scale[k] + e->offset[k];
+	const vec x = amplitudes * e->factor[k] + e->offset[k];
 	float values[LANES];
 
 	if (dtype <= DCTLOAD_BF16) {
@@ -378,7 +400,7 @@ emit_block(const struct emission *e, u32 p, u32 q, const float amplitudes[64])
 	for (u32 k = 0; k < e->num_channels; k += LANES) {
 		const u32 n = min_u32(LANES, e->num_channels - k);
 		const vec x = load((e->natural ? amplitudes : chosen) + k) *
-				      load(e->scale + k) +
+				      load(e->factor + k) +
 			      load(e->offset + k);
 
 		if (e->dtype <= DCTLOAD_BF16) {
@@ -490,223 +512,7 @@ untile(float *rows, size_t stride, const float *samples, u32 num)
 	}
 }
 
-/* ---- operators --------------------------------------------------------- */
-
-typedef double vec8d __attribute__((vector_size(64)));
-typedef s64 vec8l __attribute__((vector_size(64)));
-typedef float vec8 __attribute__((vector_size(32)));
-typedef float vec4 __attribute__((vector_size(16)));
-typedef s32 vec8i __attribute__((vector_size(32)));
-
-/* Where x < y, a, else b. */
-#define CHOOSE8(x, y, a, b)                          \
-	((vec8d)(((vec8l)(a) & (vec8l)((x) < (y))) | \
-		 ((vec8l)(b) & ~(vec8l)((x) < (y)))))
-
-/* max(lo, min(x, hi)) */
-static KERNEL ALWAYS_INLINE void
-clamp8(vec8d *x, double lo, double hi)
-{
-	const vec8d low = lo - (vec8d){ 0 }, high = hi - (vec8d){ 0 };
-
-	*x = CHOOSE8(*x, high, *x, high);
-	*x = CHOOSE8(low, *x, *x, low);
-}
-
-/* The whole numbers up to 'x', which are less than 2^31. */
-static KERNEL ALWAYS_INLINE void
-floor8(vec8d *x)
-{
-	const vec8d whole = __builtin_convertvector(
-		__builtin_convertvector(*x, vec8i), vec8d);
-	const vec8d less = whole - 1;
-
-	*x = CHOOSE8(*x, whole, less, whole);
-}
-
-/* Of eight rows: where the first sample lies in the filter, and how many there are. */
-struct triangles {
-	vec8d x, num;
-};
-
-/* Rows from 'j' on: the samples that their filters see; returns the first. */
-static KERNEL ALWAYS_INLINE void
-triangles_begin(struct triangles *t, vec8d *first, const struct comp_step *cs,
-		u32 j)
-{
-	const vec8d iota = { 0, 1, 2, 3, 4, 5, 6, 7 };
-	const vec8d centre = cs->start + cs->step * (iota + (j + 0.5));
-	const double lo = (double)cs->lo, hi = (double)cs->hi;
-	vec8d a = -(centre - cs->support - 0.5);
-	vec8d b = centre + cs->support - 0.5;
-
-	/* Clamped first, as a whole number must be small. */
-	clamp8(&a, -hi, -lo);
-	floor8(&a);
-	a = -a;
-	clamp8(&b, lo - 1, hi);
-	floor8(&b);
-	b += 1;
-	clamp8(&b, lo, hi);
-	t->x = (a + 0.5 - centre) * cs->inv;
-	t->num = b - a;
-	*first = a;
-}
-
-/* The weights of 'num' samples, at x + k dx: max(0, 1 - |x|), and their sum. */
-static KERNEL ALWAYS_INLINE float
-triangle_weights(float *w, float x, float dx, u32 num, u32 room)
-{
-	const vec8 iota = { 0, 1, 2, 3, 4, 5, 6, 7 };
-	vec8 sum = { 0 };
-	vec4 half[2];
-
-	for (u32 k = 0; k < room; k += 8) {
-		const vec8 index = iota + (float)k;
-		const vec8 at = x + dx * index;
-		const vec8 up = 1 + at, down = 1 - at;
-		const vec8i falling = at > 0;
-		vec8 weights = (vec8)(((vec8i)down & falling) |
-				      ((vec8i)up & ~falling));
-
-		weights = (vec8)((vec8i)weights & (weights > 0) &
-				 (index < (float)num));
-		memcpy(w + k, &weights, sizeof(weights));
-		sum += weights;
-	}
-	memcpy(half, &sum, sizeof(sum));
-	half[0] += half[1];
-	return (half[0][0] + half[0][2]) + (half[0][1] + half[0][3]);
-}
-
-/* Row 'j', whose filter is at 'x' where it sees 'num' samples from 'first' on. */
-static KERNEL ALWAYS_INLINE void
-triangle_row(struct taps *t, const struct comp_step *cs, u32 j, u32 first,
-	     float x, u32 num, u32 room)
-{
-	float *const w = t->weights + t->at[j];
-	const float sum = triangle_weights(w, x, (float)cs->inv, num, room);
-	const float scale = 1 / sum;
-	u32 skip;
-
-	t->num[j] = 0;
-	if (!(sum >= (float)(MIN_WEIGHT * cs->stretch)))
-		return;
-	/* At the ends of its window a filter may be zero. */
-	skip = w[0] == 0;
-	t->num[j] = num - skip - (w[num - 1] == 0);
-	t->first[j] = first + skip;
-	t->at[j] += skip;
-	for (u32 k = 0; k < room; k += 8) {
-		vec8 weights;
-
-		memcpy(&weights, w + k, sizeof(weights));
-		weights *= scale;
-		memcpy(w + k, &weights, sizeof(weights));
-	}
-}
-
-/* Lanes are rows, to find where each filter is; then they are its samples. */
-static KERNEL void
-triangle_rows(struct taps *t, const struct comp_step *cs, u32 room)
-{
-	for (u32 j = 0; j < cs->out_size; j += 8) {
-		const u32 num_rows = min_u32(8, cs->out_size - j);
-		struct triangles tri;
-		vec8i first, num;
-		vec8d a;
-		vec8 x;
-
-		triangles_begin(&tri, &a, cs, j);
-		first = __builtin_convertvector(a, vec8i);
-		num = __builtin_convertvector(tri.num, vec8i);
-		x = __builtin_convertvector(tri.x, vec8);
-		for (u32 r = 0; r < num_rows; r++)
-			triangle_row(t, cs, j + r, (u32)first[r], x[r],
-				     (u32)num[r], room);
-	}
-}
-
-/*
- * sum_k w[k] D^T[first + k] for k < max_num, in two blocks: w[k] is zero for
- * what is no tap, and so are the rows around D^T for what is in the other block.
- */
-static KERNEL ALWAYS_INLINE void
-half_rows(vec8 m[2], const float w[8], u32 first, u32 max_num)
-{
-	const float (*const dt)[8] = dct_matrix_padded + first;
-
-	m[0] = m[1] = (vec8){ 0 };
-	for (u32 k = 0; k < max_num; k++) {
-		vec8 here, beyond;
-
-		memcpy(&here, dt[8 + k], sizeof(here));
-		memcpy(&beyond, dt[k], sizeof(beyond));
-		m[0] += here * w[k];
-		m[1] += beyond * w[k];
-	}
-}
-
-/* Row 'r' from more than 8 taps. */
-static KERNEL NOINLINE void
-fill_long_row(struct axis_op *op, size_t *next, u32 r, const float *w, u32 s,
-	      u32 num)
-{
-	for (bool begun = false; num != 0; begun = true) {
-		const u32 n = min_u32(num, 8 - s % 8);
-		const size_t at = next[s / 8 * 2 + begun]++;
-		float taps[8] = { 0 };
-		vec8 m[2];
-
-		memcpy(taps, w, n * sizeof(*w));
-		half_rows(m, taps, s % 8, n);
-		op->rows[at] = r;
-		memcpy(op->coefs[at], &m[0], sizeof(m[0]));
-		w += n;
-		s += n;
-		num -= n;
-	}
-}
-
-static KERNEL void
-fill_rows(struct axis_op *op, const struct taps *t, size_t *next)
-{
-	const vec8i index = { 0, 1, 2, 3, 4, 5, 6, 7 };
-	const u32 num_rows = t->num_rows;
-	u32 max_num = 0;
-
-	for (u32 r = 0; r < num_rows; r++)
-		max_num = max_u32(max_num, t->num[r]);
-	for (u32 r = 0; r < 8 * op->num_out; r++) {
-		const u32 row = min_u32(r, num_rows - 1);
-		const u32 num = t->num[row], s = t->first[row];
-		const float *const w = t->weights + t->at[row];
-		const u32 j = s / 8;
-		float taps[8];
-		vec8 m[2];
-		vec8i all;
-		size_t at;
-
-		if (num == 0)
-			continue;
-		if (max_num > 8) {
-			fill_long_row(op, next, r, w, s, num);
-			continue;
-		}
-		memcpy(&all, w, sizeof(all));
-		all &= index < (s32)num;
-		memcpy(taps, &all, sizeof(taps));
-		half_rows(m, taps, s % 8, max_num);
-		at = next[2 * j]++;
-		op->rows[at] = r;
-		memcpy(op->coefs[at], &m[0], sizeof(m[0]));
-		if (s % 8 + num > 8) {
-			at = next[2 * j + 3]++;
-			op->rows[at] = r;
-			memcpy(op->coefs[at], &m[1], sizeof(m[1]));
-		}
-	}
-}
+#include "axis_template.h"
 
 static const struct dct_kernels kernels = {
 	.lanes = LANES,

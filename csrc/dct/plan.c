@@ -46,7 +46,6 @@ static void
 source_free(struct source *src)
 {
 	free(src->ring);
-	free(src->wide);
 }
 
 static void
@@ -62,7 +61,6 @@ plan_free(struct plan *plan)
 	taps_scratch_free(&plan->taps);
 	free(plan->out);
 	free(plan->unpacked);
-	free(plan->row_wide);
 	free(plan->samples);
 	free(plan->staging.memory);
 	pixels_free(&plan->pixels);
@@ -85,37 +83,18 @@ source_row(const struct source *src, u32 lanes, u32 t)
 	return src->ring + (place * lanes + t % lanes) * src->stride;
 }
 
-/* Where the rows that 'col' reaches are, and the first and last of their tiles. */
+/* Where the rows that 'col' reaches are. */
 static void
 source_place_rows(const struct source *src, u32 lanes,
-		  const struct axis_column *col, float **out, u32 *first_ret,
-		  u32 *last_ret)
+		  const struct axis_column *col, float **out)
 {
 	const u32 *const rows = src->across->rows + col->at;
 	const u32 num_rows = src->ring_tiles * lanes;
 	float *const ring = src->ring;
 	const size_t stride = src->stride;
-	u32 lo = UINT32_MAX, hi = 0;
 
-	for (u32 r = 0; r < col->num; r++) {
+	for (u32 r = 0; r < col->num; r++)
 		out[r] = ring + rows[r] % num_rows * stride;
-		lo = min_u32(lo, rows[r]);
-		hi = max_u32(hi, rows[r]);
-	}
-	*first_ret = lo / lanes;
-	*last_ret = hi / lanes;
-}
-
-/* A tile is as wide as any row of blocks that reaches it. */
-static void
-source_widen(struct source *src, u32 tile, const u64 *row_wide)
-{
-	const u32 num_words = src->num_words;
-	u64 *const wide =
-		src->wide + (size_t)tile % src->ring_tiles * num_words;
-
-	for (u32 k = 0; k < num_words; k++)
-		wide[k] |= row_wide[k];
 }
 
 /* Add the row of blocks to come to the tiles that it reaches. */
@@ -134,14 +113,10 @@ source_take_row(struct plan *plan, struct source *src,
 		.num = col->num,
 		.out = plan->out,
 		.coefs = (const float (*)[8])op->coefs + col->at,
-		.wide = plan->row_wide,
 	};
-	u32 tile, last;
 
-	source_place_rows(src, kernels->lanes, col, plan->out, &tile, &last);
+	source_place_rows(src, kernels->lanes, col, plan->out);
 	kernels->across(&job);
-	for (; col->num != 0 && tile <= last; tile++)
-		source_widen(src, tile, plan->row_wide);
 	src->next_row++;
 }
 
@@ -167,13 +142,10 @@ source_along(const struct plan *plan, const struct source *src, u32 tile,
 	     float *samples, bool add)
 {
 	const u32 lanes = plan->kernels->lanes;
-	u64 *const wide =
-		src->wide + (size_t)tile % src->ring_tiles * src->num_words;
 
 	source_clear_empty(plan, src, tile);
 	plan->kernels->along(samples, source_row(src, lanes, tile * lanes),
-			     src->stride, wide, src->along, add);
-	memset(wide, 0, src->num_words * sizeof(*wide));
+			     src->stride, src->along, add);
 }
 
 /* Output row 'r' of an input of ones, if the operator saw all of it. */

@@ -15,7 +15,10 @@ plan_axis(struct plan *plan, const struct axis_key *key,
 	for (u32 k = 0; k < NUM_AXES; k++) {
 		struct axis_op *const op = &plan->axes[k];
 
-		if (op->valid && memcmp(&op->key, key, sizeof(*key)) == 0) {
+		/* Most often it is another crop, so that differs first. */
+		if (op->valid &&
+		    op->key.steps[0].start == key->steps[0].start &&
+		    memcmp(&op->key, key, sizeof(*key)) == 0) {
 			op->last_use = plan->num_begun;
 			*op_ret = op;
 			return DCTLOAD_OK;
@@ -197,18 +200,26 @@ target_set_sources(struct plan *plan, struct target *t,
 	return DCTLOAD_OK;
 }
 
-/* Which amplitude each channel is. */
+/* Which amplitude each channel is; most often what it was in the sample before. */
 void
 target_set_channels(struct target *t, const struct target_spec *spec)
 {
-	t->emit.num_channels = spec->num_freqs;
-	for (u32 k = 0; k < spec->num_freqs; k++) {
-		const u8 v = spec->freqs[k] / 8, u = spec->freqs[k] % 8;
+	struct emission *const e = &t->emit;
+	u8 v[BLOCK_COEFS], u[BLOCK_COEFS];
+	const size_t n = spec->num_freqs;
 
-		t->emit.row_freq[k] = spec->transpose ? u : v;
-		t->emit.col_freq[k] = spec->transpose ? v : u;
+	for (size_t k = 0; k < n; k++) {
+		v[k] = spec->freqs[k] / 8;
+		u[k] = spec->freqs[k] % 8;
 	}
-	emission_sort(&t->emit);
+	if (e->num_channels == n &&
+	    memcmp(e->row_freq, spec->transpose ? u : v, n) == 0 &&
+	    memcmp(e->col_freq, spec->transpose ? v : u, n) == 0)
+		return;
+	e->num_channels = (u32)n;
+	memcpy(e->row_freq, spec->transpose ? u : v, n);
+	memcpy(e->col_freq, spec->transpose ? v : u, n);
+	emission_sort(e);
 }
 
 /* Room for the tiles of 'src'. */
@@ -218,33 +229,22 @@ source_grow(struct plan *plan, const struct target *t, struct source *src)
 	const u32 lanes = plan->kernels->lanes;
 	const u32 num_vecs = ceil_div_u32(
 		8 * (src->along->end_in - src->along->first_in), lanes);
-	size_t num_words;
 
-	src->num_words = num_vecs / 64 + 1;
 	src->stride = (size_t)num_vecs * lanes;
 	src->next_row = src->across->first_in;
 	src->ring_tiles = ring_tiles_needed(plan, t, src);
-	num_words = (size_t)src->ring_tiles * src->num_words;
-	if (!grow((void **)&src->ring, &src->ring_capacity,
-		  src->ring_tiles * lanes * src->stride + 1,
-		  sizeof(*src->ring)) ||
-	    !grow((void **)&src->wide, &src->wide_capacity, num_words,
-		  sizeof(*src->wide)) ||
-	    !grow((void **)&plan->row_wide, &plan->row_wide_capacity,
-		  src->num_words, sizeof(*plan->row_wide)) ||
-	    !grow((void **)&plan->out, &plan->out_capacity, 8 * t->num_across,
-		  sizeof(*plan->out)))
-		return false;
-	memset(src->wide, 0, num_words * sizeof(*src->wide));
-	/* Blocks that do not exist are none that across() says anything about. */
-	memset(plan->row_wide, 0, src->num_words * sizeof(*plan->row_wide));
-	return true;
+	return grow((void **)&src->ring, &src->ring_capacity,
+		    src->ring_tiles * lanes * src->stride + 1,
+		    sizeof(*src->ring)) &&
+	       grow((void **)&plan->out, &plan->out_capacity, 8 * t->num_across,
+		    sizeof(*plan->out));
 }
 
 /* Everything but the sources and the way out is known: take memory. */
 enum dctload_status
 target_finish(struct plan *plan, struct target *t)
 {
+	emission_set_factor(&t->emit);
 	t->num_done = 0;
 	t->num_tiles = ceil_div_u32(8 * t->num_across, plan->kernels->lanes);
 	t->backwards = t->num_sources != 0 && t->sources[0].across->backwards;

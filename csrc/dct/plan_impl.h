@@ -30,15 +30,9 @@ struct source {
 	struct part parts[MAX_PARTS];
 	const struct axis_op *along, *across;
 
-	/*
-	 * Tiles that rows are being added to, [ring_tiles][lanes][stride], and
-	 * what across() has set for all rows of blocks that reached them,
-	 * [ring_tiles][num_words].
-	 */
+	/* Tiles that rows are being added to, [ring_tiles][lanes][stride]. */
 	float *ring;
-	u64 *wide;
-	size_t ring_capacity, wide_capacity;
-	u32 num_words;
+	size_t ring_capacity;
 	u32 ring_tiles;
 	size_t stride; /* floats of these */
 	u32 next_row;  /* the block row to come */
@@ -78,9 +72,8 @@ struct plan {
 	bool prefetch;  /* the rows to come are in memory, but not in cache */
 	u64 num_begun;  /* images, the clock of 'axes' */
 	float **out;    /* where the rows that a block row reaches are */
-	u64 *row_wide;  /* of one row of blocks */
 	float *samples; /* one tile of output: [row along][lane] */
-	size_t out_capacity, row_wide_capacity, samples_capacity;
+	size_t out_capacity, samples_capacity;
 
 	/* Operations that come before emission, see plan_pixels.c. */
 	u32 num_ops;

@@ -151,6 +151,7 @@ plane_emit(struct plan *plan, u32 c)
 	const u32 rows_per_tile = kernels->lanes / 8;
 
 	e->dct_along = e->dct_across = px->is_samples;
+	emission_set_factor(e);
 	for (u32 p = 0; p < num_rows; p += rows_per_tile) {
 		if (c < px->num_planes)
 			kernels->tile(plan->samples,

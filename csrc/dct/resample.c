@@ -7,25 +7,30 @@
 #include "kernels.h"
 #include "taps.h"
 
-/* D[u][k] = c(u) cos(pi (2 k + 1) u / 16), c(0) = sqrt(1/8), else 1/2. */
-#define C1 0.49039264020161522f
-#define C2 0.46193976625564337f
-#define C3 0.41573480615127262f
-#define C4 0.35355339059327376f
-#define C5 0.27778511650980111f
-#define C6 0.19134171618254489f
-#define C7 0.09754516100806413f
+#define ROW0 DCT_C4, DCT_C1, DCT_C2, DCT_C3, DCT_C4, DCT_C5, DCT_C6, DCT_C7
+#define ROW1 DCT_C4, DCT_C3, DCT_C6, -DCT_C7, -DCT_C4, -DCT_C1, -DCT_C2, -DCT_C5
+#define ROW2 DCT_C4, DCT_C5, -DCT_C6, -DCT_C1, -DCT_C4, DCT_C7, DCT_C2, DCT_C3
+#define ROW3 DCT_C4, DCT_C7, -DCT_C2, -DCT_C5, DCT_C4, DCT_C3, -DCT_C6, -DCT_C1
+#define ROW4 DCT_C4, -DCT_C7, -DCT_C2, DCT_C5, DCT_C4, -DCT_C3, -DCT_C6, DCT_C1
+#define ROW5 DCT_C4, -DCT_C5, -DCT_C6, DCT_C1, -DCT_C4, -DCT_C7, DCT_C2, -DCT_C3
+#define ROW6 DCT_C4, -DCT_C3, DCT_C6, DCT_C7, -DCT_C4, DCT_C1, -DCT_C2, DCT_C5
+#define ROW7 DCT_C4, -DCT_C1, DCT_C2, -DCT_C3, DCT_C4, -DCT_C5, DCT_C6, -DCT_C7
+#define ZEROS 0, 0, 0, 0, 0, 0, 0, 0
 
-const float dct_matrix_padded[24][8] = {
-	[8] = { C4, C1, C2, C3, C4, C5, C6, C7 },
-	{ C4, C3, C6, -C7, -C4, -C1, -C2, -C5 },
-	{ C4, C5, -C6, -C1, -C4, C7, C2, C3 },
-	{ C4, C7, -C2, -C5, C4, C3, -C6, -C1 },
-	{ C4, -C7, -C2, C5, C4, -C3, -C6, C1 },
-	{ C4, -C5, -C6, C1, -C4, -C7, C2, -C3 },
-	{ C4, -C3, C6, C7, -C4, C1, -C2, C5 },
-	{ C4, -C1, C2, -C3, C4, -C5, C6, -C7 },
+const float dct_matrix_t_f32[8][8] = {
+	{ ROW0 }, { ROW1 }, { ROW2 }, { ROW3 },
+	{ ROW4 }, { ROW5 }, { ROW6 }, { ROW7 },
 };
+
+const float dct_matrix_twice[16][16] = {
+	{ ROW0 },        { ROW1 },        { ROW2 },        { ROW3 },
+	{ ROW4 },        { ROW5 },        { ROW6 },        { ROW7 },
+	{ ZEROS, ROW0 }, { ZEROS, ROW1 }, { ZEROS, ROW2 }, { ZEROS, ROW3 },
+	{ ZEROS, ROW4 }, { ZEROS, ROW5 }, { ZEROS, ROW6 }, { ZEROS, ROW7 },
+};
+
+const float dct_gains[8] = { DCT_C4, DCT_C1, DCT_C2, DCT_C1,
+			     DCT_C4, DCT_C1, DCT_C2, DCT_C1 };
 
 bool
 grow(void **array, size_t *capacity, size_t n, size_t size)
@@ -114,57 +119,52 @@ axis_check_steps(const struct dctload_step *steps, u32 num_steps)
 	return DCTLOAD_OK;
 }
 
-/* The input blocks [*first_ret, *end_ret) of row 'row' of R. */
+/* An output row meets input blocks [first, end). */
 static inline void
-row_blocks(const struct taps *t, u32 row, u32 *first_ret, u32 *end_ret)
+meet_blocks(struct axis_column *columns, u32 first, u32 end)
 {
-	*first_ret = t->first[row] / 8;
-	*end_ret = t->num[row] == 0 ? *first_ret :
-				      (t->first[row] + t->num[row] + 7) / 8;
+	columns[first].num++;
+	if (end <= first + 2) {
+		/* One block or two, in no order that could be predicted. */
+		columns[first + 1].num += end == first + 2;
+		columns[first + 1].num_begun += end == first + 2;
+		return;
+	}
+	for (u32 j = first + 1; j < end; j++) {
+		columns[j].num++;
+		columns[j].num_begun++;
+	}
 }
 
-/* Rows that are met, in the columns' counts; the rest in 'empty'. */
+/*
+ * Rows that are met, in the columns' counts, the rest in 'empty'; and where the
+ * rows of each output block find what they meet.
+ */
 static void
 count_rows(struct axis_op *op, const struct taps *t)
 {
 	op->num_empty = 0;
-	memset(op->columns, 0, op->num_in * sizeof(*op->columns));
-	for (u32 r = 0; r < 8 * op->num_out; r++) {
-		u32 first, end;
-
-		row_blocks(t, tap_row(t, r), &first, &end);
-		if (first == end) {
-			op->empty[op->num_empty++] = r;
-			continue;
-		}
-		op->columns[first].num++;
-		for (u32 j = first + 1; j < end; j++) {
-			op->columns[j].num++;
-			op->columns[j].num_begun++;
-		}
-	}
-}
-
-static void
-span_blocks(struct axis_op *op, const struct taps *t)
-{
 	op->first_in = op->num_in;
 	op->end_in = 0;
+	memset(op->columns, 0, (op->num_in + 1) * sizeof(*op->columns));
 	for (u32 o = 0; o < op->num_out; o++) {
-		struct axis_span *const span = &op->out_spans[o];
+		struct axis_span span = { .first = op->num_in };
 
-		*span = (struct axis_span){ .first = op->num_in };
 		for (u32 k = 0; k < 8; k++) {
-			u32 first, end;
+			const u32 row = tap_row(t, 8 * o + k);
+			const u32 s = t->first[row], num = t->num[row];
 
-			row_blocks(t, tap_row(t, 8 * o + k), &first, &end);
-			if (first == end)
+			if (num == 0) {
+				op->empty[op->num_empty++] = 8 * o + k;
 				continue;
-			span->first = min_u32(span->first, first);
-			span->end = max_u32(span->end, end);
+			}
+			meet_blocks(op->columns, s / 8, (s + num + 7) / 8);
+			span.first = min_u32(span.first, s / 8);
+			span.end = max_u32(span.end, (s + num + 7) / 8);
 		}
-		op->first_in = min_u32(op->first_in, span->first);
-		op->end_in = max_u32(op->end_in, span->end);
+		op->out_spans[o] = span;
+		op->first_in = min_u32(op->first_in, span.first);
+		op->end_in = max_u32(op->end_in, span.end);
 	}
 	if (op->end_in == 0)
 		op->first_in = 0;
@@ -227,6 +227,7 @@ place_columns(struct axis_op *op, size_t *next)
 		next[2 * j + 1] = at;
 		at += op->columns[j].num;
 	}
+	next[2 * op->num_in] = next[2 * op->num_in + 1] = at;
 	return at;
 }
 
@@ -251,11 +252,17 @@ fill_copies(struct axis_op *op, const struct taps *t, size_t *next)
 static void
 set_cover(struct axis_op *op, const struct taps *t)
 {
-	op->covers_all = true;
-	for (u32 r = 0; r < 8 * op->num_out; r++) {
-		op->cover[r] = t->cover[tap_row(t, r)];
-		op->covers_all &= fabsf(op->cover[r] - 1) < 1e-6f;
-	}
+	const u32 num_rows = 8 * op->num_out;
+	float *const cover = op->cover;
+	bool all = true;
+
+	memcpy(cover, t->cover,
+	       min_u32(t->num_rows, num_rows) * sizeof(*cover));
+	for (u32 r = t->num_rows; r < num_rows; r++)
+		cover[r] = t->cover[t->num_rows - 1];
+	for (u32 r = 0; r < num_rows; r++)
+		all &= fabsf(cover[r] - 1) < 1e-6f;
+	op->covers_all = all;
 }
 
 static enum dctload_status
@@ -272,15 +279,14 @@ axis_link(struct axis_op *op, struct taps_scratch *scratch,
 		  sizeof(*op->cover)) ||
 	    !grow((void **)&op->empty, &op->empty_capacity, num_rows,
 		  sizeof(*op->empty)) ||
-	    !grow((void **)&op->columns, &op->columns_capacity, op->num_in,
+	    !grow((void **)&op->columns, &op->columns_capacity, op->num_in + 1,
 		  sizeof(*op->columns)) ||
 	    !grow((void **)&scratch->next_row, &scratch->next_row_capacity,
-		  (size_t)2 * op->num_in, sizeof(*scratch->next_row)))
+		  2 * (op->num_in + 1), sizeof(*scratch->next_row)))
 		return DCTLOAD_NO_MEMORY;
-	span_blocks(op, t);
+	count_rows(op, t);
 	order_spans(op);
 	set_cover(op, t);
-	count_rows(op, t);
 	total = place_columns(op, scratch->next_row);
 	if (!grow((void **)&op->rows, &op->rows_capacity, total + 1,
 		  sizeof(*op->rows)) ||

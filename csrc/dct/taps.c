@@ -49,6 +49,13 @@ filter_support(u32 filter)
 
 /* ---- taps -------------------------------------------------------------- */
 
+/* So that weights of a row may be written by eights. */
+static inline size_t
+round_up8(size_t n)
+{
+	return (n + 7) / 8 * 8;
+}
+
 static bool
 taps_grow(struct taps *t, u32 num_rows, size_t num_weights)
 {
@@ -61,8 +68,8 @@ taps_grow(struct taps *t, u32 num_rows, size_t num_weights)
 		    sizeof(*t->at)) &&
 	       grow((void **)&t->cover, &t->cover_capacity, num_rows,
 		    sizeof(*t->cover)) &&
-	       grow((void **)&t->weights, &t->weights_capacity,
-		    num_weights + TAPS_PAD, sizeof(*t->weights));
+	       grow((void **)&t->weights, &t->weights_capacity, num_weights,
+		    sizeof(*t->weights));
 }
 
 static void
@@ -125,7 +132,7 @@ step_weights(const struct comp_step *cs, double centre, s64 a, u32 n, float *w)
 	return sum;
 }
 
-/* Row 'j', normalised and without zeros at its ends. */
+/* Row 'j', normalised and without zeros at its ends; has eight floats to spare. */
 static void
 step_row(struct taps *t, const struct comp_step *cs, u32 j)
 {
@@ -142,6 +149,7 @@ step_row(struct taps *t, const struct comp_step *cs, u32 j)
 		return;
 	for (u32 k = 0; k < n; k++)
 		w[k] *= (float)(1 / sum);
+	memset(w + n, 0, 8 * sizeof(*w));
 	while (w[n - 1] == 0)
 		n--;
 	for (; *w == 0; w++, a++, n--)
@@ -158,21 +166,31 @@ step_taps(struct taps *t, const struct comp_step *cs)
 	const double widest =
 		fmin(2 * cs->support + 2,
 		     (double)(cs->hi > cs->lo ? cs->hi - cs->lo : 0));
-	const size_t room = (size_t)widest;
+	const bool triangle = cs->filter == DCTLOAD_BILINEAR;
+	const size_t room = round_up8((size_t)widest) + (triangle ? 0 : 8);
 
-	if (!taps_grow(t, cs->out_size, room * cs->out_size))
+	/* In locals, as the compiler thinks that a store may change them. */
+	const u32 num_rows = cs->out_size;
+	const u32 *num;
+	size_t *at;
+	float *cover;
+
+	if (!taps_grow(t, num_rows, room * num_rows))
 		return false;
-	for (u32 j = 0; j < cs->out_size; j++) {
-		t->at[j] = j * room;
-		t->first[j] = 0;
-	}
-	if (cs->filter == DCTLOAD_BILINEAR)
-		dct_kernels()->triangle_rows(t, cs, (u32)room);
-	else
-		for (u32 j = 0; j < cs->out_size; j++)
+	at = t->at;
+	for (u32 j = 0; j < num_rows; j++)
+		at[j] = j * room;
+	if (triangle) {
+		dct_kernels()->triangle_rows(t, cs, (u32)widest);
+	} else {
+		memset(t->first, 0, num_rows * sizeof(*t->first));
+		for (u32 j = 0; j < num_rows; j++)
 			step_row(t, cs, j);
-	for (u32 j = 0; j < cs->out_size; j++)
-		t->cover[j] = t->num[j] != 0;
+	}
+	num = t->num;
+	cover = t->cover;
+	for (u32 j = 0; j < num_rows; j++)
+		cover[j] = num[j] != 0;
 	return true;
 }
 
@@ -205,7 +223,7 @@ taps_multiply(struct taps *product, const struct taps *outer,
 
 	for (u32 j = 0; j < outer->num_rows; j++) {
 		product_window(outer, inner, j, &first, &end);
-		at += end - first;
+		at += round_up8(end - first);
 	}
 	if (!taps_grow(product, outer->num_rows, at))
 		return false;
@@ -228,7 +246,7 @@ taps_multiply(struct taps *product, const struct taps *outer,
 			for (u32 i = 0; i < inner->num[row]; i++)
 				out[i] += w * in[i];
 		}
-		at += end - first;
+		at += round_up8(end - first);
 	}
 	return true;
 }

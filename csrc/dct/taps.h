@@ -6,8 +6,9 @@
 #include "resample.h"
 
 /*
- * Row t holds weights[at[t]..], num[t] of them, from column first[t] on.  Their
- * sum, what the row makes of a column of ones, is cover[t].
+ * Row t holds weights[at[t]..], num[t] of them, from column first[t] on, and behind
+ * them zeros up to a multiple of eight.  Their sum, what the row makes of a column of
+ * ones, is cover[t].
  */
 struct taps {
 	u32 num_rows;
@@ -17,9 +18,6 @@ struct taps {
 	size_t first_capacity, num_capacity, at_capacity, cover_capacity;
 	size_t weights_capacity;
 };
-
-/* Rows may be read and written in whole vectors: so many more weights. */
-#define TAPS_PAD 8
 
 /* Memory that is used again for the next axis. */
 struct taps_scratch {

@@ -51,31 +51,15 @@ load_steps(const s16 *const blocks[1], u32 v)
 		    vcvtq_f32_s32(vmovl_high_s16(row)));
 }
 
-/* One more than the last of eight words that is not zero. */
-static ALWAYS_INLINE u32
-extent(uint16x8_t words)
+static ALWAYS_INLINE bool
+is_deep(const s16 *const blocks[1])
 {
-	const uint8x8_t bytes = vmovn_u16(vtstq_u16(words, words));
-	const u64 mask = vget_lane_u64(vreinterpret_u64_u8(bytes), 0);
+	uint16x8_t any = vdupq_n_u16(0);
 
-	return mask == 0 ? 0 : 8 - (u32)__builtin_clzll(mask) / 8;
-}
-
-static ALWAYS_INLINE u32
-chunk_rows(const s16 *const blocks[1], bool *wide_ret)
-{
-	uint16x8_t x[8], any = vdupq_n_u16(0);
-
-	for (u32 v = 0; v < 8; v++) {
-		x[v] = vreinterpretq_u16_s16(vld1q_s16(blocks[0] + 8 * v));
-		any = vorrq_u16(any, x[v]);
-	}
-	/* The largest of each row, by pairs of neighbours. */
-	for (u32 n = 8; n > 1; n /= 2)
-		for (u32 v = 0; v < n; v += 2)
-			x[v / 2] = vpmaxq_u16(x[v], x[v + 1]);
-	*wide_ret = extent(any) > 4;
-	return extent(x[0]);
+	for (u32 v = 4; v < 8; v++)
+		any = vorrq_u16(any, vreinterpretq_u16_s16(
+					     vld1q_s16(blocks[0] + 8 * v)));
+	return vmaxvq_u16(any) != 0;
 }
 
 /* Four vectors of four floats. */

@@ -37,27 +37,14 @@ load_steps(const s16 *const blocks[1], u32 v)
 		_mm_loadu_si128((const void *)(blocks[0] + 8 * v))));
 }
 
-static KERNEL ALWAYS_INLINE u32
-chunk_rows(const s16 *const blocks[1], bool *wide_ret)
+static KERNEL ALWAYS_INLINE bool
+is_deep(const s16 *const blocks[1])
 {
-	const s16 *const block = blocks[0];
-	const __m256i zero = _mm256_setzero_si256();
-	__m256i rows[4];
-	u64 mask = 0;
+	const __m256i any = _mm256_or_si256(
+		_mm256_loadu_si256((const void *)(blocks[0] + 32)),
+		_mm256_loadu_si256((const void *)(blocks[0] + 48)));
 
-	for (u32 k = 0; k < 4; k++)
-		rows[k] = _mm256_loadu_si256((const void *)(block + 16 * k));
-	for (u32 k = 0; k < 2; k++) {
-		/* Saturation keeps what is not zero; lanes are halves. */
-		const __m256i bytes = _mm256_permute4x64_epi64(
-			_mm256_packs_epi16(rows[2 * k], rows[2 * k + 1]), 0xD8);
-
-		mask |= (u64)(~(u32)_mm256_movemask_epi8(
-				_mm256_cmpeq_epi8(bytes, zero)))
-			<< 32 * k;
-	}
-	*wide_ret = (mask & WIDE_COLUMNS) != 0;
-	return (71 - (u32)_lzcnt_u64(mask)) / 8;
+	return !_mm256_testz_si256(any, any);
 }
 
 static KERNEL ALWAYS_INLINE void

@@ -43,19 +43,13 @@ load_steps(const s16 *const blocks[2], u32 v)
 	return _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(both));
 }
 
-static KERNEL ALWAYS_INLINE u32
-chunk_rows(const s16 *const blocks[2], bool *wide_ret)
+static KERNEL ALWAYS_INLINE bool
+is_deep(const s16 *const blocks[2])
 {
-	const __m512i upper = _mm512_or_si512(_mm512_loadu_si512(blocks[0]),
-					      _mm512_loadu_si512(blocks[1]));
-	const __m512i lower =
-		_mm512_or_si512(_mm512_loadu_si512(blocks[0] + 32),
-				_mm512_loadu_si512(blocks[1] + 32));
-	const u64 mask = _mm512_test_epi16_mask(upper, upper) |
-			 (u64)_mm512_test_epi16_mask(lower, lower) << 32;
+	const __m512i any = _mm512_or_si512(_mm512_loadu_si512(blocks[0] + 32),
+					    _mm512_loadu_si512(blocks[1] + 32));
 
-	*wide_ret = (mask & WIDE_COLUMNS) != 0;
-	return (71 - (u32)_lzcnt_u64(mask)) / 8;
+	return _mm512_test_epi16_mask(any, any) != 0;
 }
 
 /* Rows k, k + 4, k + 8 and k + 12 of four floats each. */
