@@ -16,6 +16,7 @@ struct dctload_decoder {
 	struct huff_cache cache;
 	struct header_cache headers;
 	struct block_pool blocks;
+	struct progressive_words words;
 	struct plan_pool plans;
 };
 
@@ -29,6 +30,7 @@ dctload_free_decoder(struct dctload_decoder *d)
 	scan_free_vectors(d->group.vectors);
 	huff_free_cache(&d->cache);
 	block_pool_free(&d->blocks);
+	words_shrink(&d->words, 0);
 	plan_free_pool(&d->plans);
 	free(d);
 }
@@ -54,6 +56,7 @@ dctload_alloc_decoder(void)
 		d->images[i].cache = &d->cache;
 		d->images[i].headers = &d->headers;
 		d->images[i].block_pool = &d->blocks;
+		d->images[i].words = &d->words;
 		d->images[i].plans = &d->plans;
 		d->images[i].many_open = d->num_images > SCAN_SCALAR_LANES;
 	}

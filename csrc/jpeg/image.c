@@ -323,6 +323,8 @@ decode_progressive_scan(struct image *im)
 	s->header = &im->header.scan;
 	s->mcus_w = im->mcus_w;
 	s->ac = NULL;
+	if (s->header->ss != 0 && s->header->ah != 0 && !output_add_level(im))
+		return DCTLOAD_NO_MEMORY;
 	memcpy(s->grid, im->grid, sizeof(s->grid));
 	for (u32 i = 0; i < s->header->num_components; i++) {
 		if (im->tables[2 * i] != NULL)
@@ -578,5 +580,4 @@ void
 image_free_scratch(struct image *im)
 {
 	free(im->segment);
-	free(im->nonzero);
 }
