@@ -24,7 +24,7 @@
 struct first_step {
 	u16 num_blocks; /* end, before that symbol */
 	u8 code_nbits;  /* all but its extra bits */
-	u8 size;        /* of those */
+	u8 nbits;       /* all */
 	u8 run;         /* zeros before the coefficient */
 	u8 advance;     /* from its place to the next symbol's */
 	s8 is_coef;     /* all bits set, or none */
@@ -44,11 +44,11 @@ append_first_symbol(struct first_step step, u32 found, u32 max_size)
 	if (size > max_size)
 		return step;
 	step.code_nbits = (u8)(step.code_nbits + (found & 0xFF));
-	step.size = (u8)(is_run ? run : size);
+	step.nbits = (u8)(step.code_nbits + (is_run ? run : size));
 	step.run = (u8)(size != 0 ? run : 0);
 	step.advance = size != 0 ? 1 : is_run ? STEP_TO_END : 16;
-	step.is_coef = -(size != 0);
-	step.is_run = -(s8)is_run;
+	step.is_coef = (s8) - (s8)(size != 0);
+	step.is_run = (s8) - (s8)is_run;
 	return step;
 }
 
@@ -71,11 +71,11 @@ append_first_steps(struct first_step *steps, const struct huff_codes *codes,
 			const u32 left = room - len - run;
 
 			longer.run = 0;
-			longer.code_nbits = (u8)(step.code_nbits + len + run);
+			longer.nbits = (u8)(step.nbits + len + run);
+			longer.code_nbits = longer.nbits;
 			for (u32 extra = 0; extra < 1u << run; extra++) {
-				longer.num_blocks =
-					(u16)(step.num_blocks + (1u << run) +
-					      extra);
+				longer.num_blocks = (u16)(step.num_blocks +
+							  (1u << run) + extra);
 				append_first_steps(steps + x + (extra << left),
 						   codes, max_size, longer,
 						   left);
@@ -120,10 +120,14 @@ take_first_step(struct first_loop *loop)
 	const u64 i = loop->i + step->num_blocks;
 	const u64 k = (step->num_blocks != 0 ? loop->ss : loop->k) + step->run;
 	const u64 extra = loop->bits.buf << step->code_nbits;
-	const u64 value = (u64)huff_extend(extra, step->size) << loop->al;
+	const u32 size = (u32)step->nbits - step->code_nbits;
+	const u64 raw = extra >> 1 >> (~size & 63);
+	const u64 mask = ~(u64)0 << size;
+	/* As huff_extend(). */
+	const u64 value = (raw + ((mask + 1) & ~(u64)((s64)extra >> 63)))
+			  << loop->al;
 	const u64 is_coef = (u64)(s64)step->is_coef;
 	const u64 is_run = (u64)(s64)step->is_run;
-	const u64 more = (BIT(step->size) | extra >> 1 >> (63 - step->size)) - 1;
 	u64 done;
 
 	if (unlikely(i >= loop->num_blocks))
@@ -133,8 +137,8 @@ take_first_step(struct first_loop *loop)
 	/* Nothing can be there yet, so zero may be stored anywhere. */
 	loop->block.coefs[i * BLOCK_COEFS + k] = (s16)(value & is_coef);
 	loop->block.nonzero[i] |= BIT(k) & is_coef;
-	bits_consume(&loop->bits, (u32)step->code_nbits + step->size);
-	loop->i = i + (more & is_run);
+	bits_consume(&loop->bits, step->nbits);
+	loop->i = i + ((raw + ~mask) & is_run);
 	loop->k = k + step->advance;
 	done = (u64)((s64)(loop->se - loop->k) >> 63);
 	loop->k ^= (loop->k ^ loop->ss) & done;

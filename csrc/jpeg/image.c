@@ -87,6 +87,13 @@ image_step(struct image *im, u32 num_mcus)
 	enum dctload_status status = DCTLOAD_OK;
 
 	im->segment_mcus_left -= num_mcus;
+	if (!im->streaming) {
+		/* Nobody waits for a row, and scans of few bytes pass many. */
+		im->mcu_x += num_mcus;
+		im->mcu_y += im->mcu_x / im->mcus_w;
+		im->mcu_x %= im->mcus_w;
+		return DCTLOAD_OK;
+	}
 	while (num_mcus != 0 && status == DCTLOAD_OK) {
 		const u32 n = min_u32(num_mcus, im->mcus_w - im->mcu_x);
 

@@ -36,7 +36,7 @@ struct image {
 	u8 *segment; /* see segment.c */
 	size_t segment_capacity;
 	struct block_pool *block_pool;
-	struct block_memory blocks; /* of 'grid', if it is our own */
+	struct block_memory blocks;      /* of 'grid', if it is our own */
 	struct progressive_words *words; /* for one image at a time */
 
 	/*

@@ -142,9 +142,8 @@ output_add_level(struct image *im)
 	for (u32 c = 0; c < im->header.info.num_components; c++)
 		exists |= s->has_level[c][al];
 	s->has_level[im->header.scan.component[0]][al] = true;
-	return exists ||
-	       words_clear(&im->words->levels[al],
-			   count_blocks(&im->header.info));
+	return exists || words_clear(&im->words->levels[al],
+				     count_blocks(&im->header.info));
 }
 
 /* Stores that bypass the cache need whole, aligned cache lines. */

@@ -5,7 +5,6 @@
 
 #include "scan_progressive.h"
 
-
 /* Whether bits that are not in the file have been used. */
 static ALWAYS_INLINE bool
 is_past_end(const struct progressive_scan *s, const struct bitreader *br)
@@ -108,8 +107,8 @@ first_ac_block(const struct progressive_scan *s)
 {
 	const u32 c = s->header->component[0];
 
-	return (struct ac_block){ s->grid[c], s->words->nonzero.words +
-						      s->first_block[c] };
+	return (struct ac_block){ s->grid[c],
+				  s->words->nonzero.words + s->first_block[c] };
 }
 
 #endif /* DCTLOAD_PROGRESSIVE_SYMBOLS_H */

@@ -28,6 +28,18 @@ deposit(u64 bits, u64 mask)
 #define deposit(bits, mask) (0)
 #endif
 
+/* The words of a block. */
+struct refine_block {
+	u64 *nonzero, *negative, *level;
+};
+
+static ALWAYS_INLINE struct refine_block
+refine_block_at(const struct refine_block *first, u32 i)
+{
+	return (struct refine_block){ first->nonzero + i, first->negative + i,
+				      first->level + i };
+}
+
 /* All bits up to the only one of 'place'; all there are if it has none. */
 static ALWAYS_INLINE u64
 up_to(u64 place)
@@ -37,10 +49,12 @@ up_to(u64 place)
 
 /* JPEG's bits are MSB-first, and of those of a word the first is the lowest. */
 #define REVERSED2(x) (x), (x) + 128, (x) + 64, (x) + 192
-#define REVERSED4(x) \
-	REVERSED2(x), REVERSED2((x) + 32), REVERSED2((x) + 16), REVERSED2((x) + 48)
-#define REVERSED6(x) \
-	REVERSED4(x), REVERSED4((x) + 8), REVERSED4((x) + 4), REVERSED4((x) + 12)
+#define REVERSED4(x)                                            \
+	REVERSED2(x), REVERSED2((x) + 32), REVERSED2((x) + 16), \
+		REVERSED2((x) + 48)
+#define REVERSED6(x)                                          \
+	REVERSED4(x), REVERSED4((x) + 8), REVERSED4((x) + 4), \
+		REVERSED4((x) + 12)
 static const u8 bits_reversed[256] = { REVERSED6(0), REVERSED6(2), REVERSED6(1),
 				       REVERSED6(3) };
 

@@ -42,8 +42,8 @@ refine_portable(s16 *block, const struct refinements *r, size_t i)
 		memcpy(&v, block + first, sizeof(v));
 		for (u32 n = 0; n < r->num_levels; n++) {
 			const lanes8 sign = v >> 15 | found;
-			const lanes8 away = ((r->steps[n] - (lanes8){ 0 }) ^
-					     sign) - sign;
+			const lanes8 away =
+				((r->steps[n] - (lanes8){ 0 }) ^ sign) - sign;
 
 			v += away & lanes8_of(r->levels[n][i], first);
 		}
@@ -63,8 +63,9 @@ static ALWAYS_INLINE TARGET("avx2") __m256i lanes_of(u64 word, u32 first)
 	return _mm256_cmpeq_epi16(_mm256_and_si256(bits, each), each);
 }
 
-static ALWAYS_INLINE TARGET("avx2") void refine_avx2(
-	s16 *block, const struct refinements *r, size_t i)
+static ALWAYS_INLINE
+	TARGET("avx2") void refine_avx2(s16 *block, const struct refinements *r,
+					size_t i)
 {
 	for (u32 first = 0; first < BLOCK_COEFS; first += 16) {
 		__m256i *const p = (__m256i *)(void *)(block + first);
@@ -75,14 +76,14 @@ static ALWAYS_INLINE TARGET("avx2") void refine_avx2(
 			const __m256i sign = _mm256_or_si256(
 				_mm256_srai_epi16(v, 15), found);
 			const __m256i away = _mm256_sub_epi16(
-				_mm256_xor_si256(
-					_mm256_set1_epi16(r->steps[n]), sign),
+				_mm256_xor_si256(_mm256_set1_epi16(r->steps[n]),
+						 sign),
 				sign);
 
 			v = _mm256_add_epi16(
-				v, _mm256_and_si256(away,
-						    lanes_of(r->levels[n][i],
-							     first)));
+				v,
+				_mm256_and_si256(away, lanes_of(r->levels[n][i],
+								first)));
 		}
 		_mm256_storeu_si256(p, v);
 	}
@@ -93,8 +94,7 @@ static ALWAYS_INLINE TARGET("avx512f,avx512bw") void refine_half_avx512(
 	s16 *half, const struct refinements *r, size_t i, u32 first,
 	u32 num_levels)
 {
-	const __m512i found =
-		_mm512_movm_epi16((u32)(r->negative[i] >> first));
+	const __m512i found = _mm512_movm_epi16((u32)(r->negative[i] >> first));
 	__m512i v = _mm512_loadu_si512(half);
 
 	for (u32 n = 0; n < num_levels; n++) {

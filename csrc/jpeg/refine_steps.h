@@ -17,8 +17,8 @@
 #if ARCH_X86_64
 /* A symbol by the next CODE_TABLE_BITS bits. */
 struct refine_step {
-	u16 place;   /* bit 'run': the zero it goes to; none for an EOB */
-	u8 nbits;    /* of the code, and of the sign */
+	u16 place; /* bit 'run': the zero it goes to; none for an EOB */
+	u8 nbits;  /* of the code, and of the sign */
 	u8 kind;
 	s32 is_coef; /* all bits set, or none */
 };
@@ -43,7 +43,7 @@ make_refine_steps(struct refine_step *steps, const struct huff_codes *codes)
 			.place = (u16)(is_eob ? 0 : 1u << run),
 			.nbits = (u8)((found & 0xFF) + size),
 			.kind = is_rare ? STEP_RARE :
-				is_eob	? STEP_EOB :
+				is_eob  ? STEP_EOB :
 					  STEP_PLACE,
 			.is_coef = -(s32)(size != 0),
 		};
@@ -66,17 +66,18 @@ struct refine_loop {
 };
 
 /* The block has no more: go on to the next, without a branch. */
-#define NEXT_BLOCK_IF_DONE(passed, last, zeros, more_zeros, nonzero,          \
-			   more_nonzero, i)                                   \
-	__asm__("cmp %[last_], %[passed_]\n\t"                                \
-		"cmovae %[more_zeros_], %[zeros_]\n\t"                        \
-		"cmovae %[more_nonzero_], %[nonzero_]\n\t"                    \
-		"cmc\n\t"                                                     \
-		"adc $0, %[i_]"                                               \
-		: [zeros_] "+&r"(zeros), [nonzero_] "+&r"(nonzero), [i_] "+&r"(i) \
-		: [passed_] "r"(passed), [last_] "r"(last),                   \
-		  [more_zeros_] "r"(more_zeros),                              \
-		  [more_nonzero_] "r"(more_nonzero)                           \
+#define NEXT_BLOCK_IF_DONE(passed, last, zeros, more_zeros, nonzero, \
+			   more_nonzero, i)                          \
+	__asm__("cmp %[last_], %[passed_]\n\t"                       \
+		"cmovae %[more_zeros_], %[zeros_]\n\t"               \
+		"cmovae %[more_nonzero_], %[nonzero_]\n\t"           \
+		"cmc\n\t"                                            \
+		"adc $0, %[i_]"                                      \
+		: [zeros_] "+&r"(zeros), [nonzero_] "+&r"(nonzero),  \
+		  [i_] "+&r"(i)                                      \
+		: [passed_] "r"(passed), [last_] "r"(last),          \
+		  [more_zeros_] "r"(more_zeros),                     \
+		  [more_nonzero_] "r"(more_nonzero)                  \
 		: "cc")
 
 /*
@@ -84,7 +85,7 @@ struct refine_loop {
  * is for others.
  */
 static NOINLINE TARGET("bmi,bmi2,lzcnt,movbe,popcnt") u32
-refine_blocks(struct refine_loop *loop)
+	refine_blocks(struct refine_loop *loop)
 {
 	const u64 band = loop->band;
 	const u64 last = ~(u64)0 >> (BLOCK_COEFS - 1 - loop->se);
@@ -116,8 +117,8 @@ refine_blocks(struct refine_loop *loop)
 		bits_consume(&after, step->nbits);
 		bits_refill(&after);
 		coef = place & (u64)(s64)step->is_coef;
-		block.level[i] |= coef | deposit(bits_reversed[after.buf >> 56],
-						 passed);
+		block.level[i] |=
+			coef | deposit(bits_reversed[after.buf >> 56], passed);
 		block.negative[i] |= coef & ~positive;
 		block.nonzero[i] |= coef;
 		bits_consume(&after, n);

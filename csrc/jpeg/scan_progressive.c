@@ -55,8 +55,8 @@ lay_out_dc_slots(const struct progressive_scan *s, u32 x, u32 y,
 
 		for (u32 j = 0; j < h * v; j++) {
 			const u32 row = y * v + j / h, col = j % h;
-			const bool exists = row < comp->blocks_h &&
-					    col < comp->blocks_w;
+			const bool exists =
+				row < comp->blocks_h && col < comp->blocks_w;
 
 			slots[n++] = (struct dc_slot){
 				.block = s->grid[c] +
@@ -249,7 +249,8 @@ decode_first_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
 /* The bit reader is a local, so that it stays in registers. */
 static ALWAYS_INLINE enum dctload_status
 decode_segment(struct progressive_scan *s, u32 mcu, u32 end,
-	       const struct refine_ops *ops, const struct progressive_loops *loops)
+	       const struct refine_ops *ops,
+	       const struct progressive_loops *loops)
 {
 	struct bitreader br = s->bits;
 	enum dctload_status status;
@@ -265,45 +266,47 @@ decode_segment(struct progressive_scan *s, u32 mcu, u32 end,
 }
 
 /* All that is made for a kind of CPU. */
-#define DECODE_SEGMENT(variant, target)                                       \
-	static NOINLINE target void decode_first_##variant(                   \
-		struct first_loop *loop)                                      \
-	{                                                                     \
-		decode_first_steps(loop);                                     \
-	}                                                                     \
-	static NOINLINE target void refine_eob_runs_##variant(                \
-		struct refine_scan *scan, struct bitreader *br)               \
-	{                                                                     \
-		refine_eob_runs(scan, br, &ops_##variant);                    \
-	}                                                                     \
-	static NOINLINE target void refine_run_##variant(                     \
-		struct refine_scan *scan, struct bitreader *br, u32 n)        \
-	{                                                                     \
-		refine_run(scan, br, n, &ops_##variant);                      \
-	}                                                                     \
-	static NOINLINE target void refine_eobs_##variant(                    \
-		struct refine_scan *scan, struct bitreader *br, u32 nbits)    \
-	{                                                                     \
-		refine_eobs(scan, br, nbits, &ops_##variant);                 \
-	}                                                                     \
-	static const struct progressive_loops loops_##variant = {             \
-		decode_first_##variant, refine_run_##variant,                 \
-		refine_eobs_##variant, refine_eob_runs_##variant              \
-	};                                                                    \
-	static target enum dctload_status decode_segment_##variant(           \
-		struct progressive_scan *s, u32 mcu, u32 end)                 \
-	{                                                                     \
-		return decode_segment(s, mcu, end, &ops_##variant,            \
-				      &loops_##variant);                      \
+#define DECODE_SEGMENT(variant, target, first_target)                      \
+	static NOINLINE first_target void decode_first_##variant(          \
+		struct first_loop *loop)                                   \
+	{                                                                  \
+		decode_first_steps(loop);                                  \
+	}                                                                  \
+	static NOINLINE target void refine_eob_runs_##variant(             \
+		struct refine_scan *scan, struct bitreader *br)            \
+	{                                                                  \
+		refine_eob_runs(scan, br, &ops_##variant);                 \
+	}                                                                  \
+	static NOINLINE target void refine_run_##variant(                  \
+		struct refine_scan *scan, struct bitreader *br, u32 n)     \
+	{                                                                  \
+		refine_run(scan, br, n, &ops_##variant);                   \
+	}                                                                  \
+	static NOINLINE target void refine_eobs_##variant(                 \
+		struct refine_scan *scan, struct bitreader *br, u32 nbits) \
+	{                                                                  \
+		refine_eobs(scan, br, nbits, &ops_##variant);              \
+	}                                                                  \
+	static const struct progressive_loops loops_##variant = {          \
+		decode_first_##variant, refine_run_##variant,              \
+		refine_eobs_##variant, refine_eob_runs_##variant           \
+	};                                                                 \
+	static target enum dctload_status decode_segment_##variant(        \
+		struct progressive_scan *s, u32 mcu, u32 end)              \
+	{                                                                  \
+		return decode_segment(s, mcu, end, &ops_##variant,         \
+				      &loops_##variant);                   \
 	}
 
-DECODE_SEGMENT(portable, )
+DECODE_SEGMENT(portable, , )
 #if ARCH_X86_64
+/* With more, compilers keep numbers in registers that are far away. */
+#define TARGET_BMI2 TARGET("bmi,bmi2,movbe")
 #define TARGET_AVX2 TARGET("bmi,bmi2,lzcnt,movbe,popcnt,avx2")
 #define TARGET_AVX512 TARGET("bmi,bmi2,lzcnt,movbe,popcnt,avx512f,avx512bw")
-DECODE_SEGMENT(avx2, TARGET_AVX2)
-DECODE_SEGMENT(pdep, TARGET_AVX2)
-DECODE_SEGMENT(avx512, TARGET_AVX512)
+DECODE_SEGMENT(avx2, TARGET_AVX2, TARGET_BMI2)
+DECODE_SEGMENT(pdep, TARGET_AVX2, TARGET_BMI2)
+DECODE_SEGMENT(avx512, TARGET_AVX512, TARGET_BMI2)
 #endif
 
 enum dctload_status

@@ -24,7 +24,8 @@ struct progressive_scan {
 	/* The words of a component begin with that of 'first_block'. */
 	struct progressive_words *words;
 	size_t first_block[DCTLOAD_MAX_COMPONENTS];
-	bool has_level[DCTLOAD_MAX_COMPONENTS][NUM_LEVELS]; /* some scan of it */
+	bool has_level[DCTLOAD_MAX_COMPONENTS]
+		      [NUM_LEVELS]; /* some scan of it */
 	u32 mcus_w;
 
 	/* The segment. */
