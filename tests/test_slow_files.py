@@ -56,6 +56,22 @@ def test_few_bytes_do_not_cost_much_time(name, good):
     assert seconds(data, 3, min(batch, 3)) < PROMISED * SLACK * allowed
 
 
+@pytest.mark.parametrize("batch", [1, 32], ids=["alone", "in-batches"])
+@pytest.mark.parametrize(
+    ("width", "height", "tables"),
+    [(8, 40000, False), (16, 32768, False), (8, 8, True), (64, 64, False)],
+)
+def test_dimensions_do_not_make_scans_slower(width, height, tables, batch):
+    """Rows of one block, and files that are nothing but headers and tables."""
+    data = slow_files.many_scans_of(width, height, tables)
+    flat = jpeg_bytes(np.full((height, width), 99, np.uint8))
+    rng = np.random.default_rng(0)
+    noise = jpeg_bytes(rng.integers(0, 256, (512, 512)).astype(np.uint8), quality=95)
+    for_a_byte = seconds(noise, 5, batch) / len(noise)
+    allowed = max(seconds(flat, 10, batch), for_a_byte * len(data))
+    assert seconds(data, 3, min(batch, 3)) < PROMISED * SLACK * allowed
+
+
 def test_small_files_with_tables_of_their_own_are_not_much_slower():
     """Tables that no file had before have to be made, eight for four blocks."""
     usual = jpeg_bytes(np.zeros((8, 8), np.uint8))

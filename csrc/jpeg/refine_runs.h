@@ -17,16 +17,15 @@
 /* All that is left for a block is corrections; 32 bits have to be there. */
 static ALWAYS_INLINE void
 correct_block(struct bitreader *br, const struct refine_block *block, u64 band,
-	      const struct refine_ops *ops)
+	      bool has_pdep)
 {
 	const u64 which = *block->nonzero & band;
 
-	if (ops->has_pdep &&
-	    likely((u32)__builtin_popcountll(which) <= FEW_BITS)) {
+	if (has_pdep && likely((u32)__builtin_popcountll(which) <= FEW_BITS)) {
 		*block->level |= deposit(bits_reversed[br->buf >> 56], which);
 		bits_consume(br, (u32)__builtin_popcountll(which));
 	} else {
-		*block->level |= next_corrections(br, which, ops->has_pdep);
+		*block->level |= next_corrections(br, which, has_pdep);
 	}
 }
 
@@ -54,7 +53,7 @@ refine_run(struct refine_scan *scan, struct bitreader *reader, u32 n,
 				&block, (u32)__builtin_ctzll(left));
 
 			bits_refill(&br);
-			correct_block(&br, &touched, band, ops);
+			correct_block(&br, &touched, band, ops->has_pdep);
 		}
 		block = refine_block_at(&block, num);
 		n -= num;
@@ -107,7 +106,7 @@ correct_blocks(struct eob_codes *codes, const struct refine_block *first,
 		if (codes->bits.buf >> rest != code)
 			break;
 		bits_consume(&codes->bits, codes->nbits);
-		correct_block(&codes->bits, &block, band, ops);
+		correct_block(&codes->bits, &block, band, ops->has_pdep);
 	}
 	return i;
 }
@@ -175,7 +174,7 @@ refine_eobs(struct refine_scan *scan, struct bitreader *br, u32 nbits,
 #define SHORT_RUN 8
 
 /* After so many blocks other ways are tried again. */
-#define MANY_EOBS 64
+#define MANY_EOBS 1024
 
 /* Of so many blocks the first ones, as far as they have nothing to correct. */
 static ALWAYS_INLINE u32
@@ -202,54 +201,59 @@ pass_eob_runs(const struct refine_scan *scan, struct bitreader *br, u32 num,
 }
 
 /*
- * Blocks that are in end-of-band runs, as long as these are short, and follow each
- * other.  How long they are cannot be predicted, so that a step is a block, and has
- * a symbol or not.
+ * Blocks up to 'end' that are in end-of-band runs, as long as these follow each other.
+ * How long they are cannot be predicted, so that a step is a block, and has a symbol
+ * or not.  Returns how many blocks are left of a run that is not short.
  */
-static ALWAYS_INLINE void
-refine_eob_runs(struct refine_scan *scan, struct bitreader *reader,
-		const struct refine_ops *ops)
+static ALWAYS_INLINE u32
+refine_short_runs(struct refine_scan *scan, struct bitreader *reader, u32 end,
+		  bool has_pdep)
 {
-	const struct huff_codes *const codes = scan->s->ac;
-	const u32 end = min_u32(scan->end, scan->i + MANY_EOBS);
+	const u16 *const fast = scan->s->ac->fast;
+	const u8 *const data_end = scan->s->end;
+	const u64 band = scan->band;
+	struct refine_block block = refine_block_at(&scan->first, scan->i);
 	struct bitreader br = *reader;
-	u32 i = scan->i, left = 0; /* blocks of the run */
+	u32 i = scan->i, left = 0;
 
-	i += pass_eob_runs(scan, &br, end - i, ops);
-	while (i < end || left != 0) {
-		const struct refine_block block =
-			refine_block_at(&scan->first, i);
+	while (i < end && left <= SHORT_RUN) {
 		const u32 has_symbol = -(u32)(left == 0);
 		u32 found, len, run;
-		bool is_last;
 
 		bits_refill(&br);
-		found = codes->fast[br.buf >> (64 - CODE_TABLE_BITS)];
+		found = fast[br.buf >> (64 - CODE_TABLE_BITS)];
+		/* One condition, for a branch on either is half wrong. */
+		if (unlikely((has_symbol & -(u32)!is_eob(found)) != 0 ||
+			     br.next > data_end))
+			break;
 		run = found >> 12 & has_symbol;
 		len = found & 0xFF & has_symbol;
-		/* One condition, for a branch on either is half wrong. */
-		is_last = !is_eob(found) || is_past_end(scan->s, &br);
-		if (unlikely((has_symbol & -(u32)is_last) != 0))
-			break;
 		left += (1u << run & has_symbol) +
-			((u32)(br.buf << len >> 1 >> (63 - run)));
+			(u32)(br.buf << len >> 1 >> (63 - run));
 		bits_consume(&br, len + run);
-		if (unlikely(left > SHORT_RUN)) {
-			scan->i = i;
-			refine_run(scan, &br, min_u32(left, scan->end - i),
-				   ops);
-			i = scan->i;
-			left = 0;
-			continue;
-		}
-		if (unlikely(i == scan->end))
+		if (unlikely(left > SHORT_RUN))
 			break;
-		correct_block(&br, &block, scan->band, ops);
+		correct_block(&br, &block, band, has_pdep);
+		block = refine_block_at(&block, 1);
 		left--;
 		i++;
 	}
 	scan->i = i;
 	*reader = br;
+	return left;
+}
+
+/* Blocks from one that begins with an EOB on, as long as EOBs follow, and 64 or so. */
+static ALWAYS_INLINE void
+refine_eob_runs(struct refine_scan *scan, struct bitreader *br,
+		const struct refine_ops *ops)
+{
+	const u32 end = min_u32(scan->end, scan->i + MANY_EOBS);
+	u32 left;
+
+	scan->i += pass_eob_runs(scan, br, min_u32(end - scan->i, 64), ops);
+	left = scan->loops->short_runs(scan, br, end);
+	refine_run(scan, br, min_u32(left, scan->end - scan->i), ops);
 }
 
 #endif /* DCTLOAD_REFINE_RUNS_H */

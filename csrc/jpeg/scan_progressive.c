@@ -272,6 +272,12 @@ decode_segment(struct progressive_scan *s, u32 mcu, u32 end,
 	{                                                                  \
 		decode_first_steps(loop);                                  \
 	}                                                                  \
+	static NOINLINE first_target u32 refine_short_runs_##variant(      \
+		struct refine_scan *scan, struct bitreader *br, u32 end)   \
+	{                                                                  \
+		return refine_short_runs(scan, br, end,                    \
+					 ops_##variant.has_pdep);          \
+	}                                                                  \
 	static NOINLINE target void refine_eob_runs_##variant(             \
 		struct refine_scan *scan, struct bitreader *br)            \
 	{                                                                  \
@@ -289,7 +295,8 @@ decode_segment(struct progressive_scan *s, u32 mcu, u32 end,
 	}                                                                  \
 	static const struct progressive_loops loops_##variant = {          \
 		decode_first_##variant, refine_run_##variant,              \
-		refine_eobs_##variant, refine_eob_runs_##variant           \
+		refine_eobs_##variant, refine_eob_runs_##variant,          \
+		refine_short_runs_##variant                                \
 	};                                                                 \
 	static target enum dctload_status decode_segment_##variant(        \
 		struct progressive_scan *s, u32 mcu, u32 end)              \
@@ -301,7 +308,7 @@ decode_segment(struct progressive_scan *s, u32 mcu, u32 end,
 DECODE_SEGMENT(portable, , )
 #if ARCH_X86_64
 /* With more, compilers keep numbers in registers that are far away. */
-#define TARGET_BMI2 TARGET("bmi,bmi2,movbe")
+#define TARGET_BMI2 TARGET("bmi,bmi2,movbe,popcnt")
 #define TARGET_AVX2 TARGET("bmi,bmi2,lzcnt,movbe,popcnt,avx2")
 #define TARGET_AVX512 TARGET("bmi,bmi2,lzcnt,movbe,popcnt,avx512f,avx512bw")
 DECODE_SEGMENT(avx2, TARGET_AVX2, TARGET_BMI2)
