@@ -9,8 +9,9 @@ from conftest import jpeg_bytes
 
 import dctload
 
-# What is promised is 20; twice as much is what a busy machine may make of it.
-PROMISED, SLACK = 20, 2
+# What is promised is 20. On a quiet machine with AVX-512 all are below it but two,
+# which are at 22 in batches; half as much again is what a busy one may make of it.
+PROMISED, SLACK = 20, 1.5
 
 
 def seconds(data: bytes, repeats: int, batch: int = 1) -> float:

@@ -20,6 +20,17 @@ struct refinements {
 	u32 num_levels;
 };
 
+/* Which coefficients of a block are changed. */
+static ALWAYS_INLINE u64
+changes_of_block(const struct refinements *r, size_t i)
+{
+	u64 any = 0;
+
+	for (u32 n = 0; n < r->num_levels; n++)
+		any |= r->levels[n][i];
+	return any;
+}
+
 /* Eight lanes; compilers make of it what the CPU has. */
 typedef s16 lanes8 __attribute__((vector_size(16)));
 
@@ -35,10 +46,14 @@ lanes8_of(u64 word, u32 first)
 static void
 refine_portable(s16 *block, const struct refinements *r, size_t i)
 {
+	const u64 changes = changes_of_block(r, i);
+
 	for (u32 first = 0; first < BLOCK_COEFS; first += 8) {
 		const lanes8 found = lanes8_of(r->negative[i], first);
 		lanes8 v;
 
+		if ((u8)(changes >> first) == 0)
+			continue;
 		memcpy(&v, block + first, sizeof(v));
 		for (u32 n = 0; n < r->num_levels; n++) {
 			const lanes8 sign = v >> 15 | found;
@@ -67,10 +82,16 @@ static ALWAYS_INLINE
 	TARGET("avx2") void refine_avx2(s16 *block, const struct refinements *r,
 					size_t i)
 {
+	const u64 changes = changes_of_block(r, i);
+
 	for (u32 first = 0; first < BLOCK_COEFS; first += 16) {
 		__m256i *const p = (__m256i *)(void *)(block + first);
 		const __m256i found = lanes_of(r->negative[i], first);
-		__m256i v = _mm256_loadu_si256(p);
+		__m256i v;
+
+		if ((u16)(changes >> first) == 0)
+			continue;
+		v = _mm256_loadu_si256(p);
 
 		for (u32 n = 0; n < r->num_levels; n++) {
 			const __m256i sign = _mm256_or_si256(
