@@ -64,6 +64,10 @@ ONE_BIT = [(1, 0)]
 RUNS = [(2, 0xC0), (2, 0x20), (2, 0x01)]
 # 0: the end of a band in one block; 10: a coefficient; 110: in 4096 to 8191 blocks.
 EOBS = [(1, 0x00), (2, 0x01), (3, 0xC0)]
+# 0: a coefficient; 10: the end of a band in one block; 110: in 4096 to 8191 blocks.
+COEFFICIENTS = [(1, 0x01), (2, 0x00), (3, 0xC0)]
+# 0: the end of a band in one block; 10: in two or three; 110: a coefficient.
+SHORT_RUNS = [(1, 0x00), (2, 0x10), (3, 0x01)]
 
 
 def scan_chains(num: int) -> Iterator[tuple[int, int, int]]:
@@ -151,6 +155,59 @@ def sparse_bands(share: float) -> bytes:
     return out + EOI
 
 
+def new_coefficients(refined: bool) -> bytes:
+    """Each block gets a coefficient, of a code of one bit and a sign, in 63 scans."""
+    rng = random.Random(0)
+    out = head(0xC2) + dht(0, 0, ONE_BIT) + dht(1, 0, COEFFICIENTS)
+    out += sos([0], 0, 0, 0, 0) + Bits().put(0, NUM_BLOCKS).bytes()
+    for k in range(1, 64):
+        if refined:
+            out += sos([0], k, k, 0, 1) + Bits().put(0b110, 3).put(0, 12).bytes()
+        bits = Bits()
+        for _ in range(NUM_BLOCKS):
+            bits.put(rng.getrandbits(1), 2)
+        out += sos([0], k, k, int(refined), 0) + bits.bytes()
+    return out + EOI
+
+
+def zeros_or_ends() -> bytes:
+    """Refinement in which each block is sixteen zeros or an end of one, at random."""
+    rng = random.Random(0)
+    out = head(0xC2) + dht(0, 0, ONE_BIT) + dht(1, 0, [(1, 0xF0), (2, 0x00)])
+    out += sos([0], 0, 0, 0, 0) + Bits().put(0, NUM_BLOCKS).bytes()
+    for k in (1, 17, 33):
+        for al in range(13, -1, -1):
+            bits = Bits()
+            for _ in range(NUM_BLOCKS):
+                bits.put(*rng.choice([(0, 1), (0b10, 2)]))
+            out += sos([0], k, k + 15, 0 if al == 13 else al + 1, al) + bits.bytes()
+    return out + EOI
+
+
+def short_runs(share: float) -> bytes:
+    """End-of-band runs of one to three blocks, of which a share is corrected."""
+    rng = random.Random(0)
+    out = head(0xC2) + dht(0, 0, ONE_BIT) + dht(1, 0, SHORT_RUNS)
+    out += sos([0], 0, 0, 0, 0) + Bits().put(0, NUM_BLOCKS).bytes()
+    for k, ah, al in scan_chains(140):
+        bits = Bits()
+        if ah == 0:
+            touched = [rng.random() < share for _ in range(NUM_BLOCKS)]
+            for has_coefficient in touched:
+                bits.put(*((0b1101, 4) if has_coefficient else (0, 1)))
+        block = 0
+        while ah != 0 and block < NUM_BLOCKS:
+            run = rng.choice([1, 1, 2, 3])
+            if block + run > NUM_BLOCKS:
+                run = 1
+            bits.put(*((0, 1) if run == 1 else (0b100 | run - 2, 3)))
+            for _ in range(sum(touched[block : block + run])):
+                bits.put(rng.getrandbits(1), 1)
+            block += run
+        out += sos([0], k, k, ah, al) + bits.bytes()
+    return out + EOI
+
+
 def restarts() -> bytes:
     """Every block has a segment of its own."""
     out = head(0xC0) + dht(0, 0, ONE_BIT) + dht(1, 0, ONE_BIT)
@@ -203,6 +260,28 @@ def segments(marker: int, payload: bytes, num: int) -> bytes:
     return out + Bits().put(0, 2).bytes() + EOI
 
 
+def many_scans_of(width: int, height: int, tables: bool) -> bytes:
+    """500 scans without a coefficient, in an image of other dimensions."""
+    num_blocks = width * height // 64
+    run = num_blocks.bit_length() - 1
+    symbols = [(1, run << 4)]
+    out = head(0xC2, 1, width, height) + dht(0, 0, ONE_BIT) + dht(1, 0, symbols)
+    out += sos([0], 0, 0, 0, 0) + Bits().put(0, num_blocks).bytes()
+    for n, (k, ah, al) in enumerate(scan_chains(499)):
+        if tables:
+            out += dht(1, 0, [*symbols, (10, n % 255 + 1), (11, n // 255 + 1)])
+        bits = Bits().put(0, 1)
+        if run != 0:
+            bits.put(num_blocks - (1 << run), run)
+        out += sos([0], k, k, ah, al) + bits.bytes()
+    return out + EOI
+
+
+def is_progressive(data: bytes) -> bool:
+    """Of the files here."""
+    return b"\xff\xc2" in data[:100]
+
+
 @functools.cache
 def slow() -> dict[str, bytes]:
     """Name, and file."""
@@ -217,6 +296,12 @@ def slow() -> dict[str, bytes]:
         "a code for each block, refined": empty_blocks(refined=True),
         "a code and a bit for half the blocks": blocks_with_corrections(1 / 2, 140),
         "a code and a bit for each block": blocks_with_corrections(1, 140),
+        "a code and a bit for a quarter": blocks_with_corrections(1 / 4, 140),
+        "a new coefficient for each block": new_coefficients(refined=False),
+        "a new coefficient for each, refined": new_coefficients(refined=True),
+        "zeros or an end for each block": zeros_or_ends(),
+        "short runs": short_runs(0),
+        "short runs, half of the blocks corrected": short_runs(1 / 2),
         "a restart for each block": restarts(),
         "codes of 16 bits": long_codes(),
         "empty comments": segments(0xFE, b"", 50_000),

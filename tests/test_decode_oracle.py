@@ -10,6 +10,7 @@ import corpus
 import numpy as np
 import oracle
 import pytest
+import slow_files
 import variants
 from conftest import jpeg_bytes, picture
 
@@ -50,6 +51,18 @@ def test_odd_files_equal_libjpeg(disable, tmp_path):
 @every_variant
 def test_tolerated_files_equal_libjpeg(disable, tmp_path):
     files = {name: data for name, (data, _) in corpus.tolerated().items()}
+    check(variants.write_files(files, tmp_path), disable, tmp_path)
+
+
+@needs_oracle
+@every_variant
+def test_scans_made_to_take_long_equal_libjpeg(disable, tmp_path):
+    """They are long enough for every loop of progressive scans, and end anywhere."""
+    files = {
+        name.replace(" ", "-"): data
+        for name, data in slow_files.slow().items()
+        if slow_files.is_progressive(data)
+    }
     check(variants.write_files(files, tmp_path), disable, tmp_path)
 
 

@@ -9,8 +9,9 @@ from conftest import jpeg_bytes
 
 import dctload
 
-# What is promised is 20; twice as much is what a busy machine may make of it.
-PROMISED, SLACK = 20, 2
+# What is promised is 20. On a quiet machine with AVX-512 all are below it but two,
+# which are at 22 in batches; half as much again is what a busy one may make of it.
+PROMISED, SLACK = 20, 1.5
 
 
 def seconds(data: bytes, repeats: int, batch: int = 1) -> float:
@@ -53,6 +54,22 @@ def test_few_bytes_do_not_cost_much_time(name, good):
     data = slow_files.slow()[name]
     batch, for_dimensions, for_a_byte = good
     allowed = max(for_dimensions, for_a_byte * len(data))
+    assert seconds(data, 3, min(batch, 3)) < PROMISED * SLACK * allowed
+
+
+@pytest.mark.parametrize("batch", [1, 32], ids=["alone", "in-batches"])
+@pytest.mark.parametrize(
+    ("width", "height", "tables"),
+    [(8, 40000, False), (16, 32768, False), (8, 8, True), (64, 64, False)],
+)
+def test_dimensions_do_not_make_scans_slower(width, height, tables, batch):
+    """Rows of one block, and files that are nothing but headers and tables."""
+    data = slow_files.many_scans_of(width, height, tables)
+    flat = jpeg_bytes(np.full((height, width), 99, np.uint8))
+    rng = np.random.default_rng(0)
+    noise = jpeg_bytes(rng.integers(0, 256, (512, 512)).astype(np.uint8), quality=95)
+    for_a_byte = seconds(noise, 5, batch) / len(noise)
+    allowed = max(seconds(flat, 10, batch), for_a_byte * len(data))
     assert seconds(data, 3, min(batch, 3)) < PROMISED * SLACK * allowed
 
 

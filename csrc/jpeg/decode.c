@@ -17,6 +17,7 @@ struct dctload_decoder {
 	struct header_cache headers;
 	struct block_pool blocks;
 	struct packed_pool packed;
+	struct progressive_words words;
 	struct plan_pool plans;
 };
 
@@ -31,6 +32,7 @@ dctload_free_decoder(struct dctload_decoder *d)
 	huff_free_cache(&d->cache);
 	block_pool_free(&d->blocks);
 	packed_free_pool(&d->packed);
+	words_shrink(&d->words, 0);
 	plan_free_pool(&d->plans);
 	free(d);
 }
@@ -57,6 +59,7 @@ dctload_alloc_decoder(void)
 		d->images[i].headers = &d->headers;
 		d->images[i].block_pool = &d->blocks;
 		d->images[i].packed_pool = &d->packed;
+		d->images[i].words = &d->words;
 		d->images[i].plans = &d->plans;
 		d->images[i].many_open = d->num_images > SCAN_SCALAR_LANES;
 	}

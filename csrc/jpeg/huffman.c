@@ -59,37 +59,33 @@ make_codes(struct huff_codes *codes, const struct huff_table *table)
 	return true;
 }
 
-/* The end-of-band symbols that EOB_TABLE_BITS bits begin with. */
-static u16
-count_eobs(const struct huff_codes *codes, u64 bits)
-{
-	const u32 first = huff_find(codes, bits);
-	u32 nbits = 0, num_blocks = 0, num_single = 0;
-
-	for (;;) {
-		const u32 found = huff_find(codes, bits << nbits);
-		const u32 run = found >> 12, size = found >> 8 & 15;
-		const u32 len = found & 0xFF;
-
-		if (found == 0 || size != 0 || run == 15 ||
-		    nbits + len + run > EOB_TABLE_BITS)
-			break;
-		/* A table may have several codes for a symbol. */
-		num_single +=
-			run == 0 && found == first && num_single == num_blocks;
-		num_blocks += 1u << run;
-		num_blocks += (u32)(bits << (nbits + len) >> 1 >> (63 - run));
-		nbits += len + run;
-	}
-	return (u16)(num_blocks << 8 | num_single << 4 | nbits);
-}
-
+/*
+ * The entries of 'eobs' that begin with 'blocks', which end, in bits that are read;
+ * 'room' bits are left.
+ */
 static void
-make_eobs(struct huff_codes *codes)
+make_eobs(const struct huff_codes *codes, u16 *eobs, u32 num_blocks, u32 room)
 {
-	for (u32 x = 0; x < ARRAY_LEN(codes->eobs); x++)
-		codes->eobs[x] =
-			count_eobs(codes, (u64)x << (64 - EOB_TABLE_BITS));
+	const u16 so_far = (u16)(num_blocks << 8 | (EOB_TABLE_BITS - room));
+	u32 x = 0;
+
+	while (x < 1u << room) {
+		const u32 found = codes->fast[x << (CODE_TABLE_BITS - room)];
+		const u32 run = found >> 12, len = found & 0xFF;
+		const bool is_eob = found != 0 && (found >> 8 & 15) == 0 &&
+				    run != 15 && len + run <= room;
+		const u32 span =
+			found == 0 || len > room ? 1 : 1u << (room - len);
+
+		for (u32 i = 0; i < span && !is_eob; i++)
+			eobs[x + i] = so_far;
+		for (u32 extra = 0; extra < 1u << run && is_eob; extra++)
+			make_eobs(codes,
+				  eobs + x + (extra << (room - len - run)),
+				  num_blocks + (1u << run) + extra,
+				  room - len - run);
+		x += span;
+	}
 }
 
 /* ---- runs -------------------------------------------------------------- */
@@ -330,9 +326,9 @@ huff_hash(const struct huff_key *key)
 	memcpy(words, ref->counts, sizeof(words));
 	hash = (hash ^ words[0]) * 0x9E3779B97F4A7C15;
 	hash = (hash ^ hash >> 32 ^ words[1]) * 0x9E3779B97F4A7C15;
-	/* Tables of one data set differ in their first symbols, if at all. */
-	for (u32 i = 0; i + 8 <= num_symbols; i += 8) {
-		memcpy(words, ref->symbols + i, 8);
+	for (u32 i = 0; i < num_symbols; i += 8) {
+		words[0] = 0;
+		memcpy(words, ref->symbols + i, min_u32(num_symbols - i, 8));
 		hash = (hash ^ hash >> 32 ^ words[0]) * 0x9E3779B97F4A7C15;
 	}
 	return (u32)(hash >> 32);
@@ -376,7 +372,7 @@ huff_make_table(const struct huff_key *key, struct huff_table **table_ret)
 	if (key->with_runs)
 		make_all_runs(table, key->ac);
 	else if (!key->is_dc)
-		make_eobs(&table->codes);
+		make_eobs(&table->codes, table->codes.eobs, 0, EOB_TABLE_BITS);
 	*table_ret = table;
 	return DCTLOAD_OK;
 }

@@ -17,13 +17,11 @@ struct huff_ref;
  *   base[len]    add to a code of 'len' bits: its place in 'symbols'
  *   eobs[x]      x: the next EOB_TABLE_BITS bits.  As many end-of-band symbols as
  *                they begin with, extra bits included: blocks << 8 that they end,
- *                how many from the first on are one code that ends one block, and
- *                all bits.
+ *                and bits; 0 if they begin with none.
  */
 #define CODE_TABLE_BITS 9
 #define EOB_TABLE_BITS 6
 #define EOB_NBITS(e) ((e) & 15)
-#define EOB_NUM_SINGLE(e) ((u32)(e) >> 4 & 15)
 #define EOB_NUM_BLOCKS(e) ((u32)(e) >> 8) /* 63 at most */
 struct huff_codes {
 	u16 eobs[1

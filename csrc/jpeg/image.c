@@ -94,6 +94,13 @@ image_step(struct image *im, u32 num_mcus)
 	enum dctload_status status = DCTLOAD_OK;
 
 	im->segment_mcus_left -= num_mcus;
+	if (!im->streaming) {
+		/* Nobody waits for a row, and scans of few bytes pass many. */
+		im->mcu_x += num_mcus;
+		im->mcu_y += im->mcu_x / im->mcus_w;
+		im->mcu_x %= im->mcus_w;
+		return DCTLOAD_OK;
+	}
 	while (num_mcus != 0 && status == DCTLOAD_OK) {
 		const u32 n = min_u32(num_mcus, im->mcus_w - im->mcu_x);
 
@@ -330,6 +337,8 @@ decode_progressive_scan(struct image *im)
 	s->header = &im->header.scan;
 	s->mcus_w = im->mcus_w;
 	s->ac = NULL;
+	if (s->header->ss != 0 && s->header->ah != 0 && !output_add_level(im))
+		return DCTLOAD_NO_MEMORY;
 	memcpy(s->grid, im->grid, sizeof(s->grid));
 	for (u32 i = 0; i < s->header->num_components; i++) {
 		if (im->tables[2 * i] != NULL)
@@ -584,5 +593,4 @@ void
 image_free_scratch(struct image *im)
 {
 	free(im->segment);
-	free(im->nonzero);
 }

@@ -37,9 +37,8 @@ struct image {
 	u8 *segment; /* see segment.c */
 	size_t segment_capacity;
 	struct block_pool *block_pool;
-	struct block_memory blocks; /* of 'grid', if it is our own */
-	u64 *nonzero;               /* see struct progressive_scan */
-	size_t nonzero_capacity;
+	struct block_memory blocks;      /* of 'grid', if it is our own */
+	struct progressive_words *words; /* for one image at a time */
 
 	/*
 	 * Where component c's blocks go: 'grid' is whole planes, those of the

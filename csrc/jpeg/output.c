@@ -103,31 +103,49 @@ copy_window(const struct image *im)
 	}
 }
 
-/* The words that progressive scans keep of each block, all zero. */
-static bool
-reserve_nonzero(struct image *im)
+static size_t
+count_blocks(const struct dctload_info *info)
 {
-	const struct dctload_info *const info = &im->header.info;
-	size_t n = 0, at = 0;
+	size_t n = 0;
 
 	for (u32 c = 0; c < info->num_components; c++)
 		n += (size_t)info->components[c].blocks_w *
 		     info->components[c].blocks_h;
-	n += 7; /* they are looked at by eights */
-	if (n > im->nonzero_capacity) {
-		free(im->nonzero);
-		im->nonzero = malloc(n * sizeof(*im->nonzero));
-		im->nonzero_capacity = im->nonzero != NULL ? n : 0;
-	}
-	if (im->nonzero_capacity < n)
-		return false;
-	memset(im->nonzero, 0, n * sizeof(*im->nonzero));
+	return n;
+}
+
+/* What progressive scans keep of blocks, before the first one. */
+static bool
+begin_words(struct image *im)
+{
+	const struct dctload_info *const info = &im->header.info;
+	struct progressive_scan *const s = &im->progressive;
+	const size_t n = count_blocks(info);
+	size_t at = 0;
+
+	s->words = im->words;
+	memset(s->has_level, 0, sizeof(s->has_level));
 	for (u32 c = 0; c < info->num_components; c++) {
-		im->progressive.nonzero[c] = im->nonzero + at;
+		s->first_block[c] = at;
 		at += (size_t)info->components[c].blocks_w *
 		      info->components[c].blocks_h;
 	}
-	return true;
+	return words_clear(&im->words->nonzero, n) &&
+	       words_clear(&im->words->negative, n);
+}
+
+bool
+output_add_level(struct image *im)
+{
+	struct progressive_scan *const s = &im->progressive;
+	const u32 al = im->header.scan.al;
+	bool exists = false;
+
+	for (u32 c = 0; c < im->header.info.num_components; c++)
+		exists |= s->has_level[c][al];
+	s->has_level[im->header.scan.component[0]][al] = true;
+	return exists || words_clear(&im->words->levels[al],
+				     count_blocks(&im->header.info));
 }
 
 /* Stores that bypass the cache need whole, aligned cache lines. */
@@ -233,7 +251,7 @@ choose_grids(struct image *im)
 						       can_bypass_cache(im);
 	if (single_scan)
 		return DCTLOAD_OK;
-	if (info->progressive && !reserve_nonzero(im))
+	if (info->progressive && !begin_words(im))
 		return DCTLOAD_NO_MEMORY;
 	for (u32 c = 0; c < info->num_components; c++)
 		im->progressive.out[c] = im->orders_past_cache ?
@@ -254,12 +272,8 @@ static bool
 is_too_short(const struct image *im)
 {
 	const struct dctload_info *const info = &im->header.info;
-	u64 num_blocks = 0;
 
-	for (u32 c = 0; c < info->num_components; c++)
-		num_blocks += (u64)info->components[c].blocks_w *
-			      info->components[c].blocks_h;
-	return num_blocks / 8 > im->header.in_nbytes &&
+	return count_blocks(info) / 8 > im->header.in_nbytes &&
 	       (im->job->flags & DCTLOAD_ALLOW_TRUNCATED) == 0;
 }
 
@@ -343,15 +357,9 @@ output_clear(struct image *im)
 	block_pool_give(im->block_pool, &im->blocks);
 	for (u32 i = 0; i < ARRAY_LEN(im->packed); i++)
 		packed_clear(&im->packed[i]);
-	/*
-	 * Any of the images that are decoded side by side may be a large
-	 * progressive one.
-	 */
-	if (im->nonzero_capacity > MAX_CACHED_NBYTES / BLOCK_NBYTES + 7) {
-		free(im->nonzero);
-		im->nonzero = NULL;
-		im->nonzero_capacity = 0;
-	}
+	/* Some other of the images may be a large progressive one. */
+	if (im->header.info.progressive)
+		words_shrink(im->words, MAX_CACHED_NBYTES / BLOCK_NBYTES);
 }
 
 enum dctload_status

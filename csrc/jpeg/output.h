@@ -8,6 +8,9 @@
 /* Set up the image's grids; the header stands at the first scan. */
 enum dctload_status output_begin(struct image *im);
 
+/* The scan that is about to begin refines AC coefficients: let it have its words. */
+bool output_add_level(struct image *im);
+
 /* The row of MCUs at 'mcu_y' is whole: pass it on if somebody waits for it. */
 enum dctload_status output_row(struct image *im);
 

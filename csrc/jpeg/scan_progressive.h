@@ -7,10 +7,7 @@
 #include "bitreader.h"
 #include "header.h"
 #include "huffman.h"
-
-/* Where coefficient k of a block is; see struct progressive_scan. */
-#define LANE(k) (BLOCK_COEFS - 1 - (k))
-#define DC_LANE LANE(0)
+#include "progressive_words.h"
 
 struct progressive_scan {
 	const struct dctload_info *info;
@@ -18,19 +15,17 @@ struct progressive_scan {
 	const struct huff_codes *dc[DCTLOAD_MAX_COMPONENTS];
 	const struct huff_codes *ac;
 	/*
-	 * Whole planes, all zero before the first scan.  Until
-	 * progressive_finish() coefficient k, in zigzag order, of a block is in
-	 * its lane 63 - k, so that the first is the highest: JPEG's bits are
-	 * MSB-first, and so are words of them.
+	 * Whole planes, all zero before the first scan, in zigzag order until
+	 * progressive_finish().
 	 */
 	s16 *grid[DCTLOAD_MAX_COMPONENTS];
 	/* Where they go in natural order, past the cache if that is elsewhere. */
 	s16 *out[DCTLOAD_MAX_COMPONENTS];
-	/*
-	 * One word for each block: a bit is set if the AC coefficient in this
-	 * lane is not zero.  Zero before the first scan, like the blocks.
-	 */
-	u64 *nonzero[DCTLOAD_MAX_COMPONENTS];
+	/* The words of a component begin with that of 'first_block'. */
+	struct progressive_words *words;
+	size_t first_block[DCTLOAD_MAX_COMPONENTS];
+	bool has_level[DCTLOAD_MAX_COMPONENTS]
+		      [NUM_LEVELS]; /* some scan of it */
 	u32 mcus_w;
 
 	/* The segment. */

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scan_refine.h - refinement scans of AC coefficients (T.81 G.1.2.3), for
+ * scan_progressive.c
+ */
+#ifndef DCTLOAD_SCAN_REFINE_H
+#define DCTLOAD_SCAN_REFINE_H
+
+#include "refine_runs.h"
+#include "refine_steps.h"
+
+/* The rest of a block, and of the run that may begin there. */
+static ALWAYS_INLINE enum dctload_status
+refine_next(struct refine_scan *scan, struct bitreader *br, u64 todo)
+{
+	struct progressive_scan *const s = scan->s;
+	const u32 found = peek_symbol(s, br, s->ac);
+	const u32 i = scan->i;
+	u32 eob_run = 0; /* from here on */
+	enum dctload_status status = DCTLOAD_OK;
+
+	if (todo == scan->band && is_eob(found)) {
+		scan->loops->eob_runs(scan, br);
+		if (scan->i != i)
+			return check_end(s, br);
+		/* A code that is longer than that looks for. */
+		eob_run = take_eob_run(br, found & 0xFF, found >> 12);
+	} else {
+		status = refine_symbols(scan, br, found, todo, &eob_run);
+		scan->i++;
+		eob_run -= eob_run != 0;
+	}
+	scan->loops->run(scan, br, min_u32(eob_run, scan->end - scan->i));
+	return status == DCTLOAD_OK ? check_end(s, br) : status;
+}
+
+#if ARCH_X86_64
+/* Blocks that are looked at together, and how many it pays to take another way. */
+#define STEP_BLOCKS 64
+#define MANY_UNTOUCHED 16
+
+/* The hot loops of a scan, and what they need. */
+struct refine_steps {
+	struct refine_step steps[1 << CODE_TABLE_BITS];
+	struct first_step first_steps[1 << CODE_TABLE_BITS];
+	struct refine_loop loop;
+	struct first_loop first;
+	bool has_first_steps;
+};
+
+static ALWAYS_INLINE void
+begin_refine_steps(const struct progressive_scan *s, u64 band,
+		   struct refine_steps *steps)
+{
+	const u8 *const end = s->end - STEPS_NBYTES_LEFT;
+
+	make_refine_steps(steps->steps, s->ac);
+	steps->has_first_steps = false;
+	steps->loop = (struct refine_loop){ .end = end,
+					    .steps = steps->steps,
+					    .se = s->header->se,
+					    .band = band };
+	steps->first = (struct first_loop){ .end = end,
+					    .steps = steps->first_steps,
+					    .ss = s->header->ss,
+					    .se = s->header->se,
+					    .al = s->header->al };
+}
+
+/*
+ * To 'num' blocks that have nothing in the band yet, this is what a first scan is.  As
+ * far as whole blocks go; what the next one has to do is left in the loop.
+ */
+static ALWAYS_INLINE void
+refine_untouched(struct refine_scan *scan, struct refine_steps *steps, u32 num)
+{
+	struct first_loop *const first = &steps->first;
+	struct refine_loop *const loop = &steps->loop;
+	const u32 c = scan->s->header->component[0];
+	u32 n;
+
+	if (!steps->has_first_steps)
+		make_first_steps(steps->first_steps, scan->s->ac, 1);
+	steps->has_first_steps = true;
+	first->bits = loop->bits;
+	first->block = (struct ac_block){
+		scan->s->grid[c] + (size_t)scan->i * BLOCK_COEFS,
+		scan->first.nonzero + scan->i,
+	};
+	first->num_blocks = num;
+	first->i = 0;
+	first->k = first->ss;
+	scan->loops->first(first);
+	loop->bits = first->bits;
+	loop->todo = scan->band & ~(u64)0 << first->k;
+	n = min_u32((u32)first->i, num);
+	scan->i += n;
+	/* A run may go on. */
+	scan->loops->run(scan, &loop->bits,
+			 min_u32((u32)first->i - n, scan->end - scan->i));
+}
+
+/* Nothing new in many blocks: perhaps the next ones have nothing but EOBs. */
+static ALWAYS_INLINE void
+refine_more_eobs(struct refine_scan *scan, struct refine_loop *loop)
+{
+	const struct refine_step *step;
+
+	bits_refill(&loop->bits);
+	step = &loop->steps[loop->bits.buf >> (64 - CODE_TABLE_BITS)];
+	if (step->kind == STEP_EOB)
+		scan->loops->eobs(scan, &loop->bits, step->nbits);
+}
+
+/* Blocks that follow, a multiple of STEP_BLOCKS unless they are the last. */
+static ALWAYS_INLINE u32
+count_untouched(const struct refine_scan *scan)
+{
+	const u32 max = scan->end - scan->i;
+	u32 n = 0;
+
+	while (n < max) {
+		const u32 num = min_u32(max - n, STEP_BLOCKS);
+		const u64 touched = scan->ops->find_touched(
+			scan->first.nonzero + scan->i + n, num, scan->band);
+
+		if ((touched & ~(u64)0 >> (64 - num)) != 0)
+			break;
+		n += num;
+	}
+	return n;
+}
+
+/*
+ * What is usual, as far as it goes.  Returns what the next block has still to do, if
+ * it has begun.
+ */
+static ALWAYS_INLINE u64
+refine_by_steps(struct refine_scan *scan, struct bitreader *br,
+		struct refine_steps *steps)
+{
+	struct refine_loop *const loop = &steps->loop;
+	u32 n, done;
+
+	loop->bits = *br;
+	do {
+		const u32 begin = scan->i;
+		u64 touched;
+
+		loop->block = refine_block_at(&scan->first, begin);
+		n = min_u32(scan->end - begin, STEP_BLOCKS);
+		touched = scan->ops->find_touched(loop->block.nonzero, n,
+						  scan->band) &
+			  ~(u64)0 >> (64 - n);
+		if ((touched & (BIT(MANY_UNTOUCHED) - 1)) == 0 &&
+		    n >= MANY_UNTOUCHED) {
+			if (touched != 0)
+				n = (u32)__builtin_ctzll(touched);
+			else
+				n = count_untouched(scan);
+			refine_untouched(scan, steps, n);
+			done = scan->i - begin;
+			continue;
+		}
+		loop->num_blocks = n;
+		done = refine_blocks(loop);
+		scan->i += done;
+		if (done == STEP_BLOCKS &&
+		    scan->ops->find_touched(loop->block.nonzero, n,
+					    scan->band) == touched)
+			refine_more_eobs(scan, loop);
+	} while (done >= n && scan->i < scan->end);
+	*br = loop->bits;
+	return loop->todo;
+}
+#endif
+
+static ALWAYS_INLINE struct refine_block
+first_refine_block(const struct progressive_scan *s)
+{
+	const size_t i = s->first_block[s->header->component[0]];
+
+	return (struct refine_block){
+		s->words->nonzero.words + i,
+		s->words->negative.words + i,
+		s->words->levels[s->header->al].words + i,
+	};
+}
+
+static ALWAYS_INLINE enum dctload_status
+decode_refined_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
+		      u32 end, const struct refine_ops *ops,
+		      const struct progressive_loops *loops)
+{
+	const u32 ss = s->header->ss, se = s->header->se;
+	struct refine_scan scan = {
+		.s = s,
+		.ops = ops,
+		.loops = loops,
+		.first = first_refine_block(s),
+		.band = ~(u64)0 << ss & ~(u64)0 >> (BLOCK_COEFS - 1 - se),
+		.i = i,
+		.end = end,
+	};
+	enum dctload_status status = DCTLOAD_OK;
+#if ARCH_X86_64
+	struct refine_steps steps;
+	const bool by_steps = ops->has_pdep && s->end - s->start > STEPS_NBYTES;
+
+	if (by_steps)
+		begin_refine_steps(s, scan.band, &steps);
+#endif
+
+	while (scan.i < end && status == DCTLOAD_OK) {
+		u64 todo = scan.band;
+
+#if ARCH_X86_64
+		if (by_steps)
+			todo = refine_by_steps(&scan, br, &steps);
+		if (scan.i == end)
+			break;
+#endif
+		status = refine_next(&scan, br, todo);
+	}
+	return status;
+}
+
+#endif /* DCTLOAD_SCAN_REFINE_H */
