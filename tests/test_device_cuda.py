@@ -7,6 +7,7 @@ half of which is the compilation of Triton's kernels.
 import gc
 import itertools
 import json
+from collections import UserDict
 
 import numpy as np
 import pytest
@@ -145,6 +146,38 @@ def test_nothing_is_overwritten_while_a_slow_consumer_uses_it(
         stream.synchronize()
         for ours, theirs in zip(got, want, strict=True):
             torch.testing.assert_close(ours.cpu(), theirs, rtol=1e-5, atol=1)
+
+
+class MovesItself:
+    """A batch of a kind that the loader does not know."""
+
+    def __init__(self, x):
+        self.x = x
+
+    def to(self, device):
+        return MovesItself(self.x.to(device))
+
+
+@pytest.mark.parametrize("transform_on", WHERE)
+@pytest.mark.parametrize("kind", [UserDict, MovesItself])
+def test_nor_are_batches_of_the_users_own_kinds(make, transform_on, kind):
+    """Mappings are moved ahead, what has a ``to()`` when it is handed over."""
+
+    def collate(samples):
+        x = torch.stack([x for x, _ in samples])
+        return UserDict(x=x) if kind is UserDict else MovesItself(x)
+
+    want, got = [x.double().sum() for x, _ in make()], []
+    loader = make(device="cuda", transform_on=transform_on, collate_fn=collate)
+    for batch in loader:
+        assert type(batch) is kind
+        x = batch["x"] if kind is UserDict else batch.x
+        assert x.is_cuda
+        torch.cuda._sleep(20_000_000)
+        got.append(x.double().sum())
+        del x, batch
+    for ours, theirs in zip(got, want, strict=True):
+        torch.testing.assert_close(ours.cpu(), theirs, rtol=1e-5, atol=1)
 
 
 def test_a_batch_is_kept_as_long_as_somebody_holds_it(make):

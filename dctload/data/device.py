@@ -1,7 +1,8 @@
 """Batches on a device, ready while the ones before are being used."""
 
+import copy
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -13,23 +14,67 @@ _MAX_LAG = 8
 
 
 def move(batch: Any, device: torch.device, non_blocking: bool = True) -> Any:
-    """The batch with every tensor in it on ``device``."""
+    """The batch with every tensor in it on ``device``, in containers of its types.
+
+    What has a ``to()`` moves itself: a packed sequence, transformers' features.
+    """
+    if _moves_itself(batch):
+        try:
+            return batch.to(device, non_blocking=non_blocking)
+        except TypeError:  # many take the device only
+            return batch.to(device)
+    return _with_parts(batch, device, non_blocking, move)
+
+
+def _move_plain(batch: Any, device: torch.device, non_blocking: bool) -> Any:
+    """The same, but for what moves itself: :func:`tensors` may not find all of it."""
+    if _moves_itself(batch):
+        return batch
+    return _with_parts(batch, device, non_blocking, _move_plain)
+
+
+def _moves_itself(batch: Any) -> bool:
+    return hasattr(batch, "to") and not isinstance(batch, (torch.Tensor, type))
+
+
+def _with_parts(
+    batch: Any, device: torch.device, non_blocking: bool, move: Callable[..., Any]
+) -> Any:
+    """A tensor on ``device``; of containers, one of the same type with moved parts."""
     if isinstance(batch, torch.Tensor):
         return batch.to(device, non_blocking=non_blocking)
-    if isinstance(batch, dict):
-        return {key: move(value, device, non_blocking) for key, value in batch.items()}
+    if isinstance(batch, Mapping):
+        moved = {key: move(part, device, non_blocking) for key, part in batch.items()}
+        return _like(batch, moved)
     if isinstance(batch, (list, tuple)):
         parts = [move(part, device, non_blocking) for part in batch]
         return type(batch)(*parts) if hasattr(batch, "_fields") else type(batch)(parts)
     return batch
 
 
+def _like(mapping: Mapping[Any, Any], parts: dict[Any, Any]) -> Any:
+    """A mapping of the same type, made the way torch does it to pin memory."""
+    if type(mapping) is dict:
+        return parts
+    try:
+        if not isinstance(mapping, MutableMapping):
+            return type(mapping)(parts)  # type: ignore[call-arg]
+        like = copy.copy(mapping)  # with attributes of its own
+        like.update(parts)
+        return like
+    except TypeError:
+        return parts
+
+
 def tensors(batch: Any) -> list[torch.Tensor]:
-    """Every tensor in ``batch``."""
+    """Every tensor in ``batch``; of what moves itself those that are attributes."""
     if isinstance(batch, torch.Tensor):
         return [batch]
-    if isinstance(batch, dict):
+    if isinstance(batch, Mapping):
         batch = list(batch.values())
+    elif _moves_itself(batch) and not isinstance(batch, (list, tuple)):
+        inside = getattr(batch, "__dict__", {}).values()
+        return [part for part in inside if isinstance(part, torch.Tensor)]
     if isinstance(batch, (list, tuple)):
         return [tensor for part in batch for tensor in tensors(part)]
     return []
@@ -114,7 +159,9 @@ class Ahead:
         batch, beside, event = made
         if event is not None:
             self._hand_over(batch, event)
-        return batch, beside
+        # Last what moves itself, on the consumer's stream: it may have tensors that
+        # only it knows of, and these must not be the side stream's.
+        return move(batch, self._device, self.is_cuda), beside
 
     def close(self) -> None:
         """Let go of what nobody will ask for. Safe to call again."""
@@ -137,7 +184,7 @@ class Ahead:
         with self._side():
             batch, beside = finish(taken)
             # Only CUDA orders a copy before what its stream does next.
-            batch = move(batch, self._device, non_blocking=self._stream is not None)
+            batch = _move_plain(batch, self._device, self.is_cuda)
             if self._stream is not None:
                 event = self._stream.record_event()
         self._ready.append((batch, beside, event))
