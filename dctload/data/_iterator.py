@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from ..errors import TooManyErrors
+from ._draws import Progress
 from ._errors import ErrorPolicy
 from ._packing import emit
 from ._pipeline import UNWANTED, Pipeline
@@ -77,7 +78,8 @@ class BatchIterator:
     """One epoch of a loader. Not thread-safe.
 
     Give it up at any point: dropping it, or :meth:`close`, takes its work off
-    the engine.
+    the engine. It cannot go on after a KeyboardInterrupt within ``next()``: a batch
+    may be half made. The loader's state is then what was received before.
     """
 
     def __init__(
@@ -87,15 +89,17 @@ class BatchIterator:
         collate: Callable[[Any], Any] | None,
         batched: bool,
         ahead: Ahead | None,
-        received: Callable[[Any], None],
+        start: Progress,
+        received: Callable[[Progress | None], None],
         stats: LoaderStats,
         engine: Any,
     ):
         self._pipeline, self._num_batches = pipeline, num_batches
         self._collate, self._batched, self._ahead = collate, batched, ahead
-        self._received, self._stats, self._engine = received, stats, engine
+        self._given, self._received = start, received
+        self._stats, self._engine = stats, engine
         self._clock = Clock(stats)
-        self._started = False
+        self._started = self._interrupted = False
         self.closed = False
 
     def __iter__(self) -> "BatchIterator":
@@ -115,8 +119,25 @@ class BatchIterator:
             self._ahead.close()
 
     def __next__(self) -> Any:
+        if self._interrupted:
+            raise RuntimeError("this iteration was interrupted; call iter() again")
         if self.closed:
             raise StopIteration
+        try:
+            batch, progress = self._next()
+            self._received(progress)
+        except Exception:
+            raise
+        except BaseException:
+            self._interrupted = True
+            self._received(self._given)
+            self.close()
+            raise
+        self._given = progress
+        return batch
+
+    def _next(self) -> tuple[Any, Progress]:
+        """The next batch, and where the epoch stands when it is received."""
         if self._started:
             self._clock.consumer()
         else:
@@ -134,10 +155,9 @@ class BatchIterator:
             self._received(None)
             raise StopIteration
         batch, (draw, num_images) = made
-        self._received(draw.progress)
         self._count(num_images)
         self._clock.python()
-        return batch
+        return batch, draw.progress
 
     def _take(self) -> tuple[Step, list[int]] | None:
         """The next batch as the engine made it, and places to leave out."""

@@ -248,6 +248,7 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
             None if self._collates_by_default() else self.collate_fn,
             self._auto_collation,
             self._make_ahead(),
+            start,
             functools.partial(self._received, start.epoch),
             self.stats,
             engine,
