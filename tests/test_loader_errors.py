@@ -139,6 +139,89 @@ def test_replacements_differ_from_epoch_to_epoch(make):
     assert len(epochs) > 1
 
 
+class Half(torch.utils.data.Sampler):
+    """A sampler of the user's that gives some of a data set: the first twelve."""
+
+    def __iter__(self):
+        return iter(range(12))
+
+    def __len__(self):
+        return 12
+
+
+SOME = {
+    "a list": lambda: {"sampler": list(range(12))},
+    "a sampler": lambda: {"sampler": Half()},
+    "batches": lambda: {
+        "batch_size": 1,
+        "batch_sampler": torch.utils.data.BatchSampler(Half(), 6, False),
+    },
+    "torch's subset": lambda: {"sampler": subset()},
+    "torch's subset, one by one": lambda: {"sampler": subset(), "batch_size": 1},
+    "torch's subset, skipped": lambda: {
+        "sampler": subset(),
+        "batch_size": 1,
+        "on_error": "skip",
+    },
+}
+
+
+def subset():
+    generator = torch.Generator().manual_seed(2)
+    return torch.utils.data.SubsetRandomSampler(range(12), generator)
+
+
+@pytest.mark.parametrize("kind", SOME)
+def test_no_sample_stands_in_that_the_sampler_does_not_give(make, kind):
+    """Validation images would be met in training."""
+    options = {"batch_size": 6, "on_error": "replace", "num_workers": 2}
+    runs = []
+    for _ in range(2):
+        loader = make(**{**options, **SOME[kind]()})
+        epochs = [everything(loader) for _ in range(6)]
+        assert all(set(targets) <= set(range(12)) for _, targets in epochs)
+        assert not any(set(targets) & set(BAD) for _, targets in epochs)
+        assert loader.stats.replaced == 18
+        runs.append(epochs)
+    for (images, targets), (others, same) in zip(*runs, strict=True):
+        assert targets == same
+        assert all(torch.equal(a, b) for a, b in zip(images, others, strict=True))
+
+
+def test_stand_ins_of_a_sampler_are_the_same_after_resuming(make):
+    order = [0, 1, 2, 6, 7, 8, 3, 4, 9, 10, 5, 11]
+    loader, again = (
+        make(on_error="replace", sampler=order, batch_size=6) for _ in range(2)
+    )
+    iterator = iter(loader)
+    next(iterator)
+    again.load_state_dict(loader.state_dict())
+    ((x, target),) = again
+    y, want = next(iterator)
+    assert target.tolist() == want.tolist()
+    assert torch.equal(x, y)
+
+
+def test_a_stand_in_from_its_own_batch_is_augmented_for_itself(paths):
+    crop = T.Compose([T.RandomResizedCrop(32), T.SelectFrequencies("6")])
+    loader = DataLoader(
+        Files(paths, transform=crop), 2, sampler=[2, 3], on_error="replace", seed=1
+    )
+    ((x, target),) = loader
+    assert target.tolist() == [2, 2]
+    assert not torch.equal(x[0], x[1])
+
+
+def test_a_batch_of_bad_files_of_a_sampler_ends_the_run(make):
+    loader = make(on_error="replace", sampler=[0, 1, 3, 4], batch_size=2)
+    iterator = iter(loader)
+    next(iterator)
+    with pytest.raises(dctload.TooManyErrors, match="all of its batch"):
+        next(iterator)
+    whole = torch.utils.data.SequentialSampler(range(NUM))
+    assert len(everything(make(1, on_error="replace", sampler=whole))[1]) == NUM
+
+
 def test_each_bad_file_is_named_once_however_often_it_is_met(make, paths, caplog):
     loader = make(on_error="skip", num_workers=2)
     with caplog.at_level(logging.WARNING, "dctload"):

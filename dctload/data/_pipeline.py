@@ -138,9 +138,11 @@ class Pipeline:
     def make_one(self, index: int, into: Step, place: int) -> Exception | None:
         """Make sample ``index`` at a place of another batch; returns what failed.
 
-        That is ``UNWANTED`` for a file that is to be left out.
+        That is ``UNWANTED`` for a file that is to be left out. It is augmented as
+        what it stands in for, as it may be in the batch itself.
         """
-        draw = Draw(np.array([index]), np.array([index]), into.draw.epoch)
+        ids = into.draw.ids[place : place + 1]
+        draw = Draw(np.array([index]), ids, into.draw.epoch)
         tensors = [tensor[place : place + 1] for tensor in into.tensors]
         step = self._make_alone(draw, tensors, into.size)
         if self._packing is not None and not step.failed:

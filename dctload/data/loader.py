@@ -241,7 +241,8 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
             self.timeout,
             self.transform_on == "device",
         )
-        repairs = Repairs(self._policy, self.stats, self._source.name)
+        name, others = self._source.name, self._order.others
+        repairs = Repairs(self._policy, self.stats, name, others)
         iterator = BatchIterator(
             self._make_pipeline(engine, settings, draws, repairs),
             num_batches,
