@@ -388,6 +388,74 @@ def test_bad_files_are_named_again_after_a_reset(make):
     assert len(loader.stats.bad_files) == len(BAD)
 
 
+SMALL = {1: (60, 24), 4: (28, 70), 6: (31, 31)}
+CROPS = {
+    "planned in C": {},
+    "planned in Python": {"transform": [T.ColorJitter(0.5), T.RandomCrop(32)]},
+    "made in Python": {"transform": [lambda image: image, T.RandomCrop(32)]},
+    "on a device": {"device": "cpu", "transform_on": "device"},
+    "fitted": {"fit": "pad"},
+    "cut to the smallest": {"fit": "crop", "transform": T.SelectFrequencies("6")},
+}
+
+
+@pytest.fixture(scope="module")
+def some_small(tmp_path_factory):
+    """Ten files, three of them too small for a crop; one is no JPEG."""
+    from PIL import Image
+
+    root = tmp_path_factory.mktemp("some-small")
+    for i in range(10):
+        width, height = SMALL.get(i, (60 + i, 50))
+        image = Image.fromarray(picture(width, height, i))
+        image.save(root / f"{i}.jpg", "PNG" if i == 6 else "JPEG")
+    return sorted(map(str, root.iterdir()))
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize("kind", CROPS)
+def test_images_too_small_for_a_crop_are_errors_of_their_files(
+    some_small, tmp_path, kind, num_workers
+):
+    if kind == "cut to the smallest":  # needs one block, so these are smaller
+        some_small = [tmp_path / os.path.basename(path) for path in some_small]
+        for i, path in enumerate(some_small):
+            path.write_bytes(jpeg_bytes(picture(*((30, 7) if i in SMALL else (30, 9)))))
+    data = Files(some_small, transform=T.RandomCrop(32))
+    options = {"batch_size": 5, "num_workers": num_workers, "seed": 1, **CROPS[kind]}
+    iterator = iter(DataLoader(data, **options))
+    needed = "fit='crop'" if kind == "cut to the smallest" else "pad_if_needed=True"
+    for i in (1, 6):  # the first of each batch
+        with pytest.raises(dctload.TooSmallError, match=needed) as raised:
+            next(iterator)
+        assert isinstance(raised.value, ValueError)
+        assert raised.value.name == str(some_small[i])
+        assert f"{i}.jpg: " in str(raised.value)
+
+    loader = DataLoader(data, **options, on_error="skip")
+    assert everything(loader)[1] == [i for i in range(10) if i not in SMALL]
+    assert set(loader.stats.bad_files) == {str(some_small[i]) for i in SMALL}
+    loader = DataLoader(data, **options, on_error="replace")
+    images, targets = everything(loader)
+    assert len(images) == 10
+    assert not set(targets) & set(SMALL)
+    assert all(image.isfinite().all() for image in images)
+
+
+def test_a_batch_of_images_that_are_too_small_is_replaced(some_small):
+    data = Files([some_small[i] for i in (1, 4, 0, 2)], transform=T.RandomCrop(32))
+    for kind, options in CROPS.items():
+        if kind != "cut to the smallest":
+            loader = DataLoader(data, 2, on_error="replace", **options)
+            assert set(everything(loader)[1]) <= {2, 3}
+
+
+def test_an_image_too_small_for_a_crop_is_named_alone_too(some_small):
+    for crop in (T.RandomCrop(32), T.FiveCrop(32)):
+        with pytest.raises(dctload.TooSmallError, match=r"1\.jpg: .* 60 x 24"):
+            crop(dctload.decode(some_small[1]))
+
+
 def test_errors_that_are_not_about_a_file_are_never_swallowed(paths):
     def broken(image):
         raise ZeroDivisionError("the user's own")

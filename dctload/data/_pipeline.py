@@ -34,7 +34,7 @@ import numpy as np
 import torch
 
 from .. import _engine, _native
-from ..errors import DctloadError, add_note
+from ..errors import DctloadError, TooSmallError, add_note
 from ._buffers import Buffers
 from ._fetch import Fetcher
 from ._fit import FitPlan
@@ -306,15 +306,34 @@ class Pipeline:
             self._fit.fixed = bool(steps[0].tensors)
             if self._fit.fixed:
                 self._fit.size = _size_of(steps[0].tensors[0])
-        bad = [_not_readable(step) for step in steps]
-        if any(map(len, bad)) and not _stand_in(briefs, steps, bad):
-            return
-        views = [step.batch.items[: step.num]["geometry"] for step in steps]
-        upright = self._settings.upright
-        geometry = self._plan.fill(briefs, uniforms, views, upright)
+        while True:
+            bad = [_not_readable(step) for step in steps]
+            if any(map(len, bad)):
+                uniforms = uniforms.copy()
+                if not _stand_in(briefs, uniforms, steps, bad):
+                    return
+            views = [step.batch.items[: step.num]["geometry"] for step in steps]
+            try:
+                geometry = self._plan.fill(
+                    briefs, uniforms, views, self._settings.upright
+                )
+            except TooSmallError as error:
+                self._leave_out(steps, error)
+            else:
+                break
         first = 0
         for step, places in zip(steps, bad, strict=True):
             self._follow(step, geometry, first, places)
+            first += step.num
+
+    def _leave_out(self, steps: list[Step], error: TooSmallError) -> None:
+        """Note the images that the plan cannot take."""
+        first = 0
+        for step in steps:
+            for place in range(step.num):
+                if first + place in error.places:
+                    name = self._source.name(int(step.draw.indices[place]))
+                    step.leave_out(place, error.of(first + place, name))
             first += step.num
 
     def _follow(self, step: Step, geometry: Any, first: int, bad: list[int]) -> None:
@@ -459,8 +478,10 @@ def _not_readable(step: Step) -> list[int]:
     return bad.nonzero()[0].tolist()  # type: ignore[no-any-return]
 
 
-def _stand_in(briefs: Any, steps: list[Step], bad: list[list[int]]) -> bool:
-    """Give places without an image the size of one that is there, if there is one.
+def _stand_in(
+    briefs: Any, uniforms: Any, steps: list[Step], bad: list[list[int]]
+) -> bool:
+    """Let places without an image look like one that is there, if there is one.
 
     What the plan makes of them is not used; so all images are planned in one go.
     """
@@ -472,6 +493,7 @@ def _stand_in(briefs: Any, steps: list[Step], bad: list[list[int]]) -> bool:
     if not good.any():
         return False
     briefs[~good] = briefs[good.argmax()]
+    uniforms[~good] = uniforms[good.argmax()]
     return True
 
 
