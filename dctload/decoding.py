@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _engine, _native
+from ._files import read_file
 from ._memory import Pool
 from ._results import Cutter, Packed, Shelf
 from .image import DctImage
@@ -69,7 +70,7 @@ class Decoder:
         limits: Limits | None = None,
     ) -> DctImage:
         """Decode one file; see :func:`dctload.decode`."""
-        buffer, name = _read(data)
+        buffer, name = _read(data, limits)
         return self._decode(buffer, name, region, allow_truncated, limits)
 
     def _decode(
@@ -298,14 +299,12 @@ def thread_decoder(num_threads: int) -> Decoder:
 # ---- functions ---------------------------------------------------------------------
 
 
-def _read(data: Any) -> tuple[Any, str]:
+def _read(data: Any, limits: Limits | None) -> tuple[Any, str]:
     """The bytes to decode, and their name."""
     if type(data) is bytes:  # os.PathLike takes a while to say no
         return data, "<bytes>"
     if isinstance(data, (str, os.PathLike)):
-        name = os.fspath(data)
-        with open(name, "rb") as file:
-            return file.read(), os.fsdecode(name)
+        return read_file(data, limits, jpeg=True), os.fsdecode(data)
     return data, "<bytes>"
 
 
@@ -322,7 +321,7 @@ def read_info(data: File, *, limits: Limits | None = None) -> JpegInfo:
         LimitError: Larger than ``limits`` allow.
         OSError: The file cannot be read.
     """
-    buffer, name = _read(data)
+    buffer, name = _read(data, limits)
     return info_from_header(_native.read_info(buffer, limits, name), name)
 
 
@@ -362,7 +361,7 @@ def decode(
 
     The GIL is released while decoding. To decode many, use :func:`decode_many`.
     """
-    buffer, name = _read(data)
+    buffer, name = _read(data, limits)
     return thread_decoder(1)._decode(buffer, name, region, allow_truncated, limits)
 
 

@@ -34,6 +34,7 @@ import numpy as np
 import torch
 
 from .. import _engine, _native
+from .._files import read_file
 from ..errors import DctloadError, TooSmallError, add_note
 from ._buffers import Buffers
 from ._fetch import Fetcher
@@ -368,6 +369,9 @@ class Pipeline:
         return load(self._content(step, place), name, self._settings.limits)
 
     def _content(self, step: Step, place: int) -> bytes:
+        """The file, read again if the engine did not read it all, or keep it."""
+        if step.inputs.is_path and not step.batch.items[place]["in"]:
+            return read_file(step.inputs.raw[place], self._settings.limits)
         content: bytes = step.batch.data(place)
         return content
 

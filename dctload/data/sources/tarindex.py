@@ -9,7 +9,7 @@ import functools
 import os
 from collections.abc import Callable, Iterator
 
-from .paths import open_regular
+from ..._files import open_regular
 
 _BLOCK = 512
 _REGULAR = (b"0", b"\0", b"7")
