@@ -73,6 +73,7 @@ enum dctload_status {
 	DCTLOAD_TOO_MANY_COMPONENTS = 301,
 	DCTLOAD_TOO_MANY_SCANS = 302,
 	DCTLOAD_TOO_MUCH_OUTPUT = 303,
+	DCTLOAD_FILE_TOO_LARGE = 304,
 	DCTLOAD_NO_MEMORY = 400,
 	DCTLOAD_IO = 401, /* see 'system_error' */
 	DCTLOAD_BAD_ARGUMENT = 402,
@@ -104,6 +105,7 @@ enum dctload_color {
 struct dctload_limits {
 	uint64_t max_pixels;
 	uint64_t max_output_nbytes; /* of the coefficients, as int16 */
+	uint64_t max_file_nbytes;
 	uint32_t max_components;
 	uint32_t max_scans;
 };
@@ -156,7 +158,7 @@ const char *dctload_status_text(enum dctload_status status);
 /* The CPU variants in use, e.g. "bmi2 avx2", or "portable". */
 const char *dctload_cpu_features(void);
 
-/* 178,956,970 pixels, 4 components, 500 scans, 2 GiB. */
+/* 178,956,970 pixels, 4 components, 500 scans, 2 GiB of output and of input. */
 void dctload_default_limits(struct dctload_limits *limits_ret);
 
 /*

@@ -34,6 +34,7 @@ static const struct {
 	{ DCTLOAD_TOO_MANY_COMPONENTS, "more components than the limit" },
 	{ DCTLOAD_TOO_MANY_SCANS, "more scans than the limit" },
 	{ DCTLOAD_TOO_MUCH_OUTPUT, "more coefficients than the limit" },
+	{ DCTLOAD_FILE_TOO_LARGE, "a larger file than the limit" },
 	{ DCTLOAD_NO_MEMORY, "out of memory" },
 	{ DCTLOAD_IO, "cannot be read" },
 	{ DCTLOAD_BAD_ARGUMENT, "bad argument" },

@@ -24,6 +24,7 @@ _HOME = {
     "Limits": "info",
     "TarShards": "data",
     "TooManyErrors": "errors",
+    "TooSmallError": "errors",
     "UnsupportedJPEGError": "errors",
     "decode": "decoding",
     "decode_many": "decoding",

@@ -18,6 +18,7 @@ from dctload.errors import CorruptJPEGError as CorruptJPEGError
 from dctload.errors import DctloadError as DctloadError
 from dctload.errors import LimitError as LimitError
 from dctload.errors import TooManyErrors as TooManyErrors
+from dctload.errors import TooSmallError as TooSmallError
 from dctload.errors import UnsupportedJPEGError as UnsupportedJPEGError
 from dctload.image import DctImage as DctImage
 from dctload.image import from_rgb as from_rgb

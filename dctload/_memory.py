@@ -97,7 +97,8 @@ class Pool:
                 self._free_nbytes -= size
 
     def _give_back(self, lease: _Lease) -> None:
-        del self._leases[id(lease)]
+        if self._leases.pop(id(lease), None) is None:
+            return  # Ctrl-C came before it was noted
         nbytes = len(lease.block)
         limit = self._max_free_nbytes
         if limit is None or self._free_nbytes + nbytes <= limit:

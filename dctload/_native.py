@@ -20,6 +20,9 @@ ALLOW_TRUNCATED = lib.DCTLOAD_ALLOW_TRUNCATED
 OK = lib.DCTLOAD_OK
 NOT_JPEG = lib.DCTLOAD_NOT_JPEG
 TOO_MANY_PIXELS = lib.DCTLOAD_TOO_MANY_PIXELS
+FILE_TOO_LARGE = lib.DCTLOAD_FILE_TOO_LARGE
+DEFAULT_LIMITS = ffi.new("struct dctload_limits *")
+lib.dctload_default_limits(DEFAULT_LIMITS)
 NONLINEAR_COLORS = (lib.DCTLOAD_CMYK, lib.DCTLOAD_YCCK)
 
 STATUS_NAMES = {
@@ -233,8 +236,7 @@ def limits(limits: Any) -> Any:
     """``struct dctload_limits *`` for an object with its fields, None: defaults."""
     if limits is None:
         return ffi.NULL
-    out = ffi.new("struct dctload_limits *")
-    lib.dctload_default_limits(out)
+    out = ffi.new("struct dctload_limits *", DEFAULT_LIMITS[0])
     for field, _ in ffi.typeof("struct dctload_limits").fields:
         value = getattr(limits, field)
         if value is not None:

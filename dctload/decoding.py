@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _engine, _native
+from ._files import read_file
 from ._memory import Pool
 from ._results import Cutter, Packed, Shelf
 from .image import DctImage
@@ -48,6 +49,9 @@ class Decoder:
         num_threads: C threads for ``decode_many``; 1 works in the calling thread.
     """
 
+    # The call that is under way: in the instance, while there is one.
+    _call: object = None
+
     def __init__(self, num_threads: int = 1):
         if num_threads < 1:
             raise ValueError(f"num_threads must be >= 1, got {num_threads}")
@@ -56,7 +60,6 @@ class Decoder:
         self._scratch: _native.Scratch | None = None
         self._engine: _engine.Engine | None = None
         self._batch = _engine.Batch(0)
-        self._lock = threading.Lock()
 
     def decode(
         self,
@@ -67,7 +70,7 @@ class Decoder:
         limits: Limits | None = None,
     ) -> DctImage:
         """Decode one file; see :func:`dctload.decode`."""
-        buffer, name = _read(data)
+        buffer, name = _read(data, limits)
         return self._decode(buffer, name, region, allow_truncated, limits)
 
     def _decode(
@@ -80,21 +83,30 @@ class Decoder:
     ) -> DctImage:
         window = None if region is None else _native_region(region)
         flags = _native.ALLOW_TRUNCATED if allow_truncated else 0
-        self._begin()
+        call = object()
         try:
+            self._begin(call)
             if self._scratch is None:
                 self._scratch = _native.Scratch()
             memory, header = self._scratch.decode(
                 data, limits, flags, window, name, self._take
             )
         finally:
-            self._lock.release()
+            if self._call is call:
+                del self._call
         return DctImage(Packed(memory, header, name))
 
-    def _begin(self) -> None:
-        if not self._lock.acquire(blocking=False):
+    def _begin(self, call: object) -> None:
+        """Take hold of the decoder, in the ``try`` whose end lets go of it.
+
+        Python raises KeyboardInterrupt where a call begins or ends, so a lock could
+        be taken and nobody know it. This is one step that also says who took it; and
+        to let go needs no call.
+        """
+        if vars(self).setdefault("_call", call) is not call:
             raise RuntimeError(
-                "this Decoder is at work in another thread; make one for each thread"
+                "this Decoder is at work in another thread, or in a call that this one "
+                "interrupts; make one for each"
             )
 
     def _take(self, nbytes: int) -> Array:
@@ -116,18 +128,32 @@ class Decoder:
         if on_error not in ("raise", "return"):
             raise ValueError(f"on_error must be 'raise' or 'return', got {on_error!r}")
         flags = _native.ALLOW_TRUNCATED if allow_truncated else 0
-        self._begin()
+        call = object()
         try:
-            paths = _paths(files)
-            engine, batch = self._prepare(len(files))
+            self._begin(call)
+            return self._decode_many(files, windows, limits, flags, on_error)
+        finally:
+            if self._call is call:
+                del self._call
+
+    def _decode_many(
+        self,
+        files: Sequence[File],
+        windows: dict[int, tuple[int, int, int, int]],
+        limits: Limits | None,
+        flags: int,
+        on_error: str,
+    ) -> list[Any]:
+        paths = _paths(files)
+        engine, batch = self._prepare(len(files))
+        try:
             _set_files(batch, files, paths)
             if windows:
                 batch.set_regions(windows)
             shelves = self._run(engine, batch, len(files), limits, flags)
             return _collect(batch, shelves, paths, on_error)
         finally:
-            self._batch.forget_data()
-            self._lock.release()
+            batch.forget_data()
 
     def _run(
         self,
@@ -273,14 +299,12 @@ def thread_decoder(num_threads: int) -> Decoder:
 # ---- functions ---------------------------------------------------------------------
 
 
-def _read(data: Any) -> tuple[Any, str]:
+def _read(data: Any, limits: Limits | None) -> tuple[Any, str]:
     """The bytes to decode, and their name."""
     if type(data) is bytes:  # os.PathLike takes a while to say no
         return data, "<bytes>"
     if isinstance(data, (str, os.PathLike)):
-        name = os.fspath(data)
-        with open(name, "rb") as file:
-            return file.read(), os.fsdecode(name)
+        return read_file(data, limits, jpeg=True), os.fsdecode(data)
     return data, "<bytes>"
 
 
@@ -297,7 +321,7 @@ def read_info(data: File, *, limits: Limits | None = None) -> JpegInfo:
         LimitError: Larger than ``limits`` allow.
         OSError: The file cannot be read.
     """
-    buffer, name = _read(data)
+    buffer, name = _read(data, limits)
     return info_from_header(_native.read_info(buffer, limits, name), name)
 
 
@@ -337,7 +361,7 @@ def decode(
 
     The GIL is released while decoding. To decode many, use :func:`decode_many`.
     """
-    buffer, name = _read(data)
+    buffer, name = _read(data, limits)
     return thread_decoder(1)._decode(buffer, name, region, allow_truncated, limits)
 
 

@@ -1,5 +1,7 @@
 """The exceptions dctload raises about files."""
 
+from typing import Any
+
 
 class DctloadError(Exception):
     """Base of all errors about a file.
@@ -38,6 +40,29 @@ class UnsupportedJPEGError(DctloadError):
 
 class LimitError(DctloadError):
     """The file exceeds one of the caller's limits."""
+
+
+class TooSmallError(DctloadError, ValueError):
+    """An image is too small for a transform.
+
+    Attributes:
+        places: Where several are transformed together, those that are, and why.
+    """
+
+    def __init__(
+        self, message: str, *, places: dict[int, str] | None = None, **about: Any
+    ):
+        super().__init__(message, **about)
+        self.places = places or {}
+
+    @classmethod
+    def among(cls, places: dict[int, str]) -> "TooSmallError":
+        """The error for the images at ``places``, not yet named."""
+        return cls(next(iter(places.values())), places=places)
+
+    def of(self, place: int, name: str) -> "TooSmallError":
+        """The error for one of them, whose file is ``name``."""
+        return type(self)(f"{name}: {self.places[place]}", name=name)
 
 
 class TooManyErrors(DctloadError):

@@ -36,12 +36,14 @@ class Limits:
         max_components: 1 to 4 (default 4).
         max_scans: Of a progressive file (default 500): many scans cost much time
             for few bytes.
+        max_file_nbytes: Of the file itself (default 2 GiB).
     """
 
     max_pixels: int | None = None
     max_output_nbytes: int | None = None
     max_components: int | None = None
     max_scans: int | None = None
+    max_file_nbytes: int | None = None
 
     def __post_init__(self) -> None:
         for field, value in vars(self).items():

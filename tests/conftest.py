@@ -9,6 +9,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,6 +100,15 @@ def jpeg_bytes(pixels: np.ndarray, **options: object) -> bytes:
     out = io.BytesIO()
     image.save(out, "JPEG", **{"quality": 85, **options})
     return out.getvalue()
+
+
+def write_tar(path: Path, files: dict[str, bytes], **options: Any) -> None:
+    """An archive of these files, by tarfile, whose options these are."""
+    with tarfile.open(path, "w", **options) as tar:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Many files: order, errors, threads, and memory that is used again."""
 
 import gc
+import itertools
 import os
 import resource
 import signal
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import variants
 from conftest import jpeg_bytes, picture
+from interrupts import interrupted
 from jpegimage import (
     Scan,
     encode_image,
@@ -363,6 +365,40 @@ def test_a_decoder_at_work_in_two_threads_is_an_error(large):
     assert not wrong
     assert "another thread" in errors[0]
     assert _same(decoder.decode(large[0]), want)
+
+
+# In the callback of a weak reference Python itself swallows it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("num_threads", THREADS)
+def test_a_decoder_works_after_ctrl_c_at_any_place(jpeg_samples, num_threads):
+    decoder = Decoder(num_threads)
+    files = [jpeg_samples["420"], jpeg_samples["grey"]]
+    want = [dctload.decode(file) for file in files]
+    for work in (lambda: decoder.decode(files[0]), lambda: decoder.decode_many(files)):
+        for place in itertools.count():
+            came_so_far = interrupted(work, place, "dctload")
+            assert _same(decoder.decode(files[0]), want[0])
+            assert all(map(_same, decoder.decode_many(files), want))
+            if not came_so_far:
+                break
+        assert place > 3
+
+
+def test_a_decoder_that_is_called_in_a_call_of_its_own_says_so(jpeg_samples):
+    """As a signal's handler may: what it decoded would be taken for the other's."""
+    decoder = Decoder()
+    errors = []
+
+    def take(nbytes):
+        with pytest.raises(RuntimeError, match="at work") as raised:
+            decoder.decode(jpeg_samples["grey"])
+        errors.append(raised.value)
+        return np.empty(nbytes, np.uint8)
+
+    decoder._take = take
+    image = decoder.decode(jpeg_samples["420"])
+    assert errors
+    assert _same(image, dctload.decode(jpeg_samples["420"]))
 
 
 def test_threads_of_python_may_decode_at_the_same_time(large):

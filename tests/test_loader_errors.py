@@ -139,6 +139,89 @@ def test_replacements_differ_from_epoch_to_epoch(make):
     assert len(epochs) > 1
 
 
+class Half(torch.utils.data.Sampler):
+    """A sampler of the user's that gives some of a data set: the first twelve."""
+
+    def __iter__(self):
+        return iter(range(12))
+
+    def __len__(self):
+        return 12
+
+
+SOME = {
+    "a list": lambda: {"sampler": list(range(12))},
+    "a sampler": lambda: {"sampler": Half()},
+    "batches": lambda: {
+        "batch_size": 1,
+        "batch_sampler": torch.utils.data.BatchSampler(Half(), 6, False),
+    },
+    "torch's subset": lambda: {"sampler": subset()},
+    "torch's subset, one by one": lambda: {"sampler": subset(), "batch_size": 1},
+    "torch's subset, skipped": lambda: {
+        "sampler": subset(),
+        "batch_size": 1,
+        "on_error": "skip",
+    },
+}
+
+
+def subset():
+    generator = torch.Generator().manual_seed(2)
+    return torch.utils.data.SubsetRandomSampler(range(12), generator)
+
+
+@pytest.mark.parametrize("kind", SOME)
+def test_no_sample_stands_in_that_the_sampler_does_not_give(make, kind):
+    """Validation images would be met in training."""
+    options = {"batch_size": 6, "on_error": "replace", "num_workers": 2}
+    runs = []
+    for _ in range(2):
+        loader = make(**{**options, **SOME[kind]()})
+        epochs = [everything(loader) for _ in range(6)]
+        assert all(set(targets) <= set(range(12)) for _, targets in epochs)
+        assert not any(set(targets) & set(BAD) for _, targets in epochs)
+        assert loader.stats.replaced == 18
+        runs.append(epochs)
+    for (images, targets), (others, same) in zip(*runs, strict=True):
+        assert targets == same
+        assert all(torch.equal(a, b) for a, b in zip(images, others, strict=True))
+
+
+def test_stand_ins_of_a_sampler_are_the_same_after_resuming(make):
+    order = [0, 1, 2, 6, 7, 8, 3, 4, 9, 10, 5, 11]
+    loader, again = (
+        make(on_error="replace", sampler=order, batch_size=6) for _ in range(2)
+    )
+    iterator = iter(loader)
+    next(iterator)
+    again.load_state_dict(loader.state_dict())
+    ((x, target),) = again
+    y, want = next(iterator)
+    assert target.tolist() == want.tolist()
+    assert torch.equal(x, y)
+
+
+def test_a_stand_in_from_its_own_batch_is_augmented_for_itself(paths):
+    crop = T.Compose([T.RandomResizedCrop(32), T.SelectFrequencies("6")])
+    loader = DataLoader(
+        Files(paths, transform=crop), 2, sampler=[2, 3], on_error="replace", seed=1
+    )
+    ((x, target),) = loader
+    assert target.tolist() == [2, 2]
+    assert not torch.equal(x[0], x[1])
+
+
+def test_a_batch_of_bad_files_of_a_sampler_ends_the_run(make):
+    loader = make(on_error="replace", sampler=[0, 1, 3, 4], batch_size=2)
+    iterator = iter(loader)
+    next(iterator)
+    with pytest.raises(dctload.TooManyErrors, match="all of its batch"):
+        next(iterator)
+    whole = torch.utils.data.SequentialSampler(range(NUM))
+    assert len(everything(make(1, on_error="replace", sampler=whole))[1]) == NUM
+
+
 def test_each_bad_file_is_named_once_however_often_it_is_met(make, paths, caplog):
     loader = make(on_error="skip", num_workers=2)
     with caplog.at_level(logging.WARNING, "dctload"):
@@ -303,6 +386,74 @@ def test_bad_files_are_named_again_after_a_reset(make):
     loader.stats.reset()
     list(loader)
     assert len(loader.stats.bad_files) == len(BAD)
+
+
+SMALL = {1: (60, 24), 4: (28, 70), 6: (31, 31)}
+CROPS = {
+    "planned in C": {},
+    "planned in Python": {"transform": [T.ColorJitter(0.5), T.RandomCrop(32)]},
+    "made in Python": {"transform": [lambda image: image, T.RandomCrop(32)]},
+    "on a device": {"device": "cpu", "transform_on": "device"},
+    "fitted": {"fit": "pad"},
+    "cut to the smallest": {"fit": "crop", "transform": T.SelectFrequencies("6")},
+}
+
+
+@pytest.fixture(scope="module")
+def some_small(tmp_path_factory):
+    """Ten files, three of them too small for a crop; one is no JPEG."""
+    from PIL import Image
+
+    root = tmp_path_factory.mktemp("some-small")
+    for i in range(10):
+        width, height = SMALL.get(i, (60 + i, 50))
+        image = Image.fromarray(picture(width, height, i))
+        image.save(root / f"{i}.jpg", "PNG" if i == 6 else "JPEG")
+    return sorted(map(str, root.iterdir()))
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize("kind", CROPS)
+def test_images_too_small_for_a_crop_are_errors_of_their_files(
+    some_small, tmp_path, kind, num_workers
+):
+    if kind == "cut to the smallest":  # needs one block, so these are smaller
+        some_small = [tmp_path / os.path.basename(path) for path in some_small]
+        for i, path in enumerate(some_small):
+            path.write_bytes(jpeg_bytes(picture(*((30, 7) if i in SMALL else (30, 9)))))
+    data = Files(some_small, transform=T.RandomCrop(32))
+    options = {"batch_size": 5, "num_workers": num_workers, "seed": 1, **CROPS[kind]}
+    iterator = iter(DataLoader(data, **options))
+    needed = "fit='crop'" if kind == "cut to the smallest" else "pad_if_needed=True"
+    for i in (1, 6):  # the first of each batch
+        with pytest.raises(dctload.TooSmallError, match=needed) as raised:
+            next(iterator)
+        assert isinstance(raised.value, ValueError)
+        assert raised.value.name == str(some_small[i])
+        assert f"{i}.jpg: " in str(raised.value)
+
+    loader = DataLoader(data, **options, on_error="skip")
+    assert everything(loader)[1] == [i for i in range(10) if i not in SMALL]
+    assert set(loader.stats.bad_files) == {str(some_small[i]) for i in SMALL}
+    loader = DataLoader(data, **options, on_error="replace")
+    images, targets = everything(loader)
+    assert len(images) == 10
+    assert not set(targets) & set(SMALL)
+    assert all(image.isfinite().all() for image in images)
+
+
+def test_a_batch_of_images_that_are_too_small_is_replaced(some_small):
+    data = Files([some_small[i] for i in (1, 4, 0, 2)], transform=T.RandomCrop(32))
+    for kind, options in CROPS.items():
+        if kind != "cut to the smallest":
+            loader = DataLoader(data, 2, on_error="replace", **options)
+            assert set(everything(loader)[1]) <= {2, 3}
+
+
+def test_an_image_too_small_for_a_crop_is_named_alone_too(some_small):
+    for crop in (T.RandomCrop(32), T.FiveCrop(32)):
+        with pytest.raises(dctload.TooSmallError, match=r"1\.jpg: .* 60 x 24"):
+            crop(dctload.decode(some_small[1]))
 
 
 def test_errors_that_are_not_about_a_file_are_never_swallowed(paths):

@@ -1,6 +1,7 @@
 """Leaving a loader at any point: no hang, no leak, nothing written afterwards."""
 
 import gc
+import itertools
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import time
 import pytest
 import torch
 from conftest import jpeg_bytes, picture
+from interrupts import interrupted
 
 from dctload import DataLoader, Files
 from dctload import transforms as T
@@ -309,6 +311,40 @@ def test_the_interpreter_ends_in_the_middle_of_an_epoch(data, num_workers):
     child = run_script(SCRIPT, folder, num_workers, stderr=subprocess.PIPE)
     out, err = child.communicate(timeout=30)
     assert (child.returncode, out, err) == (0, "ready\n", "")
+
+
+KINDS = {
+    "in one go": {},
+    "a sampler": {"sampler": range(NUM)},
+    "planned in Python": {"fit": "pad", "transform": T.Resize(32)},
+    "made in Python": {"transform": [lambda image: image, T.CenterCrop(64)]},
+    "put on a device": {"device": "cpu"},
+}
+
+
+# In the callback of a weak reference Python itself swallows it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize("kind", KINDS)
+def test_after_ctrl_c_at_any_place_the_state_goes_on(data, kind, num_workers):
+    """The iterator does not: a batch may be lost in it."""
+    data = Files([data.name(i) for i in range(12)], transform=data.transform)
+    options = {"num_workers": num_workers, **KINDS[kind]}
+    if "sampler" in options:
+        options["sampler"] = range(12)
+    loader = DataLoader(data, 4, **options)
+    again = DataLoader(data, 4, **options)
+    for place in itertools.count(1):  # at 0 nothing has been begun
+        loader.set_epoch(0)
+        iterator = iter(loader)
+        first = next(iterator)[1].tolist()
+        if not interrupted(lambda: next(iterator), place, "dctload/data"):  # noqa: B023
+            break
+        with pytest.raises(RuntimeError, match="interrupted"):
+            next(iterator)
+        again.load_state_dict(loader.state_dict())
+        assert first + targets(again) == list(range(12)), place
+    assert place > 20
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])

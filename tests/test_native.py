@@ -73,6 +73,7 @@ class TestLimits:
         got = native.limits(Limits(max_pixels=5))
         assert (got.max_pixels, got.max_components) == (5, 4)
         assert (got.max_scans, got.max_output_nbytes) == (500, 2**31)
+        assert got.max_file_nbytes == 2**31
 
     def test_negative_limits_are_refused(self):
         with pytest.raises(ValueError, match="max_scans must be >= 0, got -1"):

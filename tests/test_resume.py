@@ -118,6 +118,19 @@ def test_resume_with_another_batch_size_gives_the_rest_of_the_epoch(
     assert seen + rest == want
 
 
+def test_less_than_a_larger_batch_is_left_out_with_drop_last(make):
+    loader = make(seed=3)
+    for _ in zip(range(2), loader, strict=False):
+        state = loader.state_dict()
+    again = make(batch_size=7, drop_last=True)
+    again.load_state_dict(state)
+    iterator = iter(again)
+    assert len(iterator) == 0
+    assert list(iterator) == []
+    assert again.state_dict()["epoch"] == 1
+    assert len(list(again)) == len(again) > 0
+
+
 @pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2), (2, 3), (5, 2)])
 def test_resume_with_another_number_of_ranks_loses_and_repeats_nothing(
     make, before, after

@@ -9,6 +9,7 @@ import tarfile
 import numpy as np
 import pytest
 import torch
+from conftest import write_tar
 from torch.utils.data import ConcatDataset, Subset
 
 from dctload.data import Files, ImageFolder, TarShards
@@ -160,14 +161,6 @@ def test_sources_survive_pickling(tree):
 # ---- tar shards ----------------------------------------------------------------
 
 
-def write_tar(path, files, **options):
-    with tarfile.open(path, "w", **options) as tar:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-
-
 LONG = "folder/" + "n" * 180 + ".jpg"
 FORMATS = [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]
 
@@ -186,11 +179,16 @@ def test_the_index_of_an_archive_is_tarfiles(tmp_path, format):
     assert [name for name, _, _ in want] == list(files)
 
 
-def test_links_and_folders_in_an_archive_are_passed_over(tmp_path, tree):
-    with tarfile.open(tmp_path / "t.tar", "w") as tar:
-        tar.add(tree / "a", "a")
-    got = [name for name, _, _ in members(str(tmp_path / "t.tar"))]
-    assert sorted(got) == ["a/x.png", "a/é.jpg"]
+def test_folders_and_links_to_such_in_an_archive_are_passed_over(tmp_path, tree):
+    os.symlink("sub", tree / "b" / "link.d")
+    for name in ("a", "b"):
+        with tarfile.open(tmp_path / "t.tar", "w") as tar:
+            tar.add(tree / name, name)
+            os.mkfifo(tmp_path / f"{name}.jpg")
+            tar.add(tmp_path / f"{name}.jpg")
+        got = [name for name, _, _ in members(str(tmp_path / "t.tar"))]
+        want = ["a/x.png", "a/é.jpg"], ["b/10.JPG", "b/2.jpg", "b/sub.jpg"]
+        assert sorted(got) == (want[0] if name == "a" else [*want[1], "b/sub/1.jpeg"])
 
 
 def test_a_broken_archive_is_named_with_the_byte(tmp_path):

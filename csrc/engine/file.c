@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../jpeg/markers.h"
 #include "file.h"
 
 /*
@@ -50,9 +51,26 @@ regular_size(int fd, size_t *nbytes_ret)
 	return 0;
 }
 
+/*
+ * Whatever is called .jpg: a disk image takes as much memory and time as it is
+ * large, to be no JPEG in the end.  Below, looking first would cost every file more
+ * than it saves.
+ */
+#define PEEK_MIN_NBYTES ((size_t)4 << 20)
+
+static bool
+is_jpeg(int fd)
+{
+	u8 soi[2] = { 0, 0 };
+
+	/* What cannot be read now is found out, and named, by reading all. */
+	return pread(fd, soi, sizeof(soi), 0) != (ssize_t)sizeof(soi) ||
+	       (soi[0] == 0xFF && soi[1] == MARKER_SOI);
+}
+
 static enum dctload_status
-read_open_file(int fd, const struct file_memory *memory, const u8 **in_ret,
-	       size_t *in_nbytes_ret, s32 *system_error_ret)
+read_open_file(int fd, u64 max_nbytes, const struct file_memory *memory,
+	       const u8 **in_ret, size_t *in_nbytes_ret, s32 *system_error_ret)
 {
 	size_t nbytes = 0;
 	u8 *out;
@@ -60,6 +78,11 @@ read_open_file(int fd, const struct file_memory *memory, const u8 **in_ret,
 	*system_error_ret = regular_size(fd, &nbytes);
 	if (*system_error_ret != 0)
 		return DCTLOAD_IO;
+	*in_nbytes_ret = nbytes;
+	if (nbytes > max_nbytes)
+		return DCTLOAD_FILE_TOO_LARGE;
+	if (nbytes >= PEEK_MIN_NBYTES && !is_jpeg(fd))
+		return DCTLOAD_NOT_JPEG;
 	out = memory->alloc(memory->ctx, nbytes);
 	if (out == NULL)
 		return DCTLOAD_NO_MEMORY;
@@ -75,8 +98,8 @@ read_open_file(int fd, const struct file_memory *memory, const u8 **in_ret,
 }
 
 enum dctload_status
-file_read(const char *path, const struct file_memory *memory, const u8 **in_ret,
-	  size_t *in_nbytes_ret, s32 *system_error_ret)
+file_read(const char *path, u64 max_nbytes, const struct file_memory *memory,
+	  const u8 **in_ret, size_t *in_nbytes_ret, s32 *system_error_ret)
 {
 	enum dctload_status status;
 	int fd;
@@ -89,7 +112,7 @@ file_read(const char *path, const struct file_memory *memory, const u8 **in_ret,
 		*system_error_ret = errno;
 		return DCTLOAD_IO;
 	}
-	status = read_open_file(fd, memory, in_ret, in_nbytes_ret,
+	status = read_open_file(fd, max_nbytes, memory, in_ret, in_nbytes_ret,
 				system_error_ret);
 	(void)close(fd);
 	return status;

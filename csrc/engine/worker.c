@@ -57,6 +57,7 @@ static void
 read_item(struct worker *w, const struct job *job,
 	  const struct file_memory *memory)
 {
+	const struct dctload_limits *limits = &job->batch->limits;
 	struct dctload_item *item = job->item;
 	size_t offset = 0;
 
@@ -66,20 +67,23 @@ read_item(struct worker *w, const struct job *job,
 	if (item->path != NULL) {
 		item->in = NULL;
 		item->in_nbytes = 0;
-		item->status = file_read(item->path, memory, &item->in,
-					 &item->in_nbytes, &item->system_error);
+		item->status = file_read(item->path, limits->max_file_nbytes,
+					 memory, &item->in, &item->in_nbytes,
+					 &item->system_error);
 	}
 	stat_add(&w->stats.files, 1);
-	stat_add(&w->stats.in_nbytes, item->in_nbytes);
+	if (item->in != NULL)
+		stat_add(&w->stats.in_nbytes, item->in_nbytes);
+	if (item->status == DCTLOAD_FILE_TOO_LARGE)
+		item->error_offset = limits->max_file_nbytes;
 	if (item->status != DCTLOAD_OK)
 		return;
 	if (need_decoder(w) == NULL) {
 		item->status = DCTLOAD_NO_MEMORY;
 		return;
 	}
-	item->status =
-		jpeg_read_info(w->decoder, item->in, item->in_nbytes,
-			       &job->batch->limits, &item->info, &offset);
+	item->status = jpeg_read_info(w->decoder, item->in, item->in_nbytes,
+				      limits, &item->info, &offset);
 	item->error_offset = offset;
 }
 

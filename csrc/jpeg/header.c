@@ -463,6 +463,9 @@ header_begin(struct header *h, const u8 *in, size_t in_nbytes,
 		dctload_default_limits(&h->limits);
 	h->info.orientation = 1;
 	h->info.adobe_transform = -1;
+	if (in_nbytes > h->limits.max_file_nbytes)
+		return fail_at(h, (size_t)h->limits.max_file_nbytes,
+			       DCTLOAD_FILE_TOO_LARGE);
 	if (in_nbytes < 2 || in[0] != 0xFF || in[1] != MARKER_SOI)
 		return fail_at(h, 0, DCTLOAD_NOT_JPEG);
 	h->pos = 2;
@@ -533,6 +536,7 @@ dctload_default_limits(struct dctload_limits *limits_ret)
 {
 	limits_ret->max_pixels = 178956970; /* Pillow's bomb limit, doubled */
 	limits_ret->max_output_nbytes = (u64)2 << 30;
+	limits_ret->max_file_nbytes = (u64)2 << 30;
 	limits_ret->max_components = DCTLOAD_MAX_COMPONENTS;
 	limits_ret->max_scans = 500;
 }

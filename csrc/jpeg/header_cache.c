@@ -29,6 +29,7 @@ limits_are_equal(const struct dctload_limits *a, const struct dctload_limits *b)
 {
 	return a->max_pixels == b->max_pixels &&
 	       a->max_output_nbytes == b->max_output_nbytes &&
+	       a->max_file_nbytes == b->max_file_nbytes &&
 	       a->max_components == b->max_components &&
 	       a->max_scans == b->max_scans;
 }

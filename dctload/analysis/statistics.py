@@ -17,7 +17,9 @@ import numpy.typing as npt
 
 import dctload
 from dctload import transforms as T
+from dctload._files import read_file
 from dctload.decoding import Decoder
+from dctload.errors import DctloadError
 from dctload.image import DctImage
 
 Array = npt.NDArray[Any]
@@ -159,10 +161,9 @@ def _decode(decoder: Decoder, paths: Sequence[str]) -> Iterable[Any]:
     data: list[bytes] = []
     for path in paths:
         try:
-            with open(path, "rb") as file:
-                data.append(file.read())
+            data.append(read_file(path, jpeg=True))
             out.append(None)
-        except OSError as error:
+        except (OSError, DctloadError) as error:
             out.append(error)
     images = iter(decoder.decode_many(data, on_error="return"))
     return [next(images) if item is None else item for item in out]

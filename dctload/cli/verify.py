@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from dctload._files import read_file
 from dctload.cli import _common
 from dctload.decoding import Decoder, read_info
 from dctload.errors import DctloadError
@@ -77,8 +78,7 @@ def chunks(
     nbytes = 0
     for path in paths:
         try:
-            with open(path, "rb") as file:
-                data = file.read()
+            data = read_file(path, jpeg=True)
             size = _coefficient_nbytes(read_info(data)) + len(data)
         except (DctloadError, OSError) as error:
             failed.append((path, error))

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from .. import _native
+from .._files import read_file
 from ..data._buffers import Buffers
 from ..data._slow import load, sample_into, turn_upright
 from ..data._step import Draw, Settings, Step
@@ -264,8 +265,7 @@ class DaliPipeline:
         _, error = _survey(raw)
         if error is not None:
             raise error
-        with open(raw, "rb") as file:
-            return file.read()
+        return read_file(raw, self._settings.limits)
 
 
 # A file that is there and no JPEG: for the sake of one that is empty or cannot be read

@@ -21,7 +21,6 @@ from .. import _native
 from ._pipeline import Pipeline
 from ._step import Draw, Step
 from .sources.base import Inputs
-from .sources.paths import read_file
 from .timing import Clock
 
 
@@ -109,8 +108,3 @@ class DirectPipeline(Pipeline):
             briefs["width"], briefs["height"], step.uniforms, codes
         )
         self._follow(step, geometry, 0, bad)
-
-    def _content(self, step: Step, place: int) -> bytes:
-        """The engine does not keep what it reads."""
-        raw = step.inputs.raw[place]
-        return read_file(raw) if step.inputs.is_path else bytes(raw)

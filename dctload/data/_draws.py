@@ -3,13 +3,14 @@
 import base64
 import hashlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import (
+    BatchSampler,
     DistributedSampler,
     RandomSampler,
     SequentialSampler,
@@ -17,11 +18,17 @@ from torch.utils.data import (
 )
 
 from ._step import Draw
-from .sampler import Order, Shard, checked
+from .sampler import Indices, Order, Shard, checked
 
 # Samples of one epoch that a repeating sampler can tell apart: 2^40 indices,
 # 2^24 places in the epoch.
 _PLACE_SHIFT = 40
+# Torch's samplers of a whole data set, and where they keep it.
+_DATA = {
+    SequentialSampler: "data_source",
+    RandomSampler: "data_source",
+    DistributedSampler: "dataset",
+}
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,16 @@ class ForeignSampler:
             if hasattr(sampler, "set_epoch"):
                 sampler.set_epoch(epoch)
                 return
+
+    def others(self) -> Sequence[int] | Indices | None:
+        """The samples that the sampler chooses from, if that is known."""
+        kind, num = type(self._inner), self._num_samples
+        if type(self._sampler) not in (kind, BatchSampler):
+            return None  # it may leave some of these out
+        if kind is SubsetRandomSampler:
+            return checked(self._inner.indices, num, "the sampler")
+        data = getattr(self._inner, _DATA.get(kind, ""), ())
+        return range(num) if len(data) == num else None
 
     def at_start(self) -> dict[str, Any]:
         """The state before an epoch."""

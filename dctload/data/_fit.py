@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..errors import TooSmallError
 from ..transforms import _targets
 from ..transforms._base import pending
 from ..transforms._plan import Format, Plan, to_tensor
@@ -78,10 +79,12 @@ class FitPlan(Plan):
             return width, height
         width, height = (sizes.min(axis=0) // unit * unit).tolist()
         if not width or not height:
-            small = sizes[sizes.min(axis=1).argmin()].tolist()
-            raise ValueError(
-                f"fit='crop' leaves nothing: an image of {small[0]}x{small[1]} is "
-                f"smaller than {unit}x{unit}"
+            raise TooSmallError.among(
+                {
+                    int(i): f"{sizes[i, 0]} x {sizes[i, 1]} is smaller than the "
+                    f"{unit} x {unit} that fit='crop' needs"
+                    for i in np.flatnonzero(sizes.min(axis=1) < unit)
+                }
             )
         return width, height
 

@@ -1,17 +1,19 @@
 """What ``iter(loader)`` gives: finished steps made into batches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from ..errors import TooManyErrors
+from ._draws import Progress
 from ._errors import ErrorPolicy
 from ._packing import emit
 from ._pipeline import UNWANTED, Pipeline
 from ._step import Draw, Step
 from .device import Ahead
-from .sampler import key
+from .sampler import Indices, key
 from .timing import Clock, LoaderStats
 
 # Samples tried in place of a bad one before the data set is declared bad.
@@ -20,12 +22,25 @@ _REPLACEMENT = 0x5EED
 
 
 class Repairs:
-    """Carries out the error policy on the samples of a batch."""
+    """Carries out the error policy on the samples of a batch.
+
+    Args:
+        policy: What to do.
+        stats: Where to count.
+        name: Of a sample.
+        others: Gives the samples that may stand in for others; None if it is not
+            known which the sampler chooses from, and then it is those of the batch.
+    """
 
     def __init__(
-        self, policy: ErrorPolicy, stats: LoaderStats, name: Callable[[int], str]
+        self,
+        policy: ErrorPolicy,
+        stats: LoaderStats,
+        name: Callable[[int], str],
+        others: Callable[[], Sequence[int] | Indices | None],
     ):
         self._policy, self._stats, self._name = policy, stats, name
+        self._others = others
 
     def repair(
         self,
@@ -48,28 +63,44 @@ class Repairs:
         replace = leave_out if self._policy.on_error == "replace" else []
         if len(leave_out) == len(step) and not replace:
             replace = leave_out[:1]
+        others = self._others() if replace else ()
+        if others is None:
+            others = np.delete(step.draw.indices, leave_out)
         for place in replace:
-            self._replace(pipeline, step, place)
+            self._replace(pipeline, step, place, others)
         self._stats.replaced += len(replace)
         leave_out = [place for place in leave_out if place not in replace]
         self._stats.skipped += len(leave_out)
         return leave_out
 
-    def _replace(self, pipeline: Pipeline, step: Step, place: int) -> None:
-        """Write another sample at ``place``: the same one in every run."""
+    def _replace(
+        self,
+        pipeline: Pipeline,
+        step: Step,
+        place: int,
+        others: Sequence[int] | Indices,
+    ) -> None:
+        """Write one of ``others`` at ``place``: the same one in every run."""
         draw = step.draw
+        bad = self._name(int(draw.indices[place]))
+        if len(others) == 0:
+            raise TooManyErrors(
+                f"no sample is there to stand in for {bad}: all of its batch failed, "
+                "and others the sampler may not want; take larger batches, or leave "
+                "the sampler to the loader"
+            )
         base = key(pipeline.seed, draw.epoch, int(draw.ids[place]), _REPLACEMENT)
         error: Exception | None = None
         for attempt in range(_MAX_TRIES):
-            other = key(base, attempt) % pipeline.num_samples
+            other = int(others[key(base, attempt) % len(others)])
             error = pipeline.make_one(other, step, place)
             if error is None:
                 return
             if error is not UNWANTED:
                 self._policy.failed(self._name(other), error)
         raise TooManyErrors(
-            f"no good sample found in place of {self._name(int(draw.indices[place]))}: "
-            f"{_MAX_TRIES} others failed as well, or were left out"
+            f"no good sample found in place of {bad}: {_MAX_TRIES} others failed as "
+            "well, or were left out"
         ) from error
 
 
@@ -77,7 +108,8 @@ class BatchIterator:
     """One epoch of a loader. Not thread-safe.
 
     Give it up at any point: dropping it, or :meth:`close`, takes its work off
-    the engine.
+    the engine. It cannot go on after a KeyboardInterrupt within ``next()``: a batch
+    may be half made. The loader's state is then what was received before.
     """
 
     def __init__(
@@ -87,15 +119,17 @@ class BatchIterator:
         collate: Callable[[Any], Any] | None,
         batched: bool,
         ahead: Ahead | None,
-        received: Callable[[Any], None],
+        start: Progress,
+        received: Callable[[Progress | None], None],
         stats: LoaderStats,
         engine: Any,
     ):
         self._pipeline, self._num_batches = pipeline, num_batches
         self._collate, self._batched, self._ahead = collate, batched, ahead
-        self._received, self._stats, self._engine = received, stats, engine
+        self._given, self._received = start, received
+        self._stats, self._engine = stats, engine
         self._clock = Clock(stats)
-        self._started = False
+        self._started = self._interrupted = False
         self.closed = False
 
     def __iter__(self) -> "BatchIterator":
@@ -115,8 +149,25 @@ class BatchIterator:
             self._ahead.close()
 
     def __next__(self) -> Any:
+        if self._interrupted:
+            raise RuntimeError("this iteration was interrupted; call iter() again")
         if self.closed:
             raise StopIteration
+        try:
+            batch, progress = self._next()
+            self._received(progress)
+        except Exception:
+            raise
+        except BaseException:
+            self._interrupted = True
+            self._received(self._given)
+            self.close()
+            raise
+        self._given = progress
+        return batch
+
+    def _next(self) -> tuple[Any, Progress]:
+        """The next batch, and where the epoch stands when it is received."""
         if self._started:
             self._clock.consumer()
         else:
@@ -134,10 +185,9 @@ class BatchIterator:
             self._received(None)
             raise StopIteration
         batch, (draw, num_images) = made
-        self._received(draw.progress)
         self._count(num_images)
         self._clock.python()
-        return batch
+        return batch, draw.progress
 
     def _take(self) -> tuple[Step, list[int]] | None:
         """The next batch as the engine made it, and places to leave out."""

@@ -1,6 +1,6 @@
 """What a loader's epochs hold: by its own order, or by a sampler of the user's."""
 
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator, Sequence, Sized
 from typing import Any
 
 import torch
@@ -8,7 +8,14 @@ from torch.utils.data import BatchSampler
 
 from ._draws import ForeignSampler, Progress, own_draws
 from ._step import Draw
-from .sampler import InOrderSampler, Shard, ShuffledSampler, is_distributed, key
+from .sampler import (
+    Indices,
+    InOrderSampler,
+    Shard,
+    ShuffledSampler,
+    is_distributed,
+    key,
+)
 
 OwnSampler = ShuffledSampler | InOrderSampler
 
@@ -118,6 +125,13 @@ class LoaderOrder:
         if rest and not self._drop_last:
             num += 1
         return own_draws(order, start.epoch, self._batch_size, num), num
+
+    def others(self) -> Sequence[int] | Indices | None:
+        """The samples that the order is made of, if that is known."""
+        if self.foreign is not None:
+            return self.foreign.others()
+        assert self.own is not None
+        return range(len(self.own.data_source))
 
     def set_epoch(self, epoch: int) -> None:
         """Pass an epoch on to a sampler that wants it."""

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from .. import _native
+from ..errors import TooSmallError
 from ..transforms.batched import PackedBatch, check
 from ..transforms.batched._layout import Layout
 from ._buffers import Buffers
@@ -43,11 +44,15 @@ class Packing:
                 step.fail(place, error)
         infos = self._infos(step)
         step.places = self._good_places(step, infos)
-        if len(step.places) == 0:
-            return
-        infos, uniforms = infos[step.places], step.uniforms[step.places]
-        geometry = self._geometry(step, infos, uniforms)
-        layout = Layout(infos, geometry, self._plan.format)
+        geometry = None
+        while geometry is None:
+            if len(step.places) == 0:
+                return
+            try:
+                geometry = self._geometry(step, infos)
+            except TooSmallError as error:
+                self._leave_out(step, error)
+        layout = Layout(infos[step.places], geometry, self._plan.format)
         nbytes = PackedBatch.nbytes_of(layout)
         (buffer,) = self._buffers.take(1, [(1, 1, nbytes)])
         step.packed = PackedBatch.empty(layout, buffer.view(-1))
@@ -99,7 +104,17 @@ class Packing:
             items["status"][place] = _native.lib.DCTLOAD_COLOR
         return (good & linear).nonzero()[0]
 
-    def _geometry(self, step: Step, infos: Any, uniforms: Any) -> Any:
+    def _leave_out(self, step: Step, error: TooSmallError) -> None:
+        """Note the images that the plan cannot take."""
+        small = list(error.places)
+        for i in small:
+            place = int(step.places[i])
+            name = self._settings.source.name(int(step.draw.indices[place]))
+            step.leave_out(place, error.of(i, name))
+        step.places = np.delete(step.places, small)
+
+    def _geometry(self, step: Step, infos: Any) -> Any:
+        infos, uniforms = infos[step.places], step.uniforms[step.places]
         upright = self._settings.upright
         if isinstance(self._plan, FitPlan):
             self._plan.fixed = step.size is not None

@@ -34,7 +34,8 @@ import numpy as np
 import torch
 
 from .. import _engine, _native
-from ..errors import DctloadError, add_note
+from .._files import read_file
+from ..errors import DctloadError, TooSmallError, add_note
 from ._buffers import Buffers
 from ._fetch import Fetcher
 from ._fit import FitPlan
@@ -138,9 +139,11 @@ class Pipeline:
     def make_one(self, index: int, into: Step, place: int) -> Exception | None:
         """Make sample ``index`` at a place of another batch; returns what failed.
 
-        That is ``UNWANTED`` for a file that is to be left out.
+        That is ``UNWANTED`` for a file that is to be left out. It is augmented as
+        what it stands in for, as it may be in the batch itself.
         """
-        draw = Draw(np.array([index]), np.array([index]), into.draw.epoch)
+        ids = into.draw.ids[place : place + 1]
+        draw = Draw(np.array([index]), ids, into.draw.epoch)
         tensors = [tensor[place : place + 1] for tensor in into.tensors]
         step = self._make_alone(draw, tensors, into.size)
         if self._packing is not None and not step.failed:
@@ -304,15 +307,34 @@ class Pipeline:
             self._fit.fixed = bool(steps[0].tensors)
             if self._fit.fixed:
                 self._fit.size = _size_of(steps[0].tensors[0])
-        bad = [_not_readable(step) for step in steps]
-        if any(map(len, bad)) and not _stand_in(briefs, steps, bad):
-            return
-        views = [step.batch.items[: step.num]["geometry"] for step in steps]
-        upright = self._settings.upright
-        geometry = self._plan.fill(briefs, uniforms, views, upright)
+        while True:
+            bad = [_not_readable(step) for step in steps]
+            if any(map(len, bad)):
+                uniforms = uniforms.copy()
+                if not _stand_in(briefs, uniforms, steps, bad):
+                    return
+            views = [step.batch.items[: step.num]["geometry"] for step in steps]
+            try:
+                geometry = self._plan.fill(
+                    briefs, uniforms, views, self._settings.upright
+                )
+            except TooSmallError as error:
+                self._leave_out(steps, error)
+            else:
+                break
         first = 0
         for step, places in zip(steps, bad, strict=True):
             self._follow(step, geometry, first, places)
+            first += step.num
+
+    def _leave_out(self, steps: list[Step], error: TooSmallError) -> None:
+        """Note the images that the plan cannot take."""
+        first = 0
+        for step in steps:
+            for place in range(step.num):
+                if first + place in error.places:
+                    name = self._source.name(int(step.draw.indices[place]))
+                    step.leave_out(place, error.of(first + place, name))
             first += step.num
 
     def _follow(self, step: Step, geometry: Any, first: int, bad: list[int]) -> None:
@@ -347,6 +369,9 @@ class Pipeline:
         return load(self._content(step, place), name, self._settings.limits)
 
     def _content(self, step: Step, place: int) -> bytes:
+        """The file, read again if the engine did not read it all, or keep it."""
+        if step.inputs.is_path and not step.batch.items[place]["in"]:
+            return read_file(step.inputs.raw[place], self._settings.limits)
         content: bytes = step.batch.data(place)
         return content
 
@@ -457,8 +482,10 @@ def _not_readable(step: Step) -> list[int]:
     return bad.nonzero()[0].tolist()  # type: ignore[no-any-return]
 
 
-def _stand_in(briefs: Any, steps: list[Step], bad: list[list[int]]) -> bool:
-    """Give places without an image the size of one that is there, if there is one.
+def _stand_in(
+    briefs: Any, uniforms: Any, steps: list[Step], bad: list[list[int]]
+) -> bool:
+    """Let places without an image look like one that is there, if there is one.
 
     What the plan makes of them is not used; so all images are planned in one go.
     """
@@ -470,6 +497,7 @@ def _stand_in(briefs: Any, steps: list[Step], bad: list[list[int]]) -> bool:
     if not good.any():
         return False
     briefs[~good] = briefs[good.argmax()]
+    uniforms[~good] = uniforms[good.argmax()]
     return True
 
 

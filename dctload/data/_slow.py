@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from .._convert import to_dct_image
+from .._files import read_file
 from ..decoding import thread_decoder
 from ..image import DctImage
 from ..info import Limits
@@ -14,7 +15,6 @@ from ..transforms._plan import to_tensor
 from ..transforms.compose import Compose, as_compose
 from ._fit import FitPlan
 from .sources.base import DEFAULTS, Inputs, Source
-from .sources.paths import read_file
 
 _SOI = b"\xff\xd8"
 

@@ -81,6 +81,13 @@ class Step:
         """Note what went wrong at ``place``."""
         self.failed[place] = forget_frames(error)
 
+    def leave_out(self, place: int, error: Exception) -> None:
+        """The same of an image that was to be made, and will not be."""
+        self.images.pop(place, None)
+        self.batch.items["skip"][place] = 1
+        self.is_ordinary = False
+        self.fail(place, error)
+
 
 @dataclass
 class Settings:

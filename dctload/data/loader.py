@@ -241,13 +241,15 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
             self.timeout,
             self.transform_on == "device",
         )
-        repairs = Repairs(self._policy, self.stats, self._source.name)
+        name, others = self._source.name, self._order.others
+        repairs = Repairs(self._policy, self.stats, name, others)
         iterator = BatchIterator(
             self._make_pipeline(engine, settings, draws, repairs),
             num_batches,
             None if self._collates_by_default() else self.collate_fn,
             self._auto_collation,
             self._make_ahead(),
+            start,
             functools.partial(self._received, start.epoch),
             self.stats,
             engine,
@@ -323,8 +325,13 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         """Let the next ``iter()`` go on where ``state_dict`` was taken.
 
         Number of workers, batch size and number of ranks may differ; the seed
-        becomes that of the state. Nothing is read or replayed, but for a foreign
-        sampler without ``load_state_dict``, whose indices are drawn again.
+        becomes that of the state. With ``drop_last`` the rest of the epoch has no
+        batch if less than a batch is left of it. Nothing is read or replayed, but for
+        a sampler of the user's: one with ``state_dict`` and ``load_state_dict`` goes
+        on by itself. Any other is asked again for all indices of the epoch, and must
+        give the same ones: draw from the sampler's ``generator`` or torch's default
+        one, whose state is kept, or from what ``set_epoch`` gave. If it gives others,
+        the next ``iter()``'s first batch raises ``ValueError``.
 
         Raises:
             ValueError: The state is of another data set, order or version.

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from .._geometry import Geometry
 from .._ops import Op
+from ..errors import TooSmallError
 from . import _targets
 
 if TYPE_CHECKING:
@@ -97,7 +98,13 @@ class GeometryTransform(Transform):
 
     def apply_image(self, image: "DctImage", u: Array) -> "DctImage":
         image = self._ready(image)
-        return image._replace(pending=self.apply(pending(image), u))
+        return image._replace(pending=self._applied(image, u))
+
+    def _applied(self, image: "DctImage", u: Array) -> Geometry:
+        try:
+            return self.apply(pending(image), u)
+        except TooSmallError as error:
+            raise error.of(0, image.name) from None
 
     def _ready(self, image: "DctImage") -> "DctImage":
         """The image, its operations carried out if this cannot follow them."""
@@ -109,7 +116,7 @@ class GeometryTransform(Transform):
     def sample(self, image: "DctImage", target: Any, u: Array) -> tuple[Any, Any]:
         image = self._ready(image)
         before = pending(image)
-        after = self.apply(before, u)
+        after = self._applied(image, u)
         log = after.log[len(before.log) :]
         size = int(before.height[0]), int(before.width[0])
         return image._replace(pending=after), _targets.move(target, log, size)

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import _recipes
 from .._geometry import Geometry
+from ..errors import TooSmallError
 from ._base import (
     Array,
     GeometryTransform,
@@ -309,8 +310,12 @@ class RandomCrop(GeometryTransform):
         # torchvision adds what lacks on each side, so twice as much as needed.
         more_w, more_h = np.maximum(width - w, 0), np.maximum(height - h, 0)
         if not self.pad_if_needed and (more_w.any() or more_h.any()):
-            raise ValueError(
-                f"a crop of {width} x {height} does not fit into {w.min()} x {h.min()}"
+            raise TooSmallError.among(
+                {
+                    int(i): f"a crop of {width} x {height} does not fit into {w[i]} x "
+                    f"{h[i]}; RandomCrop(pad_if_needed=True) pads such images"
+                    for i in np.flatnonzero(more_w | more_h)
+                }
             )
         w, h = w + 2 * more_w, h + 2 * more_h
         x = (u[:, 1] * (w - width + 1)).astype(np.int64) - left - more_w
@@ -338,7 +343,8 @@ class FiveCrop(Transform):
         height, width = self.size
         w, h = int(before.width[0]), int(before.height[0])
         if width > w or height > h:
-            raise ValueError(f"a crop of {width} x {height} does not fit {w} x {h}")
+            text = f"a crop of {width} x {height} does not fit into {w} x {h}"
+            raise TooSmallError.among({0: text}).of(0, image.name)
         places = [(x, y) for y in (0, h - height) for x in (0, w - width)]
         crops = [before.crop(x, y, width, height) for x, y in places]
         crops.append(CenterCrop(self.size).apply(before, u))

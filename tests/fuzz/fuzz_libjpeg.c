@@ -29,6 +29,7 @@ is_silent_in_libjpeg(enum dctload_status status)
 	case DCTLOAD_TOO_MANY_COMPONENTS:
 	case DCTLOAD_TOO_MANY_SCANS:
 	case DCTLOAD_TOO_MUCH_OUTPUT:
+	case DCTLOAD_FILE_TOO_LARGE:
 		return true;
 	default:
 		return false;

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch.utils.data import ConcatDataset, IterableDataset, Subset
 
-from ...errors import CorruptJPEGError, add_note
+from ..._files import read_file
+from ...errors import CorruptJPEGError, DctloadError, add_note
 from ..sampler import Indices, checked
 from .base import Inputs, Options, Raw, Slot, Source
-from .paths import read_file
 from .translate import equivalent, is_native
 
 _ACCEPTED = (
@@ -195,7 +195,7 @@ def _read(path: Any, place: int, failed: dict[int, Exception]) -> bytes:
     """The file; nothing where it cannot be read, which is noted in ``failed``."""
     try:
         return read_file(path)
-    except OSError as error:
+    except (OSError, DctloadError) as error:
         failed[place] = error
         return b""
 

@@ -1,43 +1,14 @@
 """Millions of paths in three objects: lists of strings cost 10 times as much."""
 
-import errno
 import hashlib
 import itertools
 import os
-import stat
 from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
 import numpy as np
 
 from ..sampler import Indices
-
-
-def open_regular(path: str | bytes | os.PathLike[str]) -> int:
-    """A descriptor of a regular file; a named pipe is an error, not a long wait.
-
-    Raises:
-        OSError: It cannot be opened, or is no regular file.
-    """
-    path = os.fsdecode(path)  # as errors show it
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    mode = os.fstat(fd).st_mode
-    if stat.S_ISREG(mode):
-        return fd
-    os.close(fd)
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    raise OSError(errno.EINVAL, "not a regular file", path)
-
-
-def read_file(path: str | bytes | os.PathLike[str]) -> bytes:
-    """The content of a regular file.
-
-    Raises:
-        OSError: It cannot be read, or is no regular file.
-    """
-    with open(open_regular(path), "rb") as file:
-        return file.read()
 
 
 class PathTable:

@@ -3,6 +3,7 @@
 import functools
 import glob
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,11 +12,12 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from ..._files import open_regular
 from ..._native import MappedFile
 from ..sampler import Indices
 from .base import Inputs, Layout, OtherFormats, _Given, expand
 from .folder import EXTENSIONS
-from .paths import PathTable, open_regular
+from .paths import PathTable
 from .remote import RemoteFiles, StorageOptions, is_url
 from .tarindex import members, members_of
 
@@ -24,6 +26,7 @@ Target = Literal["auto", "folder", "index"] | str
 # Archives mapped at a time, the last ones used, beside those of batches under way:
 # Linux gives a process 65,530 mappings.
 _MAX_MAPPED = 4096
+_JPEG = (".jpg", ".jpeg")
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -43,7 +46,11 @@ class TarShards(_Given):
     Samples have the order of the archives and of the members in them; the
     loader shuffles over all of them, as the content is read at random, not as a
     stream. Files that share the name up to its first dot are one sample
-    (``7.jpg``, ``7.cls``) and must be neighbours, as webdataset writes them.
+    (``7.jpg``, ``7.cls``) and must be neighbours, as webdataset writes them. Of
+    several images ``7.jpg`` is the sample's, if the others are no JPEG. Where all
+    files of a name are JPEG files with more dots (``2019.05.01.jpg``,
+    ``2019.05.02.jpg``), and their targets, each is a sample. Links to files of the
+    archive are these files under another name.
 
     Args:
         paths: Archives or their URLs, or one pattern like ``"train-*.tar"``,
@@ -70,8 +77,8 @@ class TarShards(_Given):
 
     Raises:
         OSError: An archive cannot be read.
-        ValueError: An archive is broken, holds no image, or has the parts of a
-            sample apart from each other.
+        ValueError: An archive is broken, holds no image, has the parts of a sample
+            apart from each other, or two images for one.
     """
 
     def __init__(
@@ -234,33 +241,57 @@ def _matching(pattern: str, options: StorageOptions) -> list[str]:
     return sorted(glob.glob(pattern)) or [pattern]
 
 
+_Place = tuple[int, int]  # offset and size
+
+
 def _samples(
     path: str, found: Iterator[tuple[str, int, int]], wanted: str
-) -> Iterable[tuple[str, tuple[int, int], tuple[int, int] | None]]:
-    """Yield (member, image, target) of one archive; both are (offset, size)."""
+) -> Iterable[tuple[str, _Place, _Place | None]]:
+    """Yield (member, image, target) of one archive."""
     done: set[str] = set()
-    parts: set[str] = set()
-    key = name = None
-    image = label = None
-    for member, offset, size in found:
-        member_key, part = split_name(member)
-        if member_key != key:
-            if image is not None and name is not None:
-                yield name, image, label
-            if key is not None:
-                done.add(key)
-            if member_key in done:
-                raise ValueError(
-                    f"{path}: the files of sample {member_key!r} are not next to "
-                    "each other; write the archive sorted by name"
-                )
-            key, image, label, parts = member_key, None, None, set()
-        if member in parts:
-            raise ValueError(f"{path}: {member} is in it twice")
-        parts.add(member)
-        if part == wanted:
-            label = offset, size
-        elif part.endswith(EXTENSIONS) and image is None:
-            name, image = member, (offset, size)
-    if image is not None and name is not None:
-        yield name, image, label
+    for key, group in itertools.groupby(found, lambda member: split_name(member[0])[0]):
+        if key in done:
+            raise ValueError(
+                f"{path}: the files of sample {key!r} are not next to each other; "
+                "write the archive sorted by name"
+            )
+        done.add(key)
+        names: dict[str, str] = {}
+        places: dict[str, _Place] = {}
+        for name, offset, size in group:
+            part = split_name(name)[1]
+            if name in names.values():
+                raise ValueError(f"{path}: {name} is in it twice")
+            names[part], places[part] = name, (offset, size)
+        for part in _images(path, key, names, wanted):
+            # A dotted name goes on to its last dot, and so does that of its target.
+            label = places.get(_stem(part) + wanted, places.get(wanted))
+            yield names[part], places[part], label
+
+
+def _images(path: str, key: str, names: dict[str, str], wanted: str) -> list[str]:
+    """Which of a key's parts are images; several are samples with dots in the name.
+
+    Raises:
+        ValueError: It cannot be told which of several is the image.
+    """
+    images = [p for p in names if p.endswith(EXTENSIONS) and p != wanted]
+    if len(images) < 2:
+        return images
+    jpeg = [part for part in images if part.endswith(_JPEG)]
+    if len(jpeg) == 1 and jpeg[0] in _JPEG:
+        return jpeg
+    stems = {_stem(part) for part in images}
+    dotted = len(stems) == len(images) == len(jpeg) and "" not in stems
+    if dotted and stems == {_stem(part) for part in names}:
+        return images
+    one, other, *_ = (names[part] for part in images)
+    raise ValueError(
+        f"{path}: {one} and {other} are both images of sample {key!r}, whose name ends "
+        f"at the first dot. Only {key}.jpg beside others that are no JPEG is told from "
+        "them: leave one out, or write names without dots"
+    )
+
+
+def _stem(part: str) -> str:
+    return part.rpartition(".")[0]
