@@ -666,6 +666,7 @@ dctload_count_failed(const struct dctload_batch *b, uint32_t num_items);
 /* Times summed over threads, in nanoseconds, since the engine was made. */
 struct dctload_engine_stats {
 	uint64_t read_ns, work_ns, idle_ns;
+	uint64_t transform_ns; /* of 'work_ns', the rest of which is decoding */
 	uint64_t files, in_nbytes;
 };
 

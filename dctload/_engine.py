@@ -355,6 +355,7 @@ class Engine:
             "read_ns": out.read_ns,
             "work_ns": out.work_ns,
             "idle_ns": out.idle_ns,
+            "transform_ns": out.transform_ns,
             "files": out.files,
             "in_nbytes": out.in_nbytes,
         }

@@ -26,6 +26,7 @@ struct plan;
 /* The plans of a thread that nobody has; begins as zeros. */
 struct plan_pool {
 	struct plan *spare;
+	u64 run_ns; /* in plan_rows() and plan_run(), as their callers count */
 };
 
 struct plan *plan_take(struct plan_pool *pool); /* NULL: there is no memory */

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../clock.h"
 #include "../jpeg/huffman_cache.h"
 #include "recipe.h"
 #include "threads.h"
@@ -648,13 +649,6 @@ dctload_get_stats(struct dctload_engine *e,
 		  struct dctload_engine_stats *stats_ret)
 {
 	memset(stats_ret, 0, sizeof(*stats_ret));
-	for (u32 i = 0; i < max_u32(e->num_threads, 1); i++) {
-		struct worker_stats *stats = &e->threads[i].worker.stats;
-
-		stats_ret->read_ns += atomic_load(&stats->read_ns);
-		stats_ret->work_ns += atomic_load(&stats->work_ns);
-		stats_ret->idle_ns += atomic_load(&stats->idle_ns);
-		stats_ret->files += atomic_load(&stats->files);
-		stats_ret->in_nbytes += atomic_load(&stats->in_nbytes);
-	}
+	for (u32 i = 0; i < max_u32(e->num_threads, 1); i++)
+		worker_add_stats(&e->threads[i].worker, stats_ret);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* worker.c - what one thread does with the items it is given */
 #include <stdlib.h>
-#include <time.h>
 
+#include "../clock.h"
 #include "../jpeg/decoder.h"
 #include "file.h"
 #include "excerpt.h"
@@ -18,15 +18,6 @@ struct open_job {
 	size_t file_capacity;
 	struct open_job *next_spare;
 };
-
-u64
-now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (u64)ts.tv_sec * 1000000000 + (u64)ts.tv_nsec;
-}
 
 void
 worker_release(struct worker *w)
@@ -328,4 +319,20 @@ worker_drain(struct worker *w, const struct job_source *source)
 		fail_all(source, DCTLOAD_NO_MEMORY);
 	else
 		jpeg_run(w->decoder, next_jpeg_job, jpeg_job_done, &drain);
+	if (w->decoder != NULL)
+		atomic_store(&w->stats.transform_ns,
+			     decoder_transform_ns(w->decoder));
+}
+
+void
+worker_add_stats(struct worker *w, struct dctload_engine_stats *sum)
+{
+	struct worker_stats *stats = &w->stats;
+
+	sum->read_ns += atomic_load(&stats->read_ns);
+	sum->work_ns += atomic_load(&stats->work_ns);
+	sum->idle_ns += atomic_load(&stats->idle_ns);
+	sum->transform_ns += atomic_load(&stats->transform_ns);
+	sum->files += atomic_load(&stats->files);
+	sum->in_nbytes += atomic_load(&stats->in_nbytes);
 }

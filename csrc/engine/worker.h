@@ -15,6 +15,7 @@ struct job {
 /* Times in nanoseconds.  Written by the owner, read by anyone. */
 struct worker_stats {
 	atomic_ullong read_ns, work_ns, idle_ns;
+	atomic_ullong transform_ns; /* of 'work_ns' */
 	atomic_ullong files, in_nbytes;
 };
 
@@ -27,6 +28,8 @@ struct worker {
 };
 
 void worker_release(struct worker *w);
+
+void worker_add_stats(struct worker *w, struct dctload_engine_stats *sum);
 
 /* path -> in -> info; files go to memory of 'pool' that the batch keeps. */
 void
@@ -45,8 +48,6 @@ struct job_source {
 
 /* Decode or sample until the source runs dry. */
 void worker_drain(struct worker *w, const struct job_source *source);
-
-u64 now_ns(void);
 
 /* For counters with one writer: no locked instruction. */
 static inline void

@@ -221,3 +221,9 @@ dctload_decode_region(struct dctload_decoder *d, const u8 *in, size_t in_nbytes,
 	info_place_planes(info_ret, memory, planes);
 	return decode_single(d, &job, error_offset_ret);
 }
+
+u64
+decoder_transform_ns(const struct dctload_decoder *d)
+{
+	return d->plans.run_ns;
+}

@@ -59,6 +59,9 @@ jpeg_read_info(struct dctload_decoder *d, const u8 *in, size_t in_nbytes,
 	       const struct dctload_limits *limits,
 	       struct dctload_info *info_ret, size_t *error_offset_ret);
 
+/* Time spent in plans by jpeg_run(), since the decoder was made. */
+u64 decoder_transform_ns(const struct dctload_decoder *d);
+
 /* The plan of dctload_transform() and dctload_resample(). */
 struct plan *decoder_plan(struct dctload_decoder *d);
 

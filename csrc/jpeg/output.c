@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "../clock.h"
 #include "../dct/plan.h"
 #include "segment.h"
 
@@ -339,15 +340,18 @@ run_plan(struct image *im)
 	const struct block_grid grid = rows_for_plan(im);
 	struct mcu_window window = im->wanted;
 	enum dctload_status status = DCTLOAD_OK;
+	u64 start;
 
 	if (im->packs)
 		status = check_packed(im);
 	if (status == DCTLOAD_OK)
 		status = begin_plan(im);
 	window.first_row = im->grid_row;
-	if (status == DCTLOAD_OK)
-		status = plan_run(im->plan, &window, &grid,
-				  im->job->bypass_cache);
+	if (status != DCTLOAD_OK)
+		return status;
+	start = now_ns();
+	status = plan_run(im->plan, &window, &grid, im->job->bypass_cache);
+	im->plans->run_ns += now_ns() - start;
 	return status;
 }
 
@@ -355,8 +359,9 @@ void
 output_clear(struct image *im)
 {
 	block_pool_give(im->block_pool, &im->blocks);
-	for (u32 i = 0; i < ARRAY_LEN(im->packed); i++)
-		packed_clear(&im->packed[i]);
+	if (im->packs)
+		for (u32 i = 0; i < ARRAY_LEN(im->packed); i++)
+			packed_clear(&im->packed[i]);
 	/* Some other of the images may be a large progressive one. */
 	if (im->header.info.progressive)
 		words_shrink(im->words, MAX_CACHED_NBYTES / BLOCK_NBYTES);
@@ -389,12 +394,17 @@ output_row(struct image *im)
 {
 	const u32 v = scan_rows_per_row(im);
 	const bool last = im->mcu_y + 1 == im->mcus_h;
+	enum dctload_status status;
 	struct block_grid rows;
+	u64 start;
 
 	if (!im->streaming || ((im->mcu_y + 1) % v != 0 && !last) ||
 	    im->mcu_y / v < im->wanted.first_row ||
 	    im->mcu_y / v >= im->wanted.end_row)
 		return DCTLOAD_OK;
 	rows = rows_for_plan(im);
-	return plan_rows(im->plan, im->mcu_y / v, &rows);
+	start = now_ns();
+	status = plan_rows(im->plan, im->mcu_y / v, &rows);
+	im->plans->run_ns += now_ns() - start;
+	return status;
 }

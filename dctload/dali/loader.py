@@ -11,7 +11,7 @@ from . import _plugin
 from ._pipeline import DaliPipeline
 from ._recipe import Recipe
 
-_TIMES = ("read_ns", "work_ns", "idle_ns")
+_TIMES = ("read_ns", "work_ns", "idle_ns", "transform_ns")
 
 
 class _Counters:
