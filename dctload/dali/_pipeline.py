@@ -120,7 +120,8 @@ class DaliPipeline:
 
     def make_one(self, index: int, into: Step, place: int) -> Exception | None:
         """Make sample ``index`` at a place of another batch; returns what failed."""
-        draw = Draw(np.array([index]), np.array([index]), into.draw.epoch)
+        ids = into.draw.ids[place : place + 1]
+        draw = Draw(np.array([index]), ids, into.draw.epoch)
         step = self._begin(draw)
         step.tensors = [tensor[place : place + 1] for tensor in into.tensors]
         self._make_slowly(step, 0)
