@@ -46,6 +46,7 @@ struct refine_steps {
 	struct refine_loop loop;
 	struct first_loop first;
 	bool has_first_steps;
+	u32 untouched_end; /* blocks up to here have nothing in the band */
 };
 
 static ALWAYS_INLINE void
@@ -56,6 +57,7 @@ begin_refine_steps(const struct progressive_scan *s, u64 band,
 
 	make_refine_steps(steps->steps, s->ac);
 	steps->has_first_steps = false;
+	steps->untouched_end = 0;
 	steps->loop = (struct refine_loop){ .end = end,
 					    .steps = steps->steps,
 					    .se = s->header->se,
@@ -131,6 +133,15 @@ count_untouched(const struct refine_scan *scan)
 	return n;
 }
 
+/* The same, without a look at what has been looked at: a scan changes no later block. */
+static ALWAYS_INLINE u32
+known_untouched(const struct refine_scan *scan, struct refine_steps *steps)
+{
+	if (steps->untouched_end <= scan->i)
+		steps->untouched_end = scan->i + count_untouched(scan);
+	return steps->untouched_end - scan->i;
+}
+
 /*
  * What is usual, as far as it goes.  Returns what the next block has still to do, if
  * it has begun.
@@ -157,7 +168,7 @@ refine_by_steps(struct refine_scan *scan, struct bitreader *br,
 			if (touched != 0)
 				n = (u32)__builtin_ctzll(touched);
 			else
-				n = count_untouched(scan);
+				n = max_u32(n, known_untouched(scan, steps));
 			refine_untouched(scan, steps, n);
 			done = scan->i - begin;
 			continue;
@@ -215,9 +226,12 @@ decode_refined_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
 		u64 todo = scan.band;
 
 #if ARCH_X86_64
-		if (by_steps)
+		if (by_steps) {
 			todo = refine_by_steps(&scan, br, &steps);
-		if (scan.i == end)
+			/* Runs and EOBs may have taken bits that are not there. */
+			status = check_end(s, br);
+		}
+		if (scan.i == end || status != DCTLOAD_OK)
 			break;
 #endif
 		status = refine_next(&scan, br, todo);

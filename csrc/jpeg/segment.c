@@ -13,6 +13,7 @@
 
 #include "segment.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "unstuff.h"
@@ -268,6 +269,7 @@ count_leftover(struct image *im, u64 position)
 {
 	const u64 nbits = (u64)(im->lane.end - im->lane.start) * 8;
 
+	assert(position <= nbits); /* scans look, or a cut one would be whole */
 	if (im->segment_in_end == NULL)
 		find_segment_end(im);
 	return nbits - position + (is_loaded(im) ? 0 : 8);
