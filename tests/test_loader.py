@@ -493,6 +493,9 @@ def test_what_would_be_of_no_effect_is_refused(folder):
     loader = DataLoader(data)
     with pytest.raises(ValueError, match="transform is decided when"):
         loader.transform = RANDOM
+    loader.transform = loader.transform  # as subclasses do
+    with pytest.raises(TypeError, match=r"limits must be a dctload\.Limits"):
+        DataLoader(data, limits=3)
     with pytest.raises(TypeError, match=r"shard must be a dctload\.data\.Shard"):
         DataLoader(data, shard=3)
     sampler = torch.utils.data.BatchSampler(range(9), 3, drop_last=False)

@@ -212,14 +212,21 @@ def test_a_stand_in_from_its_own_batch_is_augmented_for_itself(paths):
     assert not torch.equal(x[0], x[1])
 
 
-def test_a_batch_of_bad_files_of_a_sampler_ends_the_run(make):
-    loader = make(on_error="replace", sampler=[0, 1, 3, 4], batch_size=2)
-    iterator = iter(loader)
-    next(iterator)
+class Own(torch.utils.data.Sampler):
+    def __init__(self, order):
+        self.order = order
+
+    def __len__(self):
+        return len(self.order)
+
+    def __iter__(self):
+        yield from self.order
+
+
+def test_a_batch_of_bad_files_ends_the_run_if_a_sampler_gave_none_that_is_good(make):
+    loader = make(on_error="replace", sampler=Own([3, 4, 0, 1]), batch_size=2)
     with pytest.raises(dctload.TooManyErrors, match="all of its batch"):
-        next(iterator)
-    whole = torch.utils.data.SequentialSampler(range(NUM))
-    assert len(everything(make(1, on_error="replace", sampler=whole))[1]) == NUM
+        next(iter(loader))
 
 
 def test_each_bad_file_is_named_once_however_often_it_is_met(make, paths, caplog):
@@ -540,3 +547,61 @@ def test_decoding_stops_below_the_crop(tmp_path):
     assert x[0].abs().sum() > 0
     with pytest.raises(dctload.CorruptJPEGError):
         next(iter(DataLoader(Files(paths[1:], [1], transform=T.Resize((32, 32))))))
+
+
+def test_places_that_others_stand_for_are_not_left_out_with_these(tmp_path):
+    """The first image is too small, and stood for those that Python makes."""
+    from PIL import Image
+
+    sizes = [(20, 20), (80, 80), (80, 80), (80, 80)]
+    for i, (width, height) in enumerate(sizes):
+        pixels = picture(width, height, i)
+        if i == 1:
+            (tmp_path / f"{i}.jpg").write_bytes(jpeg_bytes(pixels, mode="CMYK"))
+        elif i == 2:
+            Image.fromarray(pixels).save(tmp_path / f"{i}.jpg", "PNG")
+        else:
+            (tmp_path / f"{i}.jpg").write_bytes(jpeg_bytes(pixels))
+    transform = T.Compose([T.RandomCrop(32), T.RandomRotation(10)])
+    data = Files([tmp_path / f"{i}.jpg" for i in range(4)], transform=transform)
+    for num_workers in (0, 2):
+        loader = DataLoader(data, 4, on_error="skip", num_workers=num_workers)
+        assert [target.tolist() for _, target in loader] == [[1, 2, 3]]
+
+
+@pytest.mark.parametrize("error", ["itself", "too small"])
+def test_errors_of_users_end_nothing_but_their_sample(paths, error):
+    def broken(image):
+        if image.width != 60:
+            return image
+        if error == "too small":
+            raise dctload.TooSmallError("of the user's")
+        try:
+            raise OSError("of the user's")
+        except OSError as cause:
+            raise cause from cause
+
+    data = Files(paths[:3], transform=[T.Resize((64, 64)), broken])
+    data.transform.insert(0, broken)
+    loader = DataLoader(data, 3, on_error="skip")
+    assert [target.tolist() for _, target in loader] == [[1, 2]]
+
+
+def test_a_stop_in_a_collate_fn_does_not_end_the_epoch_silently(paths):
+    def stop(samples):
+        raise StopIteration
+
+    data = Files(paths[:3], transform=TRANSFORM)
+    with pytest.raises(RuntimeError, match="collate_fn raised StopIteration"):
+        list(DataLoader(data, collate_fn=stop))
+
+
+@pytest.mark.parametrize("kind", [list, Own])
+@pytest.mark.parametrize("on_error", ["skip", "replace"])
+def test_what_a_sampler_gave_stands_in_for_a_bad_file_alone(paths, kind, on_error):
+    order = [0, 1, 3, 4, 2]
+    data = Files(paths, transform=TRANSFORM)
+    loader = DataLoader(data, 1, sampler=kind(order), on_error=on_error)
+    got = [target.item() for _, target in loader]
+    assert [got[0], got[1], got[4]] == [0, 1, 2]
+    assert {got[2], got[3]} <= ({0, 1, 2} if kind is list else {1})

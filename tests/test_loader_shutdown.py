@@ -108,6 +108,43 @@ def test_threads_live_from_the_first_iteration_over_all_epochs(data):
         assert num_threads() == before + 2
 
 
+class Fails(torch.utils.data.Dataset):
+    """Raises at its second sample."""
+
+    def __init__(self, error, path):
+        self.error, self.path = error, path
+
+    def __len__(self):
+        return 20
+
+    def __getitem__(self, index):
+        if index == 1:
+            raise self.error("no sample")
+        return self.path, index
+
+
+@pytest.mark.parametrize("error", [OSError, ValueError])
+def test_errors_of_a_data_set_do_not_keep_what_was_left(data, error):
+    mine = Fails(error, data.name(0))
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(4):
+            loader = DataLoader(
+                mine, 2, num_workers=2, on_error="skip", transform=data.transform
+            )
+            for _ in range(2):
+                try:
+                    next(iter(loader))
+                except ValueError:
+                    pass
+            del loader
+        alive = sum(isinstance(thing, Pipeline) for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert alive == 0
+
+
 @pytest.mark.parametrize("fit", [None, "pad"])
 def test_files_that_fail_in_python_do_not_keep_what_was_left(data, tmp_path, fit):
     """Their errors are kept with the batches, and must not keep these in turn."""

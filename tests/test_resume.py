@@ -359,6 +359,7 @@ def generator(seed=5):
 
 
 FOREIGN = {
+    "negative": lambda: {"sampler": [-1, -2, 3, 4, -5, 5, 6, 7]},
     "list": lambda: {"sampler": [3, 1, 4, 1, 5, 9, 2, 6, 5, 3]},
     "random": lambda: {"sampler": RandomSampler(range(N))},
     "random-generator": lambda: {

@@ -24,8 +24,10 @@ import torch
 from .. import _native
 from .._files import read_file
 from ..data._buffers import Buffers
+from ..data._pipeline import UNWANTED
 from ..data._slow import load, sample_into, turn_upright
 from ..data._step import Draw, Settings, Step
+from ..data.sampler import Indices
 from ..data.timing import Clock, LoaderStats
 from ._recipe import Recipe
 
@@ -70,6 +72,7 @@ class DaliPipeline:
         self._counters, self._device = counters, device
         self._batch_size, self._num_threads = batch_size, num_threads
         self._steps: deque[Step] = deque()
+        self.last_whole: Indices = np.empty(0, np.int64)
         self._pid = os.getpid()
         self._are_paths: bool | None = None
         self._pipe: Any = None
@@ -115,18 +118,23 @@ class DaliPipeline:
         unwanted = self._look_at(step, np.asarray(statuses.as_tensor()).tolist())
         clock.python()
         if not step.failed and not unwanted:
+            self.last_whole = step.draw.indices
             return step, []
         return step, self._repair(self, step, step.failed, unwanted)
 
     def make_one(self, index: int, into: Step, place: int) -> Exception | None:
-        """Make sample ``index`` at a place of another batch; returns what failed."""
+        """As that of the loader's own pipeline."""
         ids = into.draw.ids[place : place + 1]
         draw = Draw(np.array([index]), ids, into.draw.epoch)
         step = self._begin(draw)
         step.tensors = [tensor[place : place + 1] for tensor in into.tensors]
         self._make_slowly(step, 0)
         into.inputs.put(place, step.inputs)
-        return step.failed.get(0)
+        error = step.failed.get(0)
+        is_other = getattr(error, "status", None) == _native.NOT_JPEG
+        if is_other and self._source.other_formats == "skip":
+            return UNWANTED
+        return error
 
     # ---- DALI -------------------------------------------------------------------
 
@@ -203,7 +211,7 @@ class DaliPipeline:
             for place, path in enumerate(step.inputs.raw):
                 size, error = _survey(path)
                 if error is not None:
-                    step.failed[place] = error
+                    step.fail(place, error)
                 if not size:
                     raw[place] = _STAND_IN
         return raw
@@ -257,7 +265,7 @@ class DaliPipeline:
             )
             self._stats.converted += converted
         except Exception as error:
-            step.failed[place] = error
+            step.fail(place, error)
 
     def _content(self, step: Step, place: int) -> Any:
         raw = step.inputs.raw[place]

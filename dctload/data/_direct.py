@@ -42,7 +42,9 @@ class DirectPipeline(Pipeline):
         self, draw: Draw, inputs: Inputs, tensors: list[torch.Tensor] | None = None
     ) -> Step:
         """Queue all that there is to do for a batch."""
-        step = Step(draw, inputs, self._filled(inputs), failed=dict(inputs.failed))
+        step = Step(draw, inputs, self._filled(inputs))
+        for place, error in inputs.failed.items():
+            step.fail(place, error)
         step.tensors = tensors or self._buffers.take(step.num, self._plan.shapes)
         self._set_out(step)
         self._engine.submit_load(

@@ -15,6 +15,7 @@ from torch.utils.data import (
     RandomSampler,
     SequentialSampler,
     SubsetRandomSampler,
+    WeightedRandomSampler,
 )
 
 from ._step import Draw
@@ -97,6 +98,10 @@ class ForeignSampler:
             return None  # it may leave some of these out
         if kind is SubsetRandomSampler:
             return checked(self._inner.indices, num, "the sampler")
+        if kind is WeightedRandomSampler:
+            return np.flatnonzero(self._inner.weights.numpy())
+        if kind in (list, tuple, range) and self._batch_size is not None:
+            return checked(self._inner, num, "the sampler")
         data = getattr(self._inner, _DATA.get(kind, ""), ())
         return range(num) if len(data) == num else None
 
@@ -151,11 +156,12 @@ class ForeignSampler:
             skip = 0 if self._has_state else state["batches"]
             batches: Iterator[list[int]] = map(_as_list, indices)
             for batch in itertools.islice(batches, skip):
-                received.update(np.array(batch, np.int64))
+                received.update(checked(batch, self._num_samples, "the sampler"))
         else:
             skip = 0 if self._has_state else position
             skipped = map(int, itertools.islice(indices, skip))
-            received.update(np.fromiter(skipped, np.int64))
+            found = np.fromiter(skipped, np.int64)
+            received.update(checked(found, self._num_samples, "the sampler"))
             batches = self._batched(indices)
         if skip and state.get("received", "") != received.hexdigest():
             raise ValueError(
@@ -190,13 +196,13 @@ class ForeignSampler:
         while True:
             try:
                 batch = next(batches, None)
+                if batch is None:
+                    break
+                indices = checked(batch, self._num_samples, "the sampler")
             except Exception:
                 if waiting is not None:
                     yield waiting  # what went well comes first
                 raise
-            if batch is None:
-                break
-            indices = checked(batch, self._num_samples, "the sampler")
             places = np.arange(position, position + len(batch)) * world + rank + 1
             ids = indices if self._unique else indices + (places << _PLACE_SHIFT)
             position += len(batch)

@@ -21,8 +21,10 @@ def forget_frames(error: Exception) -> Exception:
     of a transform, are raised soon, and need to tell where they come from.
     """
     about: BaseException | None = error
+    seen: set[int] = set()
     if isinstance(error, (DctloadError, OSError)):
-        while about is not None:
+        while about is not None and id(about) not in seen:
+            seen.add(id(about))  # an error may be its own cause
             about.__traceback__ = None
             about = about.__cause__ or about.__context__
     return error

@@ -66,6 +66,8 @@ class Repairs:
         others = self._others() if replace else ()
         if others is None:
             others = np.delete(step.draw.indices, leave_out)
+            if len(others) == 0:
+                others = pipeline.last_whole
         for place in replace:
             self._replace(pipeline, step, place, others)
         self._stats.replaced += len(replace)
@@ -86,8 +88,7 @@ class Repairs:
         if len(others) == 0:
             raise TooManyErrors(
                 f"no sample is there to stand in for {bad}: all of its batch failed, "
-                "and others the sampler may not want; take larger batches, or leave "
-                "the sampler to the loader"
+                "none was good before, and others the sampler may not want"
             )
         base = key(pipeline.seed, draw.epoch, int(draw.ids[place]), _REPLACEMENT)
         error: Exception | None = None
@@ -224,7 +225,10 @@ class BatchIterator:
         if self._collate is None:
             return inputs.collate(images)
         samples = inputs.uncollated(images)
-        return self._collate(samples if self._batched else samples[0])
+        try:
+            return self._collate(samples if self._batched else samples[0])
+        except StopIteration as error:  # would end the epoch without a word
+            raise RuntimeError("collate_fn raised StopIteration") from error
 
     def _count(self, num_images: int) -> None:
         self._stats.images += num_images

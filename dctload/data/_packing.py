@@ -106,6 +106,8 @@ class Packing:
 
     def _leave_out(self, step: Step, error: TooSmallError) -> None:
         """Note the images that the plan cannot take."""
+        if not error.places:
+            raise error
         small = list(error.places)
         for i in small:
             place = int(step.places[i])

@@ -42,6 +42,7 @@ from ._fit import FitPlan
 from ._packing import Packing
 from ._slow import load, sample_into, turn_upright
 from ._step import Draw, Settings, Step
+from .sampler import Indices
 from .sources.base import Inputs
 from .sources.paths import Paths
 from .timing import Clock, LoaderStats
@@ -75,6 +76,7 @@ class Pipeline:
         self._plan, self._source = settings.plan, settings.source
         self._fetcher = Fetcher(settings.source, draws, stats, settings.timeout)
         self._trouble: Exception | None = None
+        self.last_whole: Indices = np.empty(0, np.int64)  # given, and nothing failed
         self._repair, self._stats = repair, stats
         self._reading: deque[Step] = deque()
         self._sampling: deque[Step] = deque()
@@ -116,9 +118,12 @@ class Pipeline:
         self._stats.depth = len(self._sampling)
         if not self._sampling:
             trouble, self._trouble = self._trouble, None
-            if trouble is not None:
+            if trouble is None:
+                return None
+            try:
                 raise trouble
-            return None
+            finally:
+                del trouble  # its traceback has this frame, which would keep it
         step = self._sampling[0]
         self._before(step)
         clock.python()
@@ -127,6 +132,8 @@ class Pipeline:
         self._sampling.popleft()
         self._after(step)
         leave_out = self._check(step)
+        if not step.failed:
+            self.last_whole = step.draw.indices
         self._idle.append(step.batch)
         return step, leave_out
 
@@ -319,7 +326,7 @@ class Pipeline:
                     briefs, uniforms, views, self._settings.upright
                 )
             except TooSmallError as error:
-                self._leave_out(steps, error)
+                self._leave_out(steps, error, bad)
             else:
                 break
         first = 0
@@ -327,12 +334,20 @@ class Pipeline:
             self._follow(step, geometry, first, places)
             first += step.num
 
-    def _leave_out(self, steps: list[Step], error: TooSmallError) -> None:
-        """Note the images that the plan cannot take."""
+    def _leave_out(
+        self, steps: list[Step], error: TooSmallError, bad: list[list[int]]
+    ) -> None:
+        """Note the images that the plan cannot take, not those that others stand for.
+
+        Raises:
+            TooSmallError: It does not say which.
+        """
+        if not error.places:
+            raise error
         first = 0
-        for step in steps:
+        for step, others in zip(steps, bad, strict=True):
             for place in range(step.num):
-                if first + place in error.places:
+                if first + place in error.places and place not in others:
                     name = self._source.name(int(step.draw.indices[place]))
                     step.leave_out(place, error.of(first + place, name))
             first += step.num

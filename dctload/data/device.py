@@ -60,7 +60,8 @@ def _like(mapping: Mapping[Any, Any], parts: dict[Any, Any]) -> Any:
         if not isinstance(mapping, MutableMapping):
             return type(mapping)(parts)  # type: ignore[call-arg]
         like = copy.copy(mapping)  # with attributes of its own
-        like.update(parts)
+        for key, part in parts.items():
+            like[key] = part  # a Counter's update() would add
         return like
     except TypeError:
         return parts

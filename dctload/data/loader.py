@@ -162,6 +162,8 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
     ):
         if fit is not None and fit not in get_args(Fit):
             raise ValueError(f"fit must be one of {get_args(Fit)}, got {fit!r}")
+        if limits is not None and not isinstance(limits, Limits):
+            raise TypeError(f"limits must be a dctload.Limits, got {limits!r}")
         _check_transform_on(transform_on, device)
         options = Options(transform, layout, dtype, memory_format, apply_orientation)
         source = as_source(dataset, options)
@@ -217,7 +219,8 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         self._next_epoch = 0
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in _DECIDED and "_next_epoch" in vars(self):
+        now = vars(self)
+        if name in _DECIDED and "_next_epoch" in now and now[name] is not value:
             raise ValueError(f"{name} is decided when a DataLoader is made")
         super().__setattr__(name, value)
 

@@ -255,6 +255,9 @@ class _ChangedFolder(_TorchvisionFolder):
     def fetch(self, indices: Indices) -> Inputs:
         return self._samples.fetch(indices)
 
+    def name(self, index: int) -> str:
+        return self._samples.name(index)
+
 
 def _as_it_is(value: Any) -> Any:
     return value
@@ -318,8 +321,8 @@ class _HuggingFace(Source):
         images = columns.pop(self._column)
         failed: dict[int, Exception] = {}
         raw = [
-            _raw(image, place, f"row {indices[place]}", False, failed)
-            for place, image in enumerate(images)
+            _raw(image, place, "row", index, False, failed)
+            for place, (image, index) in enumerate(zip(images, indices, strict=True))
         ]
         rows = zip(*columns.values(), strict=True) if columns else [()] * len(raw)
         samples = [
@@ -375,8 +378,8 @@ class _Mapped(Source):
         ]
         is_path = all(isinstance(image, (str, os.PathLike)) for image in images)
         raw = [
-            _raw(image, place, f"sample {indices[place]}", is_path, failed)
-            for place, image in enumerate(images)
+            _raw(image, place, "sample", index, is_path, failed)
+            for place, (image, index) in enumerate(zip(images, indices, strict=True))
         ]
         return Inputs(raw, is_path, samples=samples, slot=self._slot, failed=failed)
 
@@ -420,10 +423,18 @@ def _name_of(image: Any, place: str) -> str:
 
 
 def _raw(
-    image: Any, place: int, name: str, is_path: bool, failed: dict[int, Exception]
+    image: Any,
+    place: int,
+    kind: str,
+    index: int,
+    is_path: bool,
+    failed: dict[int, Exception],
 ) -> Raw:
     """What the engine reads: an encoded path, or a buffer, empty if it ``failed``."""
+    if type(image) is bytes:  # the rest takes as long as all else that Python does
+        return image
     if not _has_file(image):
+        name = f"{kind} {index}"
         missing = CorruptJPEGError(f"{name}: no image", name=name)
         failed.setdefault(place, missing)  # or why it could not be had
         return b""

@@ -11,6 +11,7 @@ import posixpath
 from collections.abc import Callable, Iterator
 
 from ..._files import open_regular
+from .folder import EXTENSIONS
 
 _BLOCK = 512
 _REGULAR = (b"0", b"\0", b"7")
@@ -103,7 +104,7 @@ def _followed(
 ) -> tuple[int, int] | None:
     """Offset and size of the file that a link leads to.
 
-    None if it is called as folders are, without an extension, or leads to one.
+    None if it leads to a folder, or is gone and was not called as an image is.
     """
     found: tuple[int, int] | str | None = target
     for _ in range(_MAX_LINKS):
@@ -111,7 +112,7 @@ def _followed(
             return found
         last, found = found, table.get(found)
         if found is None:
-            if not posixpath.splitext(name)[1]:
+            if not name.lower().endswith(EXTENSIONS):
                 return None
             if any(known.startswith(f"{last}/") for known in table):
                 return None
