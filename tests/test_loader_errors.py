@@ -223,6 +223,11 @@ class Own(torch.utils.data.Sampler):
         yield from self.order
 
 
+def test_a_sampler_of_all_lets_any_sample_stand_in(make):
+    whole = torch.utils.data.SequentialSampler(range(NUM))
+    assert len(everything(make(1, on_error="replace", sampler=whole))[1]) == NUM
+
+
 def test_a_batch_of_bad_files_ends_the_run_if_a_sampler_gave_none_that_is_good(make):
     loader = make(on_error="replace", sampler=Own([3, 4, 0, 1]), batch_size=2)
     with pytest.raises(dctload.TooManyErrors, match="all of its batch"):
