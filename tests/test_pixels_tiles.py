@@ -92,3 +92,18 @@ def test_operations_in_turn_on_tiles_are_those_on_rows(seed):
             ops.append((int(kind), p))
         for a, b in zip(*_by_tiles_and_rows(image, ops, layout), strict=True):
             torch.testing.assert_close(a, b, rtol=0, atol=5e-3)
+
+
+@pytest.mark.parametrize(
+    ("size", "layout"),
+    [((1024, 32), "planes"), ((512, 32), "planes"), ((272, 16), "concat")],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_images_much_higher_than_wide_are_sharpened_too(size, layout, turned):
+    """Rows of RGB of a turned image are as long as it is high."""
+    image = photograph(300, 64, 2, subsampling="4:2:0")
+    image = T.Transpose()(image) if turned else image
+    image = T.Resize(size)(image)
+    ops = [(Op.SHARPNESS, params(1, 1.8)), (Op.BRIGHTNESS, params(1, 1.1))]
+    for tiles, rows in zip(*_by_tiles_and_rows(image, ops, layout), strict=True):
+        torch.testing.assert_close(tiles, rows, atol=2e-3, rtol=1e-4)

@@ -375,8 +375,12 @@ enum dctload_status
 pixels_do_rgb(struct pixels *px, const struct dctload_op *op)
 {
 	/* Sharpening reads on past the last row, as far as a vector goes. */
+	const size_t in_rows = SCRATCH_ROWS * row_size(px) + PLANE_UNIT;
+	/* A row of RGB along tiles: of a turned image that is as long as it is high. */
+	const size_t in_tiles = 3 * px->tile_size / pixel_kernels()->lanes;
+
 	if (!grow((void **)&px->rows, &px->rows_capacity,
-		  SCRATCH_ROWS * row_size(px) + PLANE_UNIT, sizeof(*px->rows)))
+		  in_rows > in_tiles ? in_rows : in_tiles, sizeof(*px->rows)))
 		return DCTLOAD_NO_MEMORY;
 	/* Margins must be as their neighbours, of which they may be a mean. */
 	for (u32 c = 0; c < px->num_planes && px->tile_size == 0; c++)

@@ -68,7 +68,8 @@ taps_grow(struct taps *t, u32 num_rows, size_t num_weights)
 		    sizeof(*t->at)) &&
 	       grow((void **)&t->cover, &t->cover_capacity, num_rows,
 		    sizeof(*t->cover)) &&
-	       grow((void **)&t->weights, &t->weights_capacity, num_weights,
+	       /* Where no row sees anything there is something to point to. */
+	       grow((void **)&t->weights, &t->weights_capacity, num_weights + 1,
 		    sizeof(*t->weights));
 }
 
@@ -112,6 +113,8 @@ step_to_component(struct comp_step *cs, const struct dctload_step *s,
 	cs->support = filter_support(s->filter) * cs->stretch;
 	cs->lo = lo > 0 ? (s64)fmin(lo, in_size) : 0;
 	cs->hi = hi > 0 ? (s64)fmin(hi, in_size) : 0;
+	/* Nothing is seen where 'lo' is above 'hi'. */
+	cs->hi = cs->hi > cs->lo ? cs->hi : cs->lo;
 	cs->out_size = out_size;
 	cs->filter = s->filter;
 }
