@@ -37,9 +37,20 @@ _BYTES_IN_OBJECT = id(_probe) + _BYTES_OFFSET == int(
 )
 
 
+class _Held:
+    """What C reads while it works on a batch."""
+
+    def __init__(self) -> None:
+        self.data: Any = None
+        self.load: Any = None
+
+
 # The function itself: at exit the names of this module go before its last batch.
 def _free_batch(
-    batch: Any, _items: Any, free: Callable[[Any], None] = lib.dctload_free_batch
+    batch: Any,
+    _held: _Held,
+    _items: Any,
+    free: Callable[[Any], None] = lib.dctload_free_batch,
 ) -> None:
     free(batch)
 
@@ -55,9 +66,11 @@ class Batch:
         batch = lib.dctload_alloc_batch(num_items)
         if batch == ffi.NULL:
             raise MemoryError(f"no memory for a batch of {num_items} items")
-        # The items keep the batch: a view of them may be its last user.
+        # The items keep the batch, and what C reads: a view may be their last user.
+        self._held = _Held()
         memory = ffi.gc(
-            lib.dctload_batch_items(batch), functools.partial(_free_batch, batch)
+            lib.dctload_batch_items(batch),
+            functools.partial(_free_batch, batch, self._held),
         )
         self.pointer = batch
         self.num_items = num_items
@@ -70,8 +83,6 @@ class Batch:
         rows = rows.reshape(num_items, ITEM_DTYPE.itemsize)
         start = ITEM_DTYPE.fields["info"][1]
         self._info_bytes = rows[:, start : start + INFO_DTYPE.itemsize]
-        self._keep: Any = None
-        self._ids: Any = None
         self.has_regions = False
 
     def __len__(self) -> int:
@@ -86,7 +97,7 @@ class Batch:
         """The items with these numbers are to be read from files."""
         # One string that holds all, so that one object is asked for its address.
         joined = ffi.from_buffer(b"\0".join(paths.values()) + b"\0")
-        self._keep = self._keep, joined
+        self._held.data = self._held.data, joined
         lengths = np.fromiter(map(len, paths.values()), np.uintp, len(paths))
         starts = np.cumsum(lengths + np.uintp(1)) - lengths - np.uintp(1)
         self.items["path"][list(paths)] = starts + np.uintp(
@@ -105,7 +116,7 @@ class Batch:
             IndexError: There is no such path.
         """
         num = self._fits(len(chosen))
-        self._keep = text = ffi.from_buffer(text)
+        self._held.data = text = ffi.from_buffer(text)
         num_set = lib.dctload_set_paths(
             self.pointer,
             num,
@@ -141,13 +152,13 @@ class Batch:
         """Items are these buffers, which the batch keeps until the next set."""
         items = self.items[: len(data)]
         if _BYTES_IN_OBJECT and set(map(type, data)) <= {bytes}:
-            self._keep = list(data)
+            self._held.data = list(data)
             addresses = np.fromiter(map(id, data), np.uintp, len(data))
             items["in"] = addresses + np.uintp(_BYTES_OFFSET)
             items["in_nbytes"] = np.fromiter(map(len, data), np.uintp, len(data))
         else:
             keep = [buffer_of(buffer) for buffer in data]
-            self._keep = keep
+            self._held.data = keep
             items["in"] = [int(ffi.cast("uintptr_t", buffer)) for buffer in keep]
             items["in_nbytes"] = [len(buffer) for buffer in keep]
         items["path"] = 0
@@ -173,7 +184,7 @@ class Batch:
 
         Set it again before the next submission.
         """
-        self._keep = None
+        self._held.data = None
 
     def copy_infos(self, first: int, end: int) -> np.ndarray:
         """Headers that do not change with the batch: ``INFO_DTYPE``."""
@@ -309,23 +320,25 @@ class Engine:
             key: Seed and epoch, the other part of the key.
         """
         num = batch._fits(len(ids))
-        batch._ids = c_array(ids, "int64", num)
-        batch._recipe = recipe  # and what it points to
+        key_ids = c_array(ids, "int64", num)
         seed, epoch = key
-        check(
-            lib.dctload_submit_load(
-                self._engine,
-                batch.pointer,
-                num,
-                limits(limits_),
-                output,
-                recipe,
-                seed & _MASK64,
-                epoch,
-                ffi.cast("uint64_t *", batch._ids),
-            ),
-            "engine",
+        # Ctrl-C may come when threads have begun and before anything else is done.
+        held = batch._held
+        before, held.load = held.load, (key_ids, recipe)
+        status = lib.dctload_submit_load(
+            self._engine,
+            batch.pointer,
+            num,
+            limits(limits_),
+            output,
+            recipe,
+            seed & _MASK64,
+            epoch,
+            ffi.cast("uint64_t *", key_ids),
         )
+        if status != OK:
+            held.load = before
+        check(status, "engine")
 
     def wait(self, batch: Batch, timeout: float | None = None) -> int:
         """Wait until the batch is done, at most ``timeout`` s; returns items left."""
