@@ -12,6 +12,8 @@ PYTEST =
 DEMO =
 
 BIN = .venv/bin
+# By its path: else a folder that holds the clone hides the package in it.
+INSTALL = pip install --quiet --config-settings editable_mode=compat --editable
 CPU_INDEX = https://download.pytorch.org/whl/cpu
 C_FLAGS = -std=gnu11 -O2 -Wall -Wextra -Wshadow -Wconversion -Werror
 
@@ -58,22 +60,22 @@ core: .venv/.torch
 
 .venv/.demo: .venv/.torch pyproject.toml
 	@echo 'installing dctload[demo], a minute or two'
-	$(BIN)/python -m pip install --quiet --editable '.[demo]'
+	$(BIN)/python -m $(INSTALL) '.[demo]'
 	touch $@
 
 .venv/.dev: .venv/.torch pyproject.toml
 	@echo 'installing dctload[dev], a minute or two'
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m $(INSTALL) '.[dev]'
 	touch $@
 
 .venv/.dali: .venv/.dev
 	@echo 'installing dctload[dali], half a gigabyte'
-	$(BIN)/python -m pip install --quiet --editable '.[dali]'
+	$(BIN)/python -m $(INSTALL) '.[dali]'
 	touch $@
 
 .venv/.bench: .venv/.torch pyproject.toml
 	@echo 'installing dctload[bench], a minute or two'
-	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	$(BIN)/python -m $(INSTALL) '.[bench]'
 	touch $@
 
 # A machine without an NVIDIA GPU gets torch's CPU build where that can be had:

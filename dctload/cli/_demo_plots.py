@@ -42,6 +42,7 @@ def _draw_speed(axes: Any, speed: "Speed") -> None:
     axes.set_xlim(0, speed.dctload * 1.2)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_xlabel("images a second, one thread")
+    axes.locator_params(axis="x", nbins=5)
     axes.set_title(f"Loading: {speed.dctload / speed.pixels:.1f} times as fast")
 
 
