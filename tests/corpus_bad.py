@@ -295,7 +295,9 @@ def _values(files: Files) -> None:
         ("dc-below-minus-32768", [down, END, down, END]),
         ("dc-back-in-range", [up, END, up, END, down, END, down, END]),
     ]:
-        files[name] = sequential_file(events, (8 * len(events) // 2, 8), dc15)
+        side = 8 * len(events) // 2
+        files[name] = sequential_file(events, (side, 8), dc15)
+        files[f"{name}-in-a-later-row"] = sequential_file(events, (8, side), dc15)
     dc, one = ([[NO_DIFF]], Scan((0,), 0, 0)), Scan((0,), 1, 63, 1, 0)
     blank = ([[END]], Scan((0,), 1, 63, 0, 1))
     far = [(AC, ZRL, 0, 0)] * 3 + [(AC, 0xF1, 1, 1)]

@@ -84,3 +84,66 @@ def test_a_file_that_ends_in_or_behind_the_header(num):
     with pytest.raises(dctload.CorruptJPEGError) as caught:
         decoder.decode(data[: end - num])
     assert caught.value.offset == end - num
+
+
+def test_good_and_cut_files_that_begin_alike():
+    """What a cut file leaves behind is no part of the next one."""
+    rng = np.random.default_rng(1)
+    pixels = [rng.integers(0, 256, (48, 40, 3)).astype(np.uint8) for _ in range(12)]
+    whole = [jpeg_bytes(each, quality=90) for each in pixels]
+    start = whole[0].index(b"\xff\xda") + 14
+    files = []
+    for i, data in enumerate(whole * 3):
+        files += [data[: start + (len(data) - start) * (i % 12) // 12], data]
+    alone = [decode_alone(data, allow_truncated=True) for data in files]
+    decoder = dctload.Decoder()
+    for _ in range(2):
+        together = decoder.decode_many(files, allow_truncated=True)
+        for got, want in zip(together, alone, strict=True):
+            assert got.info.warnings == want.info.warnings
+            for a, b in zip(got.planes, want.planes, strict=True):
+                np.testing.assert_array_equal(a, b)
+
+
+def test_good_and_damaged_files_that_begin_alike():
+    rng = np.random.default_rng(2)
+    data = jpeg_bytes(picture(64, 64), quality=95)
+    start = data.index(b"\xff\xda") + 14
+    files = []
+    for _ in range(60):
+        changed = bytearray(data)
+        changed[rng.integers(start, len(data) - 2)] ^= 1 << rng.integers(8)
+        files += [bytes(changed), data]
+    decoder = dctload.Decoder()
+    together = decoder.decode_many(files, on_error="return")
+    assert any(isinstance(each, dctload.CorruptJPEGError) for each in together)
+    for got, each in zip(together, files, strict=True):
+        try:
+            want = decode_alone(each)
+        except dctload.CorruptJPEGError as error:
+            assert (type(got), got.offset) == (type(error), error.offset)
+            continue
+        for a, b in zip(got.planes, want.planes, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_tables_that_had_to_go_in_between_are_made_again():
+    """More tables than are kept come between two files with the same header."""
+    rng = np.random.default_rng(3)
+    first = jpeg_bytes(picture(64, 64), quality=90, optimize=True)
+    want = decode_alone(first).planes
+    others = [
+        jpeg_bytes(
+            (rng.random((24, 24, 3)) ** rng.uniform(0.2, 5) * 255).astype(np.uint8),
+            quality=int(rng.integers(40, 100)),
+            optimize=True,
+            comment=b"of headers as long as this nothing is kept" * 30,
+        )
+        for _ in range(100)
+    ]
+    decoder = dctload.Decoder()
+    for num in (0, 3, 100):
+        decoder.decode_many(others[:num] + [first] * 2)
+        for image in (decoder.decode(first), *decoder.decode_many([first] * 20)):
+            for a, b in zip(image.planes, want, strict=True):
+                np.testing.assert_array_equal(a, b)

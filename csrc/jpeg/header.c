@@ -75,7 +75,8 @@ read_dqt(struct header *h)
 	while (seg.nbytes != 0) {
 		const u32 precision = seg.data[0] >> 4;
 		const u32 slot = seg.data[0] & 15;
-		const size_t nbytes = 1 + (precision != 0 ? 128 : 64);
+		const u32 entry_nbytes = precision != 0 ? 2 : 1;
+		const size_t nbytes = 1 + 64 * entry_nbytes;
 
 		if (slot >= NUM_TABLE_SLOTS)
 			return fail_at(h, offset_of(h, seg.data),
@@ -83,14 +84,8 @@ read_dqt(struct header *h)
 		if (seg.nbytes < nbytes)
 			return fail_at(h, offset_of(h, seg.data),
 				       DCTLOAD_BAD_LENGTH);
-		for (u32 k = 0; k < 64; k++) {
-			const u8 *const p = &seg.data[1];
-
-			h->quant[slot][zigzag_to_natural[k]] =
-				(u16)(precision != 0 ? load_be16(&p[2 * k]) :
-						       p[k]);
-		}
-		h->has_quant[slot] = true;
+		h->quant[slot] =
+			(struct quant_ref){ &seg.data[1], entry_nbytes };
 		seg.data += nbytes;
 		seg.nbytes -= nbytes;
 	}
@@ -284,12 +279,19 @@ static enum dctload_status
 latch_quant_table(struct header *h, u32 c)
 {
 	const u8 slot = h->info.components[c].quant_index;
+	u16 *const table = h->info.qtables[c];
+	const struct quant_ref *ref;
 
 	if (h->quant_latched[c])
 		return DCTLOAD_OK;
-	if (slot >= NUM_TABLE_SLOTS || !h->has_quant[slot])
+	if (slot >= NUM_TABLE_SLOTS || h->quant[slot].entries == NULL)
 		return DCTLOAD_BAD_QUANT_TABLE;
-	memcpy(h->info.qtables[c], h->quant[slot], sizeof(h->quant[slot]));
+	ref = &h->quant[slot];
+	for (u32 k = 0; k < BLOCK_COEFS; k++)
+		table[zigzag_to_natural[k]] =
+			(u16)(ref->entry_nbytes == 2 ?
+				      load_be16(&ref->entries[2 * k]) :
+				      ref->entries[k]);
 	h->quant_latched[c] = true;
 	return DCTLOAD_OK;
 }
@@ -370,7 +372,7 @@ header_note_junk(struct header *h, size_t pos, size_t nbytes)
 		return;
 	memset(h->dc, 0, sizeof(h->dc));
 	memset(h->ac, 0, sizeof(h->ac));
-	memset(h->has_quant, 0, sizeof(h->has_quant));
+	memset(h->quant, 0, sizeof(h->quant));
 }
 
 /*

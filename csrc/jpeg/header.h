@@ -13,6 +13,12 @@ struct huff_ref {
 	const u8 *symbols;
 };
 
+/* A quantisation table as DQT states it, in zigzag order. */
+struct quant_ref {
+	const u8 *entries; /* NULL: not defined */
+	u32 entry_nbytes;  /* 1 or 2 */
+};
+
 /* What one SOS segment says. */
 struct scan_header {
 	u32 num_components;
@@ -23,8 +29,8 @@ struct scan_header {
 };
 
 /*
- * Reads segments in order.  'in' must outlive it: Huffman tables are kept as
- * references into the file.
+ * Reads segments in order.  'in' must outlive it: tables are kept as references into
+ * the file.
  */
 struct header {
 	const u8 *in;
@@ -39,8 +45,7 @@ struct header {
 	bool quant_latched[DCTLOAD_MAX_COMPONENTS];
 
 	/* Tables in force, as of 'pos'. */
-	u16 quant[NUM_TABLE_SLOTS][64];
-	bool has_quant[NUM_TABLE_SLOTS];
+	struct quant_ref quant[NUM_TABLE_SLOTS];
 	struct huff_ref dc[NUM_TABLE_SLOTS], ac[NUM_TABLE_SLOTS];
 	u32 restart_interval;
 

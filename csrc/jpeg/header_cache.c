@@ -3,24 +3,30 @@
 
 #include "header_cache.h"
 
-/* Tables that lie in the 'nbytes' at 'from' lie at the same place of 'to'. */
-static void
-move_table(struct huff_ref *ref, const u8 *from, u32 nbytes, const u8 *to)
+/* What 'p' points to in the 'nbytes' at 'from', at the same place of 'to'. */
+static const u8 *
+moved(const u8 *p, const u8 *from, u32 nbytes, const u8 *to)
 {
-	const uintptr_t offset = (uintptr_t)ref->counts - (uintptr_t)from;
+	const uintptr_t offset = (uintptr_t)p - (uintptr_t)from;
 
-	if (offset >= nbytes)
-		return; /* undefined, or one of T.81 K.3 */
-	ref->counts = to + offset;
-	ref->symbols = ref->counts + MAX_CODE_BITS;
+	/* Else undefined, or one of T.81 K.3. */
+	return offset < nbytes ? to + offset : p;
 }
 
 static void
 move_tables(struct header *h, const u8 *from, u32 nbytes, const u8 *to)
 {
 	for (u32 i = 0; i < NUM_TABLE_SLOTS; i++) {
-		move_table(&h->dc[i], from, nbytes, to);
-		move_table(&h->ac[i], from, nbytes, to);
+		struct huff_ref *const refs[2] = { &h->dc[i], &h->ac[i] };
+
+		for (u32 k = 0; k < 2; k++) {
+			refs[k]->counts =
+				moved(refs[k]->counts, from, nbytes, to);
+			refs[k]->symbols =
+				moved(refs[k]->symbols, from, nbytes, to);
+		}
+		h->quant[i].entries =
+			moved(h->quant[i].entries, from, nbytes, to);
 	}
 }
 
@@ -34,55 +40,87 @@ limits_are_equal(const struct dctload_limits *a, const struct dctload_limits *b)
 	       a->max_scans == b->max_scans;
 }
 
-static bool
-recall(const struct header_cache *cache, struct header *h)
+/* The entry of the header that 'in' begins with, or NULL. */
+static struct known_header *
+find(struct header_cache *cache, const u8 *in, size_t in_nbytes,
+     const struct dctload_limits *limits)
 {
-	const u8 *const in = h->in;
-	const size_t in_nbytes = h->in_nbytes;
-
 	for (u32 i = 0; i < HEADER_CACHE_LEN; i++) {
-		const struct known_header *const known = &cache->known[i];
+		struct known_header *const known = &cache->known[i];
 
-		if (known->nbytes == 0 || known->nbytes > in_nbytes ||
-		    memcmp(known->bytes, in, known->nbytes) != 0 ||
-		    !limits_are_equal(&known->header.limits, &h->limits))
-			continue;
-		*h = known->header;
-		h->in = in;
-		h->in_nbytes = in_nbytes;
-		move_tables(h, known->bytes, known->nbytes, in);
-		return true;
+		if (known->nbytes != 0 && known->nbytes <= in_nbytes &&
+		    memcmp(known->bytes, in, known->nbytes) == 0 &&
+		    limits_are_equal(&known->header.limits, limits) &&
+		    in_nbytes <= limits->max_file_nbytes)
+			return known;
 	}
-	return false;
+	return NULL;
 }
 
-static void
+static struct known_header *
 remember(struct header_cache *cache, const struct header *h)
 {
 	struct known_header *const known = &cache->known[cache->next];
 
 	if (h->pos > HEADER_CACHE_NBYTES)
-		return;
+		return NULL;
 	cache->next = (cache->next + 1) % HEADER_CACHE_LEN;
 	known->nbytes = (u32)h->pos;
 	memcpy(known->bytes, h->in, h->pos);
 	known->header = *h;
 	move_tables(&known->header, h->in, known->nbytes, known->bytes);
+	memset(known->tables, 0, sizeof(known->tables));
+	known->layout = 0;
+	return known;
+}
+
+static enum dctload_status
+open_unknown(struct header_cache *cache, struct header *h, const u8 *in,
+	     size_t in_nbytes, const struct dctload_limits *limits,
+	     enum header_event *event_ret, struct known_header **known_ret)
+{
+	enum dctload_status status = header_begin(h, in, in_nbytes, limits);
+
+	*known_ret = NULL;
+	*event_ret = HEADER_SCAN;
+	if (status == DCTLOAD_OK)
+		status = header_next(h, event_ret);
+	if (status == DCTLOAD_OK && *event_ret == HEADER_SCAN)
+		*known_ret = remember(cache, h);
+	return status;
+}
+
+/* NULL are the defaults. */
+static const struct dctload_limits *
+limits_in_force(const struct dctload_limits *limits,
+		struct dctload_limits *defaults)
+{
+	if (limits != NULL)
+		return limits;
+	dctload_default_limits(defaults);
+	return defaults;
 }
 
 enum dctload_status
-header_first(struct header_cache *cache, struct header *h,
-	     enum header_event *event_ret)
+header_open(struct header_cache *cache, struct header *h, const u8 *in,
+	    size_t in_nbytes, const struct dctload_limits *limits,
+	    enum header_event *event_ret, struct known_header **known_ret)
 {
-	enum dctload_status status;
+	struct dctload_limits defaults;
+	struct known_header *known;
 
+	limits = limits_in_force(limits, &defaults);
+	known = find(cache, in, in_nbytes, limits);
+	if (known == NULL)
+		return open_unknown(cache, h, in, in_nbytes, limits, event_ret,
+				    known_ret);
+	*h = known->header;
+	h->in = in;
+	h->in_nbytes = in_nbytes;
+	move_tables(h, known->bytes, known->nbytes, in);
 	*event_ret = HEADER_SCAN;
-	if (recall(cache, h))
-		return DCTLOAD_OK;
-	status = header_next(h, event_ret);
-	if (status == DCTLOAD_OK && *event_ret == HEADER_SCAN)
-		remember(cache, h);
-	return status;
+	*known_ret = known;
+	return DCTLOAD_OK;
 }
 
 enum dctload_status
@@ -90,12 +128,22 @@ header_read_info(struct header_cache *cache, const u8 *in, size_t in_nbytes,
 		 const struct dctload_limits *limits,
 		 struct dctload_info *info_ret, size_t *error_offset_ret)
 {
+	struct dctload_limits defaults;
+	struct known_header *known;
+	enum dctload_status status;
+	enum header_event event;
 	struct header h;
-	enum header_event event = HEADER_SCAN;
-	enum dctload_status status = header_begin(&h, in, in_nbytes, limits);
 
-	if (status == DCTLOAD_OK)
-		status = header_first(cache, &h, &event);
+	limits = limits_in_force(limits, &defaults);
+	known = find(cache, in, in_nbytes, limits);
+	if (known != NULL) {
+		*info_ret = known->header.info;
+		info_ret->num_scans = 0;
+		if (error_offset_ret != NULL)
+			*error_offset_ret = 0;
+		return DCTLOAD_OK;
+	}
+	status = open_unknown(cache, &h, in, in_nbytes, limits, &event, &known);
 	return header_finish_info(&h, status, event, info_ret,
 				  error_offset_ret);
 }

@@ -218,6 +218,14 @@ find(struct huff_cache *cache, u32 hash, const struct huff_key *key)
 	return NULL;
 }
 
+static void
+use(struct huff_cache *cache, struct huff_slot *slot)
+{
+	if (slot->num_users++ == 0)
+		cache->num_idle--;
+	slot->last_use = ++cache->clock;
+}
+
 enum dctload_status
 huff_acquire(struct huff_cache *cache, const struct huff_key *key,
 	     struct huff_slot **slot_ret)
@@ -242,13 +250,36 @@ huff_acquire(struct huff_cache *cache, const struct huff_key *key,
 		if (status != DCTLOAD_OK)
 			return status;
 		cache->hashes[slot - cache->slots] = hash;
-	} else if (slot->num_users == 0) {
-		cache->num_idle--;
+		cache->num_idle++;
 	}
-	slot->num_users++;
-	slot->last_use = ++cache->clock;
+	use(cache, slot);
 	*slot_ret = slot;
 	return DCTLOAD_OK;
+}
+
+struct huff_hint
+huff_hint_of(struct huff_slot *slot)
+{
+	return (struct huff_hint){ slot, slot != NULL ? slot->table->id : 0 };
+}
+
+bool
+huff_acquire_hinted(struct huff_cache *cache, const struct huff_hint *hints,
+		    u32 num, struct huff_slot **slots_ret)
+{
+	for (u32 i = 0; i < num; i++) {
+		const struct huff_hint *const h = &hints[i];
+
+		if (h->slot != NULL &&
+		    (h->slot->table == NULL || h->slot->table->id != h->id))
+			return false;
+	}
+	for (u32 i = 0; i < num; i++) {
+		slots_ret[i] = hints[i].slot;
+		if (slots_ret[i] != NULL)
+			use(cache, slots_ret[i]);
+	}
+	return true;
 }
 
 void

@@ -70,6 +70,19 @@ huff_acquire(struct huff_cache *cache, const struct huff_key *key,
 	     struct huff_slot **slot_ret);
 /* One user more, unless 'slot' is NULL. */
 void huff_share(struct huff_slot *slot);
+
+/*
+ * Where a table was, so that it need not be looked for; all zero for none.  One user
+ * more for each of the 'num' tables and true, if all are there still.
+ */
+struct huff_hint {
+	struct huff_slot *slot;
+	u64 id;
+};
+struct huff_hint huff_hint_of(struct huff_slot *slot);
+bool
+huff_acquire_hinted(struct huff_cache *cache, const struct huff_hint *hints,
+		    u32 num, struct huff_slot **slots_ret);
 void huff_release(struct huff_cache *cache, struct huff_slot *slot);
 
 #endif /* DCTLOAD_HUFFMAN_CACHE_H */

@@ -21,27 +21,29 @@ static bool is_complete(const struct image *im);
 /* ---- runs of a sequential scan ----------------------------------------- */
 
 /*
- * Set up the next run: to the end of the row, of what is needed of the segment,
- * or of the lane's window.  A run is wanted as a whole or not at all.
+ * Set up the next run: to the end of what is needed of the segment, or of the
+ * lane's window.  Where some columns are not wanted, a run is wanted as a whole or
+ * not at all, and ends with its row.
  */
 static void
 begin_run(struct image *im)
 {
 	const struct mcu_window *const w = &im->scan_wanted;
-	u32 n = min_u32(im->mcus_w - im->mcu_x, im->segment_mcus_needed);
+	u32 n = min_u32(im->segment_mcus_needed, im->lane.max_run);
 
-	if (im->mcu_x < w->first_col)
-		n = min_u32(n, w->first_col - im->mcu_x);
-	else if (im->mcu_x < w->end_col)
-		n = min_u32(n, w->end_col - im->mcu_x);
-	n = min_u32(n, im->lane.max_run);
+	if (w->first_col != 0 || w->end_col != im->mcus_w) {
+		n = min_u32(n, im->mcus_w - im->mcu_x);
+		if (im->mcu_x < w->first_col)
+			n = min_u32(n, w->first_col - im->mcu_x);
+		else if (im->mcu_x < w->end_col)
+			n = min_u32(n, w->end_col - im->mcu_x);
+	}
 	scan_begin_run(&im->lane, n);
-	im->reorder.num_mcus = n;
-	im->reorder.blocks = im->lane.run_begin;
+	im->run_mcus = n;
 }
 
 static bool
-run_is_wanted(const struct image *im)
+place_is_wanted(const struct image *im)
 {
 	const struct mcu_window *const w = &im->scan_wanted;
 
@@ -49,15 +51,20 @@ run_is_wanted(const struct image *im)
 	       im->mcu_x >= w->first_col && im->mcu_x < w->end_col;
 }
 
-/* Move the blocks of a run to where they go; false if a DC left 16 bits. */
+/*
+ * Move 'num_mcus' of one row, from the current one on, to where they go; false if
+ * a DC left 16 bits.
+ */
 static bool
-flush_run(struct image *im)
+flush_piece(struct image *im, struct scan_block *blocks, u32 num_mcus)
 {
 	const struct dctload_info *const info = &im->header.info;
 	const bool interleaved = scan_is_interleaved(&im->header.scan);
-	const bool wanted = run_is_wanted(im);
+	const bool wanted = place_is_wanted(im);
 	struct reorder *const r = &im->reorder;
 
+	r->blocks = blocks;
+	r->num_mcus = num_mcus;
 	for (u32 i = 0; i < r->num_slots; i++) {
 		const u32 c = im->slot_component[i];
 		const struct dctload_component *const comp =
@@ -115,12 +122,29 @@ image_step(struct image *im, u32 num_mcus)
 	return status;
 }
 
-/* Count the run's MCUs as done. */
+/*
+ * The last 'num_mcus' of the window are the next ones: move them, and pass on the
+ * rows that they end.  '*fits_ret' is false if a DC left 16 bits.
+ */
 static enum dctload_status
-step_over_run(struct image *im)
+flush_run(struct image *im, u32 num_mcus, bool *fits_ret)
 {
-	im->segment_mcus_needed -= im->reorder.num_mcus;
-	return image_step(im, im->reorder.num_mcus);
+	const u32 num_slots = im->lane.num_slots;
+	enum dctload_status status = DCTLOAD_OK;
+
+	*fits_ret = true;
+	while (num_mcus != 0 && status == DCTLOAD_OK) {
+		const u32 n = min_u32(num_mcus, im->mcus_w - im->mcu_x);
+
+		*fits_ret = flush_piece(
+			im, im->lane.run_end - (size_t)num_mcus * num_slots, n);
+		if (!*fits_ret)
+			break;
+		num_mcus -= n;
+		im->segment_mcus_needed -= n;
+		status = image_step(im, n);
+	}
+	return status;
 }
 
 /* The rest of the scan is missing: its blocks are zero, DC too. */
@@ -130,11 +154,12 @@ fill_up_scan(struct image *im)
 	memset(im->lane.dc_pred, 0, sizeof(im->lane.dc_pred));
 	while (im->mcu_y != im->mcus_h) {
 		enum dctload_status status;
+		bool fits;
 
-		im->segment_mcus_left = im->segment_mcus_needed = im->mcus_w;
+		im->segment_mcus_left = im->segment_mcus_needed =
+			im->mcus_w - im->mcu_x;
 		begin_run(im);
-		flush_run(im);
-		status = step_over_run(im);
+		status = flush_run(im, im->run_mcus, &fits);
 		if (status != DCTLOAD_OK)
 			return status;
 	}
@@ -150,6 +175,7 @@ finish_bad_run(struct image *im)
 {
 	struct scan_lane *const lane = &im->lane;
 	u32 num_mcus;
+	bool fits;
 	enum dctload_status status = scan_redo_run(lane, &num_mcus);
 
 	lane->left_blocks = true;
@@ -158,12 +184,8 @@ finish_bad_run(struct image *im)
 	if (status != DCTLOAD_TRUNCATED)
 		return image_fail_at_bit(im, lane->error_position, status);
 	im->header.info.warnings |= DCTLOAD_WARN_TRUNCATED;
-	im->reorder.num_mcus = num_mcus;
-	im->reorder.blocks = lane->run_end - (size_t)num_mcus * lane->num_slots;
-	flush_run(im);
-	memset(lane->window, 0, sizeof(lane->window));
-	lane->left_blocks = false;
-	status = step_over_run(im);
+	status = flush_run(im, num_mcus, &fits);
+	scan_clear_window(lane);
 	if (status == DCTLOAD_OK)
 		status = fill_up_scan(im);
 	return status == DCTLOAD_OK ? next_scan(im) : status;
@@ -197,15 +219,16 @@ finish_run(struct image *im)
 	struct scan_lane *const lane = &im->lane;
 	s32 dc_pred[DCTLOAD_MAX_COMPONENTS];
 	enum dctload_status status;
+	bool fits;
 
 	if (lane->failed || scan_is_past_end(lane))
 		return finish_bad_run(im);
 	memcpy(dc_pred, lane->dc_pred, sizeof(dc_pred));
-	if (!flush_run(im)) {
+	status = flush_run(im, im->run_mcus, &fits);
+	if (!fits) {
 		memcpy(lane->dc_pred, dc_pred, sizeof(dc_pred));
 		return finish_bad_run(im);
 	}
-	status = step_over_run(im);
 	if (status != DCTLOAD_OK || im->segment_mcus_needed != 0)
 		return status;
 	if (im->mcu_y == im->mcus_h) {
@@ -280,6 +303,34 @@ acquire_tables(struct image *im, u32 i)
 	return status;
 }
 
+/*
+ * The tables of the scan.  A header that was 'known' before, or NULL, may tell where
+ * they are, and learns it.
+ */
+static enum dctload_status
+acquire_all_tables(struct image *im, struct known_header *known)
+{
+	const u32 num_components = im->header.scan.num_components;
+
+	release_tables(im);
+	if (known != NULL && known->layout != 0 &&
+	    huff_acquire_hinted(im->cache, known->tables, 2 * num_components,
+				im->tables))
+		return DCTLOAD_OK;
+	for (u32 i = 0; i < num_components; i++) {
+		const enum dctload_status status = acquire_tables(im, i);
+
+		if (status != DCTLOAD_OK)
+			return status;
+	}
+	if (known == NULL)
+		return DCTLOAD_OK;
+	for (u32 i = 0; i < 2 * num_components; i++)
+		known->tables[i] = huff_hint_of(im->tables[i]);
+	known->layout = ++im->headers->num_layouts;
+	return DCTLOAD_OK;
+}
+
 /* The blocks of an MCU, in order, each with its tables. */
 static void
 lay_out_mcu(struct image *im)
@@ -308,12 +359,13 @@ lay_out_mcu(struct image *im)
 		}
 	}
 	im->lane.num_slots = im->reorder.num_slots = n;
-	scan_begin(&im->lane, im->mcus_w);
+	scan_lay_out(&im->lane, im->mcus_w * im->mcus_h);
 }
 
 static enum dctload_status
-begin_sequential_scan(struct image *im)
+begin_sequential_scan(struct image *im, const struct known_header *known)
 {
+	const u64 layout = known != NULL ? known->layout : 0;
 	const struct scan_header *const scan = &im->header.scan;
 
 	for (u32 i = 0; i < scan->num_components; i++) {
@@ -324,7 +376,10 @@ begin_sequential_scan(struct image *im)
 	if (scan->ss != 0 || scan->se != BLOCK_COEFS - 1 || scan->ah != 0 ||
 	    scan->al != 0)
 		im->header.info.warnings |= DCTLOAD_WARN_SCAN_PARAMS;
-	lay_out_mcu(im);
+	if (layout == 0 || layout != im->layout)
+		lay_out_mcu(im);
+	im->layout = layout;
+	scan_clear_window(&im->lane);
 	return DCTLOAD_OK;
 }
 
@@ -380,24 +435,18 @@ decode_progressive_scan(struct image *im)
 	}
 }
 
-/* The header has come to a scan. */
 static enum dctload_status
-begin_scan(struct image *im)
+begin_scan(struct image *im, struct known_header *known)
 {
 	const struct dctload_info *const info = &im->header.info;
 	const struct scan_header *const scan = &im->header.scan;
 	const u8 *const data = im->header.in + im->header.pos;
-	enum dctload_status status = DCTLOAD_OK;
+	const enum dctload_status status = acquire_all_tables(im, known);
 
-	release_tables(im);
-	for (u32 i = 0; i < scan->num_components; i++) {
-		status = acquire_tables(im, i);
-		if (status == DCTLOAD_BAD_HUFFMAN_TABLE)
-			return header_fail_table(&im->header, im->header.pos,
-						 status);
-		if (status != DCTLOAD_OK)
-			return image_fail_at(im, data, status);
-	}
+	if (status == DCTLOAD_BAD_HUFFMAN_TABLE)
+		return header_fail_table(&im->header, im->header.pos, status);
+	if (status != DCTLOAD_OK)
+		return image_fail_at(im, data, status);
 	im->mcu_x = im->mcu_y = 0;
 	im->next_restart = 0;
 	im->mcus_w = info_mcus_w(info);
@@ -409,7 +458,7 @@ begin_scan(struct image *im)
 	im->scan_wanted =
 		window_in_scan(&im->wanted, info, scan, im->mcus_w, im->mcus_h);
 	if (info->progressive ? !progress_add_scan(&im->progress, scan) :
-				begin_sequential_scan(im) != DCTLOAD_OK)
+				begin_sequential_scan(im, known) != DCTLOAD_OK)
 		return image_fail_at(im, data, DCTLOAD_BAD_SCAN);
 	return segment_begin(im);
 }
@@ -491,6 +540,26 @@ finish_file(struct image *im, enum header_event event)
 	return output_finish(im);
 }
 
+/* The header has come to the file's first scan, or to an end before it. */
+static enum dctload_status
+begin_file(struct image *im, enum header_event event,
+	   struct known_header *known)
+{
+	enum dctload_status status;
+
+	if (event != HEADER_SCAN)
+		return image_fail_at(im, im->header.in + im->header.pos,
+				     event == HEADER_EOI ? DCTLOAD_NO_SCAN :
+							   DCTLOAD_TRUNCATED);
+	status = output_begin(im);
+	if (status == DCTLOAD_OK)
+		status = begin_scan(im, known);
+	if (status != DCTLOAD_OK || !im->header.info.progressive)
+		return status;
+	status = decode_progressive_scan(im);
+	return status == DCTLOAD_OK ? next_scan(im) : status;
+}
+
 /*
  * From one scan to the next that needs a lane.  If there is none, 'finished' is
  * set, and the output is complete.
@@ -498,15 +567,11 @@ finish_file(struct image *im, enum header_event event)
 static enum dctload_status
 next_scan(struct image *im)
 {
-	enum header_event event = HEADER_END_OF_DATA;
-
 	for (;;) {
-		const bool first = im->header.info.num_scans == 0;
-		enum dctload_status status =
-			first ? header_first(im->headers, &im->header, &event) :
-				header_next(&im->header, &event);
+		enum header_event event = HEADER_END_OF_DATA;
+		enum dctload_status status = header_next(&im->header, &event);
 
-		if (status == DCTLOAD_TRUNCATED && !first) {
+		if (status == DCTLOAD_TRUNCATED) {
 			event = HEADER_END_OF_DATA;
 			status = DCTLOAD_OK;
 		}
@@ -514,18 +579,9 @@ next_scan(struct image *im)
 			return status;
 		if (event != HEADER_SCAN) {
 			im->finished = true;
-			if (first)
-				return image_fail_at(
-					im, im->header.in + im->header.pos,
-					event == HEADER_EOI ?
-						DCTLOAD_NO_SCAN :
-						DCTLOAD_TRUNCATED);
 			return finish_file(im, event);
 		}
-		if (first)
-			status = output_begin(im);
-		if (status == DCTLOAD_OK)
-			status = begin_scan(im);
+		status = begin_scan(im, NULL);
 		if (status == DCTLOAD_OK && im->header.info.progressive)
 			status = decode_progressive_scan(im);
 		if (status != DCTLOAD_OK || !im->header.info.progressive)
@@ -569,6 +625,8 @@ go_on(struct image *im, enum dctload_status status)
 enum image_state
 image_begin(struct image *im, struct jpeg_job *job)
 {
+	struct known_header *known;
+	enum header_event event;
 	enum dctload_status status;
 
 	im->job = job;
@@ -576,10 +634,10 @@ image_begin(struct image *im, struct jpeg_job *job)
 	im->finished = false;
 	memset(im->coded, 0, sizeof(im->coded));
 	memset(&im->progress, 0, sizeof(im->progress));
-	status =
-		header_begin(&im->header, job->in, job->in_nbytes, job->limits);
+	status = header_open(im->headers, &im->header, job->in, job->in_nbytes,
+			     job->limits, &event, &known);
 	if (status == DCTLOAD_OK)
-		status = next_scan(im);
+		status = begin_file(im, event, known);
 	return go_on(im, status);
 }
 

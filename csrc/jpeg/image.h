@@ -64,8 +64,10 @@ struct image {
 	struct packed_pool *packed_pool;
 
 	/* The scan. */
+	u64 layout; /* of the lane: see struct known_header; 0: its own */
 	struct huff_slot *tables[2 * DCTLOAD_MAX_COMPONENTS];
 	u32 mcus_w, mcus_h, mcu_x, mcu_y;
+	u32 run_mcus; /* that the lane is decoding */
 	struct reorder reorder;
 	u8 slot_component[MAX_MCU_BLOCKS]; /* index into the frame */
 	u8 slot_x[MAX_MCU_BLOCKS], slot_y[MAX_MCU_BLOCKS];

@@ -100,7 +100,10 @@ struct scan_lane {
  * Set up the window for the MCUs that 'slots' describe, at most 'max_mcus' of them
  * at a time, and 'max_run'.
  */
-void scan_begin(struct scan_lane *lane, u32 max_mcus);
+void scan_lay_out(struct scan_lane *lane, u32 max_mcus);
+
+/* Zero what a run that failed has left in the window. */
+void scan_clear_window(struct scan_lane *lane);
 
 /*
  * Begin a run of 'num_mcus', 'max_run' at most.  Its blocks are the last ones of

@@ -52,15 +52,22 @@ find_pairs(struct scan_lane *lane)
 }
 
 void
-scan_begin(struct scan_lane *lane, u32 max_mcus)
+scan_clear_window(struct scan_lane *lane)
+{
+	/* Good blocks are left zero when they are taken out of the window. */
+	if (!lane->left_blocks)
+		return;
+	for (u32 i = 0; i < ARRAY_LEN(lane->window); i++)
+		memset(lane->window[i].coefs, 0, BLOCK_NBYTES);
+	lane->left_blocks = false;
+}
+
+void
+scan_lay_out(struct scan_lane *lane, u32 max_mcus)
 {
 	const u32 n = lane->num_slots;
 	u32 len;
 
-	/* Blocks are left zero when they are taken out of the window. */
-	if (lane->left_blocks)
-		memset(lane->window, 0, sizeof(lane->window));
-	lane->left_blocks = false;
 	lane->max_run = min_u32(WINDOW_BLOCKS / n, max_mcus);
 	len = lane->max_run * n;
 	for (u32 i = 0; i < len; i++) {
