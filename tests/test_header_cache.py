@@ -20,6 +20,13 @@ def assert_same(got, want):
         np.testing.assert_array_equal(a, b)
 
 
+def outcome(got):
+    """An image or an error as what can be compared."""
+    if isinstance(got, dctload.CorruptJPEGError):
+        return type(got), got.offset
+    return [plane.tobytes() for plane in got.planes]
+
+
 def test_files_decode_again_as_they_did_before():
     """Tables of the file, and those that stand in for missing ones, are found."""
     decoder = dctload.Decoder()
@@ -117,14 +124,8 @@ def test_good_and_damaged_files_that_begin_alike():
     decoder = dctload.Decoder()
     together = decoder.decode_many(files, on_error="return")
     assert any(isinstance(each, dctload.CorruptJPEGError) for each in together)
-    for got, each in zip(together, files, strict=True):
-        try:
-            want = decode_alone(each)
-        except dctload.CorruptJPEGError as error:
-            assert (type(got), got.offset) == (type(error), error.offset)
-            continue
-        for a, b in zip(got.planes, want.planes, strict=True):
-            np.testing.assert_array_equal(a, b)
+    alone = [dctload.Decoder().decode_many([f], on_error="return")[0] for f in files]
+    assert list(map(outcome, together)) == list(map(outcome, alone))
 
 
 def test_tables_that_had_to_go_in_between_are_made_again():
