@@ -643,10 +643,13 @@ uint32_t dctload_place_planes(struct dctload_batch *b, uint32_t first,
  *   set_paths      item i is to be read from text + starts[indices[i]]; returns
  *                  the first item whose index is not below num_starts, if any,
  *                  else num_items
+ *   set_data       item i is nbytes[i] at addresses[i], to be decoded in place
  *   set_out        item i is to be written to start + i * stride, in out[k]
  *   survey         what a plan needs to know of items that were read; returns
  *                  how many are ordinary: read well, not skipped, not CMYK
  *   count_failed   how many have a status other than DCTLOAD_OK, or are skipped
+ *   count_alike    how many from 'first' on, up to num_items, have grids as 'first'
+ *                  has and lie one behind the other; they have planes, all of them
  */
 struct dctload_brief {
 	uint32_t width, height, orientation;
@@ -656,12 +659,16 @@ struct dctload_brief {
 uint32_t dctload_set_paths(struct dctload_batch *b, uint32_t num_items,
 			   const char *text, const int64_t *starts,
 			   size_t num_starts, const int64_t *indices);
+void dctload_set_data(struct dctload_batch *b, uint32_t num_items,
+		      const uintptr_t *addresses, const size_t *nbytes);
 void dctload_set_out(struct dctload_batch *b, uint32_t num_items, uint32_t k,
 		     void *start, size_t stride);
 uint32_t dctload_survey(const struct dctload_batch *b, uint32_t num_items,
 			struct dctload_brief *out);
 uint32_t
 dctload_count_failed(const struct dctload_batch *b, uint32_t num_items);
+uint32_t dctload_count_alike(const struct dctload_batch *b, uint32_t first,
+			     uint32_t num_items);
 
 /* Times summed over threads, in nanoseconds, since the engine was made. */
 struct dctload_engine_stats {

@@ -143,6 +143,17 @@ class Batch:
         """How many of the first ``num`` items have an error, or were skipped."""
         return int(lib.dctload_count_failed(self.pointer, self._fits(num)))
 
+    def failed(self, num: int) -> list[int]:
+        """Which of the first ``num`` items have an error."""
+        if self.num_failed(num) == 0:
+            return []
+        out: list[int] = np.flatnonzero(self.items["status"][:num]).tolist()
+        return out
+
+    def count_alike(self, first: int, end: int) -> int:
+        """How many of these have the grids of the first, one behind the other."""
+        return int(lib.dctload_count_alike(self.pointer, first, self._fits(end)))
+
     def _fits(self, num: int) -> int:
         if num > self.num_items:
             raise ValueError(f"{num} items in a batch of {self.num_items}")
@@ -150,19 +161,23 @@ class Batch:
 
     def set_data(self, data: Sequence[Any]) -> None:
         """Items are these buffers, which the batch keeps until the next set."""
-        items = self.items[: len(data)]
+        num = self._fits(len(data))
         if _BYTES_IN_OBJECT and set(map(type, data)) <= {bytes}:
-            self._held.data = list(data)
-            addresses = np.fromiter(map(id, data), np.uintp, len(data))
-            items["in"] = addresses + np.uintp(_BYTES_OFFSET)
-            items["in_nbytes"] = np.fromiter(map(len, data), np.uintp, len(data))
+            keep = list(data)
+            addresses = np.fromiter(map(id, keep), np.uintp, num)
+            addresses += np.uintp(_BYTES_OFFSET)
         else:
             keep = [buffer_of(buffer) for buffer in data]
-            self._held.data = keep
-            items["in"] = [int(ffi.cast("uintptr_t", buffer)) for buffer in keep]
-            items["in_nbytes"] = [len(buffer) for buffer in keep]
-        items["path"] = 0
-        items["skip"] = 0
+            numbers = (int(ffi.cast("uintptr_t", buffer)) for buffer in keep)
+            addresses = np.fromiter(numbers, np.uintp, num)
+        nbytes = np.fromiter(map(len, keep), np.uintp, num)
+        self._held.data = keep
+        lib.dctload_set_data(
+            self.pointer,
+            num,
+            ffi.from_buffer("uintptr_t[]", addresses),
+            ffi.from_buffer("size_t[]", nbytes),
+        )
         self._forget_regions()
 
     def set_regions(self, regions: Mapping[int, tuple[int, int, int, int]]) -> None:

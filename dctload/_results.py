@@ -7,13 +7,14 @@ until somebody looks at it.
 
 import functools
 import itertools
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _native
+from ._engine import Batch
 
 Array = npt.NDArray[Any]
 
@@ -112,99 +113,91 @@ class Cutter:
     """Cuts the memory of a batch into planes.
 
     A view costs as much as a tenth of the decoding of a tiny image, and a look
-    into NumPy's arrays as much as a view. So numbers are taken out of them for the
-    whole batch, and images of one size that lie side by side are cut together.
+    into NumPy's arrays as much as a view. So images of one size that lie side by
+    side are cut together, and for others numbers are taken out of the arrays for
+    the whole batch. Of the batch nothing is read after this is made.
 
     Args:
-        headers: ``INFO_DTYPE``, one for each image.
-        addresses: Where each image's planes begin, ``(N, 4)``.
-        failed: Images without planes; those that fail later have some.
+        batch: It has been read, and all that are well have planes.
+        num: So many of its items.
+        pieces: Memory, and the first image that is not in it.
     """
 
-    def __init__(self, headers: Array, addresses: Array, failed: Collection[int]):
-        self._headers = headers
-        self._addresses = addresses
-        self._failed = failed
-        components = headers["components"]
-        self._nbytes = 128 * np.einsum(
-            "ic,ic->i", components["blocks_h"], components["blocks_w"], dtype=np.intp
-        )
-        grids = headers.view(np.uint8).reshape(len(headers), _INFO.itemsize)
-        grids = grids[:, _COMPONENTS:_QTABLES]
-        starts = addresses[:, 0]
-        # Image i + 1 has the grids of image i, and follows it in memory.
-        self._follows = (grids[1:] == grids[:-1]).all(1)
-        self._follows &= starts[1:] - starts[:-1] == self._nbytes[:-1]
-        for i in failed:
-            self._follows[max(i - 1, 0) : i + 1] = False
-
-    def cut_all(self, pieces: Iterable[tuple[Array, int]]) -> list[list[list[Array]]]:
-        """The planes of images in each piece of memory.
-
-        Args:
-            pieces: Memory, and the first image that is not in it.
-        """
-        out = []
+    def __init__(self, batch: Batch, num: int, pieces: list[tuple[Array, int]]):
+        self._pieces = []
         first = 0
         for memory, end in pieces:
-            out.append(self._cut(memory, first, end) if first != end else [])
+            stacks = None
+            if first != end and batch.count_alike(first, end) == end - first:
+                stacks = _stack_components(batch.items[first], end - first, memory)
+            self._pieces.append((memory, first, end, stacks))
             first = end
-        return out
+        if any(stacks is None for *_, stacks in self._pieces):
+            self._singles = _Singles(batch, num)
 
-    def _cut(self, memory: Array, first: int, end: int) -> list[list[Array]]:
-        base = memory.ctypes.data
-        if end - first > 1 and self._follows[first : end - 1].all():
-            return self._cut_alike(memory, base, first, end)
-        counts, ends, shapes, addresses = self._all_planes
-        some = slice(ends[first - 1] if first else 0, ends[end - 1])
-        starts = (addresses[some] - np.uintp(base)).tolist()
+    def cut(self) -> list[list[list[Array]]]:
+        """The planes of images in each piece of memory; none of those that failed."""
+        return [
+            self._singles.cut(memory, first, end)
+            if stacks is None
+            # Going through an array gives views.
+            else list(map(list, zip(*stacks, strict=True)))
+            for memory, first, end, stacks in self._pieces
+        ]
+
+
+def _stack_components(item: Any, num: int, memory: Array) -> list[Array]:
+    """For each component an array that holds it of all images, which are alike."""
+    info = item["info"]
+    count = int(info["num_components"])
+    rows = info["components"]["blocks_h"].tolist()
+    columns = info["components"]["blocks_w"].tolist()
+    starts = item["planes"].tolist()
+    nbytes = sum(128 * rows[c] * columns[c] for c in range(count))
+    return [
+        np.ndarray(
+            (num, rows[c], columns[c], 8, 8),
+            _INT16,
+            memory,
+            starts[c] - memory.ctypes.data,
+            (nbytes, 128 * columns[c], 128, 16, 2),
+        )
+        for c in range(count)
+    ]
+
+
+class _Singles:
+    """Cuts planes one by one."""
+
+    def __init__(self, batch: Batch, num: int):
+        headers = batch.copy_infos(0, num)
+        components = headers["components"]
+        exists = (
+            np.arange(components.shape[1]) < headers["num_components"][:, np.newaxis]
+        )
+        exists[batch.items["status"][:num] != _native.OK] = False
+        counts = exists.sum(1)
+        self._counts = counts.tolist()
+        self._ends = np.cumsum(counts).tolist()
+        rows = components["blocks_h"][exists].tolist()
+        columns = components["blocks_w"][exists].tolist()
+        eights = itertools.repeat(8)
+        self._shapes = list(zip(rows, columns, eights, eights, strict=False))
+        self._addresses = batch.items["planes"][:num][exists]
+
+    def cut(self, memory: Array, first: int, end: int) -> list[list[Array]]:
+        """Planes of the images from ``first`` on, which lie in this memory."""
+        begin = self._ends[first - 1] if first else 0
+        some = slice(begin, self._ends[end - 1] if end else 0)
+        starts = (self._addresses[some] - np.uintp(memory.ctypes.data)).tolist()
         planes = map(
             np.ndarray,
-            shapes[some],
+            self._shapes[some],
             itertools.repeat(_INT16),
             itertools.repeat(memory),
             starts,
         )
-        return [list(itertools.islice(planes, n)) for n in counts[first:end]]
-
-    def _cut_alike(
-        self, memory: Array, base: int, first: int, end: int
-    ) -> list[list[Array]]:
-        """One array per component holds all images; going through it gives views."""
-        header = self._headers[first]
-        rows = header["components"]["blocks_h"].tolist()
-        columns = header["components"]["blocks_w"].tolist()
-        starts = self._addresses[first].tolist()
-        stacks = [
-            np.ndarray(
-                (end - first, rows[c], columns[c], 8, 8),
-                _INT16,
-                memory,
-                starts[c] - base,
-                (int(self._nbytes[first]), 128 * columns[c], 128, 16, 2),
-            )
-            for c in range(int(header["num_components"]))
-        ]
-        return list(map(list, zip(*stacks, strict=True)))
-
-    @functools.cached_property
-    def _all_planes(
-        self,
-    ) -> tuple[list[int], list[int], list[tuple[int, int, int, int]], Array]:
-        """How many planes each image has and those up to it; shapes, addresses."""
-        components = self._headers["components"]
-        exists = (
-            np.arange(components.shape[1])
-            < (self._headers["num_components"][:, np.newaxis])
-        )
-        exists[list(self._failed)] = False
-        counts = exists.sum(1)
-        rows = components["blocks_h"][exists].tolist()
-        columns = components["blocks_w"][exists].tolist()
-        eights = itertools.repeat(8)
-        shapes = list(zip(rows, columns, eights, eights, strict=False))
-        addresses = self._addresses[exists]
-        return counts.tolist(), np.cumsum(counts).tolist(), shapes, addresses
+        return [list(itertools.islice(planes, n)) for n in self._counts[first:end]]
 
 
 class Shelf:

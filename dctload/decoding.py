@@ -170,11 +170,11 @@ class Decoder:
             engine.wait(batch)
             memory = self._reserve(batch, num)
             if engine.num_threads != 0 and not batch.has_regions:
-                cutter = _cutter(batch, num)
+                cutter = Cutter(batch, num, memory)
             engine.submit_decode(batch, num, limits, flags)
             if cutter is not None:
                 # Views of what is not there yet: threads are at work meanwhile.
-                shelves = cutter.cut_all(memory)
+                shelves = cutter.cut()
             engine.wait(batch)
         except BaseException:
             # The memory must not be given away while threads write to it.
@@ -182,7 +182,7 @@ class Decoder:
             raise
         if cutter is None:
             # This thread did the work, or the grids of regions are known only now.
-            shelves = _cutter(batch, num).cut_all(memory)
+            shelves = Cutter(batch, num, memory).cut()
         return shelves
 
     def _prepare(self, num: int) -> tuple[_engine.Engine, _engine.Batch]:
@@ -247,12 +247,6 @@ def _set_files(
     batch.set_some_paths({i: os.fsencode(path) for i, path in paths.items()})
 
 
-def _cutter(batch: _engine.Batch, num: int) -> Cutter:
-    """For the planes of all that have not failed."""
-    failed = np.flatnonzero(batch.items["status"][:num]).tolist()
-    return Cutter(batch.copy_infos(0, num), batch.items["planes"][:num], failed)
-
-
 def _collect(
     batch: _engine.Batch,
     shelves: list[list[list[Array]]],
@@ -266,7 +260,7 @@ def _collect(
 
     num = sum(map(len, shelves))
     errors: dict[int, Exception] = {}
-    for i in np.flatnonzero(batch.items["status"][:num]).tolist():
+    for i in batch.failed(num):
         error = batch.error(i, name(i))
         assert error is not None
         if on_error == "raise":

@@ -5,6 +5,7 @@
  * The caller's language pays for each call and for each strided array; a batch of
  * 64 small files is decoded in the time of a few hundred such steps.
  */
+#include "../jpeg/info.h"
 #include "batch.h"
 
 uint32_t
@@ -24,6 +25,20 @@ dctload_set_paths(struct dctload_batch *b, uint32_t num_items, const char *text,
 		item->skip = 0;
 	}
 	return num_items;
+}
+
+void
+dctload_set_data(struct dctload_batch *b, uint32_t num_items,
+		 const uintptr_t *addresses, const size_t *nbytes)
+{
+	for (u32 i = 0; i < num_items; i++) {
+		struct dctload_item *item = &b->items[i];
+
+		item->path = NULL;
+		item->in = (const uint8_t *)addresses[i];
+		item->in_nbytes = nbytes[i];
+		item->skip = 0;
+	}
 }
 
 void
@@ -71,6 +86,40 @@ dctload_count_failed(const struct dctload_batch *b, uint32_t num_items)
 
 	for (u32 i = 0; i < num_items; i++)
 		n += b->items[i].status != DCTLOAD_OK || b->items[i].skip;
+	return n;
+}
+
+static bool
+has_planes(const struct dctload_item *item)
+{
+	return item->status == DCTLOAD_OK && !item->skip &&
+	       item->region.width == 0;
+}
+
+static bool
+grids_are_alike(const struct dctload_info *a, const struct dctload_info *b)
+{
+	if (a->num_components != b->num_components)
+		return false;
+	for (u32 c = 0; c < a->num_components; c++)
+		if (a->components[c].blocks_w != b->components[c].blocks_w ||
+		    a->components[c].blocks_h != b->components[c].blocks_h)
+			return false;
+	return true;
+}
+
+uint32_t
+dctload_count_alike(const struct dctload_batch *b, uint32_t first,
+		    uint32_t num_items)
+{
+	const struct dctload_item *const one = &b->items[first];
+	const size_t num_coefs = info_coefs_nbytes(&one->info) / sizeof(s16);
+	u32 n = 0;
+
+	while (first + n < num_items && has_planes(&one[n]) &&
+	       one[n].planes[0] == one->planes[0] + n * num_coefs &&
+	       grids_are_alike(&one[n].info, &one->info))
+		n++;
 	return n;
 }
 
