@@ -171,6 +171,86 @@
 	} while (0)
 #define AND_OF_THREE 0x80
 
+/* ---- a symbol that is not in the table ----------------------------------- */
+
+/* symbol << 8 | code length of the code that 'bits' begin with; 0 if none. */
+static ALWAYS_INLINE TARGET_AVX512 u32
+find_code(const struct huff_codes *codes, u64 bits)
+{
+	const u32 bits16 = (u32)(bits >> 48);
+	/* Codes of up to as many bits as there are ones are not below it. */
+	const u32 too_short =
+		_mm512_cmple_epu32_mask(_mm512_loadu_si512(codes->limit + 1),
+					_mm512_set1_epi32((int)bits16));
+	const u32 len = (u32)__builtin_ctz(~too_short) + 1;
+
+	if (len > MAX_CODE_BITS)
+		return 0;
+	return (u32)codes->symbols[(s32)(bits16 >> (MAX_CODE_BITS - len)) +
+				   codes->base[len]]
+		       << 8 |
+	       len;
+}
+
+/*
+ * Decode the symbol that lane 'i' missed, from and to its state: an AC coefficient
+ * that is not the block's last, or a ZRL.  False if it is something else; then
+ * nothing has changed.  This is one in a hundred steps, so a call, or the way of the
+ * vectors to memory and back, would be felt.
+ */
+static ALWAYS_INLINE TARGET_AVX512 bool
+decode_miss(const struct scan_vectors *v, u32 i, u64 *buf, u64 *next,
+	    u64 *progress)
+{
+	const u64 before = *progress - RUN_PROGRESS(v->entry[i]);
+	const u64 address = before >> PROGRESS_OFFSET;
+	const u64 used = before & PROGRESS_NBITS;
+	const u64 bits = (*buf & (u64)-2 << used) |
+			 load_be64((const u8 *)(uintptr_t)*next) >> (63 - used);
+	struct scan_block *const block =
+		(struct scan_block *)(uintptr_t)(address &
+						 ~(u64)(SCAN_BLOCK_NBYTES - 1));
+	const u32 offset = (u32)address % SCAN_BLOCK_NBYTES;
+	const u32 found = find_code(huff_codes_of(block->ac), bits);
+	const u32 run = found >> 12, size = found >> 8 & 15, len = found & 0xFF;
+	const u32 at = offset + run * (u32)sizeof(s16);
+	const u32 nbits = len + size;
+
+	if (RUN_ADVANCE(v->entry[i]) != RUN_MISS || offset == 0 || found == 0 ||
+	    (size == 0 && run != 15) || at >= BLOCK_NBYTES - sizeof(s16))
+		return false;
+	/* Of a ZRL that is the zero which it ends with. */
+	block->coefs[at / sizeof(s16)] = (s16)huff_extend(bits << len, size);
+	*buf = bits << nbits;
+	*next += used >> 3;
+	*progress = (address + (run + 1) * sizeof(s16)) << PROGRESS_OFFSET |
+		    ((used & 7) + nbits);
+	return true;
+}
+
+#define LANE_OF(v, lane)         \
+	((u64)_mm_cvtsi128_si64( \
+		_mm512_castsi512_si128(_mm512_maskz_compress_epi64(lane, v))))
+
+/* Lanes that are left in 'rare_lanes' need more than this. */
+#define GROUP_DECODE_MISSES(i)                                                 \
+	for (; rare_lanes != 0; rare_lanes &= rare_lanes - 1) {                \
+		const u32 k = (u32)__builtin_ctz(rare_lanes);                  \
+		const __mmask8 lane = (__mmask8)(1u << k);                     \
+		u64 buf = LANE_OF(buf##i, lane),                               \
+		    next = LANE_OF(next##i, lane);                             \
+		u64 progress = LANE_OF(progress##i, lane);                     \
+                                                                               \
+		if (!decode_miss(v, GROUP_LEN * i + k, &buf, &next,            \
+				 &progress))                                   \
+			break;                                                 \
+		buf##i = _mm512_mask_set1_epi64(buf##i, lane, (long long)buf); \
+		next##i = _mm512_mask_set1_epi64(next##i, lane,                \
+						 (long long)next);             \
+		progress##i = _mm512_mask_set1_epi64(progress##i, lane,        \
+						     (long long)progress);     \
+	}
+
 TARGET_AVX512 void
 scan_run_avx512(struct scan_vectors *v)
 {
@@ -182,6 +262,7 @@ scan_run_avx512(struct scan_vectors *v)
 again:
 	GROUP_LOAD(0);
 	GROUP_LOAD(1);
+go_on:
 	for (;;) {
 		GROUP_REFILL(0);
 		GROUP_REFILL(1);
@@ -193,11 +274,17 @@ again:
 		GROUP_STEP(1);
 	}
 rare0:
+	GROUP_DECODE_MISSES(0);
+	if (rare_lanes == 0 && ended_lanes == 0)
+		goto go_on;
 	GROUP_SAVE(0);
 	GROUP_SAVE(1);
 	scan_handle_rare(v, 0, rare_lanes, ended_lanes);
 	goto check;
 rare1:
+	GROUP_DECODE_MISSES(1);
+	if (rare_lanes == 0 && ended_lanes == 0)
+		goto go_on;
 	GROUP_SAVE(0);
 	GROUP_SAVE(1);
 	scan_handle_rare(v, GROUP_LEN, rare_lanes, ended_lanes);
@@ -226,6 +313,7 @@ scan_run_half_avx512(struct scan_vectors *v)
 
 again:
 	GROUP_LOAD(0);
+go_on:
 	for (;;) {
 		GROUP_REFILL(0);
 		GROUP_STEP(0);
@@ -233,6 +321,9 @@ again:
 		GROUP_STEP(0);
 	}
 rare0:
+	GROUP_DECODE_MISSES(0);
+	if (rare_lanes == 0 && ended_lanes == 0)
+		goto go_on;
 	GROUP_SAVE(0);
 	scan_handle_rare(v, 0, rare_lanes, ended_lanes);
 	goto check;

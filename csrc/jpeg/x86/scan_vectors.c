@@ -215,40 +215,6 @@ scan_vectors_run(struct scan_vectors *v)
 
 /* ---- the rare cases ---------------------------------------------------- */
 
-/*
- * The most frequent of the rare: an AC symbol that is not in the table.  Decode it
- * where the lane is; false if it is no ordinary one.
- */
-static bool
-finish_miss(struct scan_vectors *v, u32 i)
-{
-	const u64 progress = v->progress[i] - RUN_PROGRESS(v->entry[i]);
-	const u8 *const start = v->lanes[i]->start;
-	const u64 position = position_of(v, i, progress, start);
-	const u32 offset =
-		(u32)(progress >> PROGRESS_OFFSET) % SCAN_BLOCK_NBYTES;
-	const u64 bits = load_be64(start + position / 8) << (position & 7);
-	struct scan_block *const block = block_of(progress);
-	struct bitreader reader;
-	u32 found, run, size, at;
-
-	if (RUN_ADVANCE(v->entry[i]) != RUN_MISS || offset == 0)
-		return false;
-	found = huff_find(huff_codes_of(block->ac), bits);
-	run = found >> 12;
-	size = found >> 8 & 15;
-	at = offset + run * (u32)sizeof(s16);
-	/* The last coefficient ends the block: leave that to others. */
-	if (found == 0 || size == 0 || at >= BLOCK_NBYTES - sizeof(s16))
-		return false;
-	found &= 0xFF;
-	block->coefs[at / sizeof(s16)] = (s16)huff_extend(bits << found, size);
-	bits_seek(&reader, start, position + found + size);
-	set_bits(v, i, &reader);
-	v->progress[i] = progress_of(block, at + sizeof(s16), (u32)reader.used);
-	return true;
-}
-
 NOINLINE void
 scan_handle_rare(struct scan_vectors *v, u32 first, u32 rare, u32 ended)
 {
@@ -257,8 +223,6 @@ scan_handle_rare(struct scan_vectors *v, u32 first, u32 rare, u32 ended)
 		const u32 i = first + (u32)__builtin_ctz(rare);
 		struct scan_lane *const lane = v->lanes[i];
 
-		if (finish_miss(v, i))
-			continue;
 		save_lane(v, i);
 		if (!scan_finish_step(lane, v->entry[i])) {
 			lane->failed = true;
