@@ -24,8 +24,8 @@ import dctload.dali  # noqa: E402, F401
 def pipeline(graph, batch_size, num_threads=2, **options):
     """A pipeline with what ``graph()`` gives as outputs, built."""
     # Nothing runs ahead, so that what is counted and fed is known.
-    options = {"prefetch_queue_depth": 1, **options}
-    pipe = Pipeline(batch_size, num_threads, None, seed=5, **options)
+    options = {"device_id": None, "prefetch_queue_depth": 1, **options}
+    pipe = Pipeline(batch_size, num_threads, seed=5, **options)
     with pipe:
         outputs = graph()
         pipe.set_outputs(*(outputs if isinstance(outputs, list) else [outputs]))
@@ -35,7 +35,7 @@ def pipeline(graph, batch_size, num_threads=2, **options):
 
 def arrays(outputs):
     """Each output as a list of arrays, one for each sample."""
-    return [[np.array(sample) for sample in output] for output in outputs]
+    return [[np.array(sample) for sample in output.as_cpu()] for output in outputs]
 
 
 def feed(samples):

@@ -302,13 +302,74 @@ class TestSource:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-class TestOnDevice:
-    def test_the_same_batches_on_the_device(self, root):
+class TestOnCuda:
+    """What comes out on a GPU is what ``DataLoader`` gives on the CPU."""
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {},
+            {"layout": "planes", "dtype": torch.float16, "prefetch_factor": 4},
+            {"memory_format": torch.channels_last, "dtype": torch.int8},
+            {"batch_size": None},
+        ],
+        ids=str,
+    )
+    def test_in_every_epoch(self, root, options):
         dataset = ImageFolder(root, transform=TRAIN)
-        ours = DALILoader(dataset, device="cuda", **OPTIONS)
-        for (x, target), (y, _) in zip(
-            ours, DataLoader(dataset, **OPTIONS), strict=True
-        ):
-            assert x.is_cuda
-            assert target.is_cuda
-            assert torch.equal(x.cpu(), y)
+        options = {**OPTIONS, "num_workers": 4, **options}
+        ours = DALILoader(dataset, device="cuda", **options)
+        theirs = DataLoader(dataset, **options)
+        for _ in range(2):
+            for batch, other in zip(ours, theirs, strict=True):
+                images = batch[0]
+                assert all(tensor.is_cuda for tensor in flat(images))
+                assert_same_batches([on_cpu(batch)], [other])
+
+    @pytest.mark.parametrize("on_error", ["replace", "skip"])
+    def test_for_a_consumer_that_lags_behind(self, root, tmp_path, on_error):
+        """A batch is copied, and its bad samples cut out, before DALI goes on."""
+        paths = [str(path) for path in sorted(root.rglob("*.jpg"))]
+        Image.fromarray(picture(80, 70)).save(tmp_path / "a.png")
+        (tmp_path / "broken.jpg").write_bytes((root / "dog/00.jpg").read_bytes()[:999])
+        paths[5:5] = [str(tmp_path / name) for name in ("a.png", "broken.jpg")]
+        dataset = Files(paths * 3, transform=TRAIN)
+        options = {**OPTIONS, "on_error": on_error}
+        ours = DALILoader(dataset, num_workers=4, device="cuda", **options)
+        given = []
+        for batch in ours:
+            given.append([tensor.clone() for tensor in flat(batch)])
+            torch.cuda._sleep(30_000_000)  # cycles: some 20 ms of the GPU
+        theirs = DataLoader(dataset, **options)
+        assert_same_batches(map(on_cpu, given), map(flat, theirs))
+
+    def test_through_a_collate_fn(self, root):
+        dataset = ImageFolder(root, transform=TRAIN)
+
+        def collate(samples):
+            return torch.stack([2 * x for x, _ in samples])
+
+        options = {**OPTIONS, "collate_fn": collate}
+        given = []
+        for batch in DALILoader(dataset, num_workers=4, device="cuda", **options):
+            given.append(batch)
+            torch.cuda._sleep(30_000_000)
+        assert_same_batches(map(on_cpu, given), DataLoader(dataset, **options))
+
+    def test_after_an_error_and_leaving_early(self, root, tmp_path):
+        (tmp_path / "broken.jpg").write_bytes((root / "dog/00.jpg").read_bytes()[:999])
+        good = [str(path) for path in sorted(root.rglob("*.jpg"))]
+        paths = [*good[:9], str(tmp_path / "broken.jpg")]
+        options = {**OPTIONS, "shuffle": False}
+        ours = DALILoader(Files(paths, transform=TRAIN), device="cuda", **options)
+        first = next(iter(ours))
+        with pytest.raises(CorruptJPEGError, match=r"broken\.jpg"):
+            list(ours)
+        theirs = next(iter(DataLoader(Files(paths, transform=TRAIN), **options)))
+        assert_same_batches([on_cpu(first)], [theirs])
+
+
+def on_cpu(batch):
+    if isinstance(batch, (list, tuple)):
+        return [on_cpu(part) for part in batch]
+    return batch.cpu() if isinstance(batch, torch.Tensor) else batch

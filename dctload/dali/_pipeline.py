@@ -50,7 +50,7 @@ class DaliPipeline:
         counters: Counts files and bytes.
         batch_size: Of the largest batch.
         num_threads: Of DALI's.
-        device: A CUDA device, or one of the CPU.
+        device: A CUDA device with its index, or the CPU.
     """
 
     def __init__(
@@ -162,7 +162,7 @@ class DaliPipeline:
         pipe = Pipeline(
             self._batch_size,
             self._num_threads,
-            (self._device.index or 0) if is_cuda else None,
+            self._device.index if is_cuda else None,
             prefetch_queue_depth=self._settings.depth,
         )
         constants = dict(self._recipe.constants)
@@ -223,6 +223,9 @@ class DaliPipeline:
 
             stream = torch.cuda.current_stream(self._device)
             feed_ndarray(made.as_tensor(), _in_memory(to), cuda_stream=stream)
+            # DALI gives its memory away when the batch is dropped, whatever streams
+            # still read. This one is the loader's: the consumer's work is not on it.
+            stream.synchronize()
         else:
             _in_memory(to).copy_(torch.from_numpy(np.asarray(made.as_tensor())))
 

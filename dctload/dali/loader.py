@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from ..data._buffers import Buffers
+from ..data.device import indexed
 from ..data.loader import DataLoader
 from ..data.sources import ImageFolder
 from . import _plugin
@@ -96,7 +97,7 @@ class DALILoader(DataLoader):
 
     def _buffers(self, depth: int) -> Buffers:
         """Where batches are copied out of DALI's memory, which it writes again."""
-        wanted = torch.device(self.device or "cpu")
+        wanted = indexed(self.device or "cpu")
         if wanted.type != "cuda":
             return super()._buffers(depth)
         dtype = self._options.dtype or torch.float32
@@ -116,7 +117,7 @@ class DALILoader(DataLoader):
             engine,
             self._max_batch_size(),
             max(self.num_workers, 1),
-            torch.device(self.device or "cpu"),
+            indexed(self.device or "cpu"),
         )
 
     def __setstate__(self, state: dict[str, Any]) -> None:

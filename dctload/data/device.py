@@ -139,18 +139,16 @@ class Ahead:
         """The next batch on the device, and what ``finish`` gave beside it.
 
         Args:
-            take: Gives the next batch in whatever form, or None after the last one.
+            take: Gives the next batch in whatever form, or None after the last one;
+                runs on the side stream: what it queues, ``finish`` comes after.
             finish: Makes of it (batch, anything); runs on the side stream.
             could_take: Whether ``take`` would not have to wait.
         """
-        if not self._ready:
-            taken = take()
-            if taken is None:
-                return None
-            self._put(taken, finish)
+        if not self._ready and not self._put(take, finish):
+            return None
         while self._could_look_ahead() and could_take():
             try:
-                self._put(take(), finish)
+                self._put(take, finish)
             except Exception as error:
                 # The batches before it come first.
                 self._ready.append(error)
@@ -180,15 +178,22 @@ class Ahead:
         context: AbstractContextManager[Any] = torch.cuda.stream(self._stream)
         return context
 
-    def _put(self, taken: Any, finish: Callable[[Any], tuple[Any, Any]]) -> None:
+    def _put(
+        self, take: Callable[[], Any], finish: Callable[[Any], tuple[Any, Any]]
+    ) -> bool:
+        """Begin to put the next batch on the device; False if there is none."""
         event = None
         with self._side():
+            taken = take()
+            if taken is None:
+                return False
             batch, beside = finish(taken)
             # Only CUDA orders a copy before what its stream does next.
             batch = _move_plain(batch, self._device, self.is_cuda)
             if self._stream is not None:
                 event = self._stream.record_event()
         self._ready.append((batch, beside, event))
+        return True
 
     def _hand_over(self, batch: Any, event: Any) -> None:
         stream = torch.cuda.current_stream(self._device)
