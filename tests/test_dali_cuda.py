@@ -165,6 +165,7 @@ def test_what_is_copied_to_a_gpu_lies_in_pinned_memory(files, exec_dynamic):
         x = fn.dctload.decode(feed(files[:BATCH]), size=64, dtype=types.FLOAT16)
         return [x, x.gpu()]
 
+    torch.zeros(1, device="cuda")  # before that, nothing is pinned to torch
     options = {"device_id": 0, "exec_dynamic": exec_dynamic}
     pipe = pipeline(graph, BATCH, **options)
     for _ in range(3):

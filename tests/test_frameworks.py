@@ -52,6 +52,7 @@ def in_processes(tmp_path, script, num, *arguments):
             "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1",
             "ACCELERATE_USE_CPU": "true", "PYTHONWARNINGS": "ignore",
             "PYTHONPATH": os.pathsep.join(sys.path),
+            "CUDA_VISIBLE_DEVICES": "",  # of which each would want one
         }  # fmt: skip
         command = [sys.executable, tmp_path / "script.py", tmp_path / f"out{rank}"]
         children.append(subprocess.Popen([*command, *map(str, arguments)], env=env))

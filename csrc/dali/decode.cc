@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* decode.cc - fn.dctload.decode: from JPEG files to tensors of coefficients */
 #include <algorithm>
-#include <sstream>
+#include <cstdio>
 #include <stdexcept>
 
 #include "arguments.hpp"
@@ -264,17 +264,19 @@ Decode::window(const dali::Workspace &ws, const Size &size, int i)
 {
 	Window out =
 		attempts_ ? attempted_window(size, i) : given_window(size, i);
-	std::ostringstream message;
 	const Window wanted = out;
+	char crop[256];
 
 	if (fit_inside(&out.left, &out.width, size.width) &&
 	    fit_inside(&out.top, &out.height, size.height))
 		return out;
-	message << name(ws, i) << ": the crop of " << wanted.height << " x "
-		<< wanted.width << " at (" << wanted.top << ", " << wanted.left
-		<< ") is empty or reaches beyond the image of " << size.height
-		<< " x " << size.width << " (height x width)";
-	throw std::invalid_argument(message.str());
+	/* Not a stream: DALI brings parts of a C++ library of another version. */
+	std::snprintf(crop, sizeof(crop),
+		      "the crop of %g x %g at (%g, %g) is empty or reaches "
+		      "beyond the image of %g x %g (height x width)",
+		      wanted.height, wanted.width, wanted.top, wanted.left,
+		      size.height, size.width);
+	throw std::invalid_argument(name(ws, i) + ": " + crop);
 }
 
 void
