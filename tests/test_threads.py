@@ -398,6 +398,20 @@ def test_bytes_given_are_not_forgotten(jpeg_samples):
     assert batch.data(0) == jpeg_samples["420"]
 
 
+def test_images_alike_are_counted_once_they_have_planes(jpeg_samples):
+    """Of one size, one behind the other; none from the end of the batch on."""
+    engine, batch = Engine(1), Batch(4)
+    batch.set_data([jpeg_samples["420"]] * 3 + [jpeg_samples["grey"]])
+    _read(engine, batch, 4)
+    assert batch.count_alike(0, 4) == 0
+    memory = np.empty(1 << 20, np.uint8)
+    assert batch.place_planes(0, 4, memory) == (4, 0)
+    counts = [batch.count_alike(first, 4) for first in range(5)]
+    assert counts == [3, 2, 1, 1, 0]
+    assert batch.count_alike(0, 2) == 2
+    assert batch.count_alike(3, 2) == 0
+
+
 # ---- all in one go ----
 
 
