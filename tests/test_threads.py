@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -410,6 +411,28 @@ def test_images_alike_are_counted_once_they_have_planes(jpeg_samples):
     assert counts == [3, 2, 1, 1, 0]
     assert batch.count_alike(0, 2) == 2
     assert batch.count_alike(3, 2) == 0
+
+
+class Whimsical(Sequence):
+    """Gives bytes, and views of them from some question on."""
+
+    def __init__(self, items, num_bytes):
+        self.items, self.num_bytes = items, num_bytes
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, i):
+        self.num_bytes -= 1
+        return self.items[i] if self.num_bytes >= 0 else memoryview(self.items[i])
+
+
+@pytest.mark.parametrize("num_bytes", range(10))
+def test_items_that_are_made_anew_are_what_they_were_taken_for(jpeg_samples, num_bytes):
+    items = [jpeg_samples["420"], jpeg_samples["grey"]]
+    batch = Batch(2)
+    batch.set_data(Whimsical(items, num_bytes))
+    assert [batch.data(i) for i in range(2)] == items
 
 
 # ---- all in one go ----
