@@ -162,12 +162,12 @@ class Batch:
     def set_data(self, data: Sequence[Any]) -> None:
         """Items are these buffers, which the batch keeps until the next set."""
         num = self._fits(len(data))
-        if _BYTES_IN_OBJECT and set(map(type, data)) <= {bytes}:
-            keep = list(data)
+        keep = list(data)  # once: a sequence may make its items as it is asked
+        if _BYTES_IN_OBJECT and set(map(type, keep)) <= {bytes}:
             addresses = np.fromiter(map(id, keep), np.uintp, num)
             addresses += np.uintp(_BYTES_OFFSET)
         else:
-            keep = [buffer_of(buffer) for buffer in data]
+            keep = [buffer_of(buffer) for buffer in keep]
             numbers = (int(ffi.cast("uintptr_t", buffer)) for buffer in keep)
             addresses = np.fromiter(numbers, np.uintp, num)
         nbytes = np.fromiter(map(len, keep), np.uintp, num)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -396,6 +397,42 @@ def test_bytes_given_are_not_forgotten(jpeg_samples):
     _read(engine, batch, 1)
     _sample(engine, batch, 1)
     assert batch.data(0) == jpeg_samples["420"]
+
+
+def test_images_alike_are_counted_once_they_have_planes(jpeg_samples):
+    """Of one size, one behind the other; none from the end of the batch on."""
+    engine, batch = Engine(1), Batch(4)
+    batch.set_data([jpeg_samples["420"]] * 3 + [jpeg_samples["grey"]])
+    _read(engine, batch, 4)
+    assert batch.count_alike(0, 4) == 0
+    memory = np.empty(1 << 20, np.uint8)
+    assert batch.place_planes(0, 4, memory) == (4, 0)
+    counts = [batch.count_alike(first, 4) for first in range(5)]
+    assert counts == [3, 2, 1, 1, 0]
+    assert batch.count_alike(0, 2) == 2
+    assert batch.count_alike(3, 2) == 0
+
+
+class Whimsical(Sequence):
+    """Gives bytes, and views of them from some question on."""
+
+    def __init__(self, items, num_bytes):
+        self.items, self.num_bytes = items, num_bytes
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, i):
+        self.num_bytes -= 1
+        return self.items[i] if self.num_bytes >= 0 else memoryview(self.items[i])
+
+
+@pytest.mark.parametrize("num_bytes", range(10))
+def test_items_that_are_made_anew_are_what_they_were_taken_for(jpeg_samples, num_bytes):
+    items = [jpeg_samples["420"], jpeg_samples["grey"]]
+    batch = Batch(2)
+    batch.set_data(Whimsical(items, num_bytes))
+    assert [batch.data(i) for i in range(2)] == items
 
 
 # ---- all in one go ----

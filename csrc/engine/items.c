@@ -93,7 +93,7 @@ static bool
 has_planes(const struct dctload_item *item)
 {
 	return item->status == DCTLOAD_OK && !item->skip &&
-	       item->region.width == 0;
+	       item->region.width == 0 && item->planes[0] != NULL;
 }
 
 static bool
@@ -113,10 +113,13 @@ dctload_count_alike(const struct dctload_batch *b, uint32_t first,
 		    uint32_t num_items)
 {
 	const struct dctload_item *const one = &b->items[first];
-	const size_t num_coefs = info_coefs_nbytes(&one->info) / sizeof(s16);
+	size_t num_coefs;
 	u32 n = 0;
 
-	while (first + n < num_items && has_planes(&one[n]) &&
+	if (first >= num_items)
+		return 0;
+	num_coefs = info_coefs_nbytes(&one->info) / sizeof(s16);
+	while (n < num_items - first && has_planes(&one[n]) &&
 	       one[n].planes[0] == one->planes[0] + n * num_coefs &&
 	       grids_are_alike(&one[n].info, &one->info))
 		n++;

@@ -4,7 +4,7 @@
  *
  * A file is segments; a scan is one segment of entropy-coded data, or several
  * with restart markers between them; a segment is decoded in runs of as many
- * MCUs as a window holds, never across the end of a row.
+ * MCUs as a window holds, across the ends of rows if all columns are wanted.
  */
 
 #include "image.h"
@@ -144,6 +144,8 @@ flush_run(struct image *im, u32 num_mcus, bool *fits_ret)
 		im->segment_mcus_needed -= n;
 		status = image_step(im, n);
 	}
+	/* What an error left in the window is no part of the next image. */
+	im->lane.left_blocks |= num_mcus != 0;
 	return status;
 }
 

@@ -376,7 +376,8 @@ __wrap_posix_memalign(void **memory_ret, size_t alignment, size_t nbytes)
 	const size_t unit = (size_t)1 << 24;
 	u8 *base;
 
-	if (nbytes != sizeof(struct scan_vectors))
+	if (nbytes != sizeof(struct scan_vectors) ||
+	    alignment != _Alignof(struct scan_vectors))
 		return __real_posix_memalign(memory_ret, alignment, nbytes);
 	base = mmap(NULL, 3 * unit, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
