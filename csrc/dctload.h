@@ -581,7 +581,11 @@ struct dctload_excerpt {
 };
 
 struct dctload_item {
-	/* Set by the caller: bytes that outlive the batch's work, or a path. */
+	/*
+	 * Set by the caller: a path, or bytes that outlive the batch's work and do
+	 * not change.  An image that has another size than when it was read is
+	 * BAD_ARGUMENT.
+	 */
 	const uint8_t *in;
 	size_t in_nbytes;
 	const char *path; /* read by a worker if not NULL */

@@ -371,7 +371,7 @@ def decode_many(
     """Decode many files: faster than one after the other, on one thread too.
 
     Args:
-        files: Bytes-like objects and paths.
+        files: Paths, and bytes-like objects that do not change meanwhile.
         num_threads: C threads; 1 works in the calling thread.
         on_error: "raise" raises the first file's exception; "return" puts each
             exception in its image's place.

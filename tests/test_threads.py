@@ -399,6 +399,28 @@ def test_bytes_given_are_not_forgotten(jpeg_samples):
     assert batch.data(0) == jpeg_samples["420"]
 
 
+@pytest.mark.parametrize("num_threads", THREADS)
+@pytest.mark.parametrize("offset", [5, 7, 11])
+def test_bytes_that_change_behind_our_back_do_not_leave_the_planes(
+    num_threads, offset, jpeg_samples
+):
+    """Height, width and sampling of another file, after planes were made for this."""
+    data = bytearray(jpeg_samples["420"])
+    engine, batch = Engine(num_threads), Batch(1)
+    batch.set_data([data])
+    engine.submit_read(batch, 1)
+    engine.wait(batch)
+    memory = np.full(1 << 20, 0xA5, np.uint8)
+    assert batch.place_planes(0, 1, memory) == (1, 0)
+    data[data.index(b"\xff\xc0") + offset] ^= 0x13
+    engine.submit_decode(batch, 1)
+    engine.wait(batch)
+    with pytest.raises(ValueError, match="<it>"):
+        raise batch.error(0, "<it>")
+    assert (memory == 0xA5).all()
+    engine.close()
+
+
 def test_images_alike_are_counted_once_they_have_planes(jpeg_samples):
     """Of one size, one behind the other; none from the end of the batch on."""
     engine, batch = Engine(1), Batch(4)

@@ -217,6 +217,7 @@ fill_jpeg_job(struct open_job *o, const struct job *job)
 		.planes = sample  ? NULL :
 			  excerpt ? o->excerpt.planes :
 				    item->planes,
+		.planned = &item->info,
 		.region = excerpt ? &o->excerpt.region : &item->region,
 		.bypass_cache = b->bypass_cache,
 		.geometry = sample ? &item->geometry : NULL,

@@ -198,12 +198,14 @@ dctload_decode_region(struct dctload_decoder *d, const u8 *in, size_t in_nbytes,
 		      struct dctload_info *info_ret, size_t *error_offset_ret)
 {
 	s16 *planes[DCTLOAD_MAX_COMPONENTS];
+	struct dctload_info whole;
 	struct jpeg_job job = {
 		.in = in,
 		.in_nbytes = in_nbytes,
 		.limits = limits,
 		.flags = flags,
 		.planes = planes,
+		.planned = &whole,
 		.region = region,
 		.info = info_ret,
 	};
@@ -211,6 +213,7 @@ dctload_decode_region(struct dctload_decoder *d, const u8 *in, size_t in_nbytes,
 						    info_ret, error_offset_ret);
 
 	*nbytes_ret = 0;
+	whole = *info_ret;
 	if (status == DCTLOAD_OK && region != NULL)
 		status = dctload_window(info_ret, region, info_ret);
 	if (status != DCTLOAD_OK)

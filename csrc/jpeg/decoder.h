@@ -18,6 +18,8 @@ struct jpeg_job {
 	const struct dctload_limits *limits; /* NULL: the defaults */
 	u32 flags;
 	s16 *const *planes; /* as in dctload_decode(), or NULL */
+	/* The header that the planes are made for, or NULL. */
+	const struct dctload_info *planned;
 	const struct dctload_region *region; /* of the planes, or NULL: all */
 	bool bypass_cache; /* the results are not read soon: many jobs follow */
 	const struct dctload_geometry *geometry;

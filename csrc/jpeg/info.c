@@ -17,6 +17,20 @@ info_lay_out_grids(struct dctload_info *info)
 	}
 }
 
+bool
+info_has_grids_of(const struct dctload_info *info,
+		  const struct dctload_info *other)
+{
+	if (info->width != other->width || info->height != other->height ||
+	    info->num_components != other->num_components)
+		return false;
+	for (u32 c = 0; c < info->num_components; c++)
+		if (info->components[c].h != other->components[c].h ||
+		    info->components[c].v != other->components[c].v)
+			return false;
+	return true;
+}
+
 static size_t
 component_nbytes(const struct dctload_component *comp)
 {

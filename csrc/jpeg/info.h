@@ -12,6 +12,10 @@ size_t info_coefs_nbytes(const struct dctload_info *info);
 void info_place_planes(const struct dctload_info *info, void *memory,
 		       s16 *planes[DCTLOAD_MAX_COMPONENTS]);
 
+/* The grids are as many and as large, also those of any region. */
+bool info_has_grids_of(const struct dctload_info *info,
+		       const struct dctload_info *other);
+
 /* Sizes and grids of the components, from the image's size and sampling. */
 void info_lay_out_grids(struct dctload_info *info);
 

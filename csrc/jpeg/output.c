@@ -265,6 +265,14 @@ choose_grids(struct image *im)
 	return DCTLOAD_OK;
 }
 
+/* The bytes are not those that were read before, and the planes may be too small. */
+static bool
+has_changed(const struct image *im)
+{
+	return im->job->planes != NULL && im->job->planned != NULL &&
+	       !info_has_grids_of(&im->header.info, im->job->planned);
+}
+
 /*
  * Each block takes at least a bit, its DC code.  A file too short for that is
  * truncated, and need not be given the memory it claims to need.
@@ -293,6 +301,8 @@ output_begin(struct image *im)
 {
 	enum dctload_status status;
 
+	if (has_changed(im))
+		return DCTLOAD_BAD_ARGUMENT;
 	if (is_too_short(im))
 		return image_fail_at(im, im->header.in + im->header.in_nbytes,
 				     DCTLOAD_TRUNCATED);
