@@ -114,7 +114,7 @@ struct huff_table {
 	u32 num_symbols;
 	u64 id;    /* no two tables have the same */
 	u64 ac_id; /* of DC with runs: the table that they go on with; else 0 */
-	bool is_dc, has_runs;
+	bool is_dc, has_runs, is_narrow;
 	struct huff_hold *hold; /* what a pool knows of it */
 	struct huff_codes codes;
 	/* Only if it has runs; one more, since vectors read past the last. */
@@ -134,10 +134,15 @@ huff_codes_of(const huff_run_entry *runs)
 /*
  * What decides what a table is.  Sequential scans need runs, progressive ones do not;
  * those of a DC table go on with the AC table that takes turns with it.
+ *
+ * In a band of sixteen coefficients at most sixteen zeros are the end of it, of
+ * whatever is left of it too.  So in the codes of a narrow table ZRL is an EOB, and
+ * nobody needs to know of another way to end a block.
  */
+#define HUFF_NARROW_BAND 16
 struct huff_key {
 	const struct huff_ref *ref;
-	bool is_dc, with_runs;
+	bool is_dc, with_runs, is_narrow;
 	const struct huff_table *ac; /* of DC with runs; else NULL */
 };
 
