@@ -44,8 +44,8 @@ make_refine_steps(struct refine_step *steps, const struct huff_codes *codes)
 		steps[x] = (struct refine_step){
 			.place = (u16)(is_eob ? 0 : 1u << run),
 			.nbits = (u8)((found & 0xFF) + size),
-			.kind = is_rare	  ? STEP_RARE :
-				is_eob	  ? STEP_EOB :
+			.kind = is_rare   ? STEP_RARE :
+				is_eob    ? STEP_EOB :
 				size == 0 ? STEP_ZEROS :
 					    STEP_COEF,
 			.is_coef = -(s32)(size != 0),

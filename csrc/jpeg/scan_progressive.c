@@ -272,11 +272,12 @@ decode_segment(struct progressive_scan *s, u32 mcu, u32 end,
 	{                                                                  \
 		decode_first_steps(loop);                                  \
 	}                                                                  \
-	static NOINLINE first_target u32 refine_short_runs_##variant(      \
-		struct refine_scan *scan, struct bitreader *br, u32 end)   \
+	static NOINLINE first_target u32 refine_window_##variant(          \
+		struct refine_scan *scan, struct bitreader *br, u32 max,   \
+		u64 touched, u32 left)                                     \
 	{                                                                  \
-		return refine_short_runs(scan, br, end,                    \
-					 ops_##variant.has_pdep);          \
+		return refine_window(scan, br, max, touched, left,         \
+				     ops_##variant.has_pdep);              \
 	}                                                                  \
 	static NOINLINE target void refine_eob_runs_##variant(             \
 		struct refine_scan *scan, struct bitreader *br)            \
@@ -296,7 +297,7 @@ decode_segment(struct progressive_scan *s, u32 mcu, u32 end,
 	static const struct progressive_loops loops_##variant = {          \
 		decode_first_##variant, refine_run_##variant,              \
 		refine_eobs_##variant, refine_eob_runs_##variant,          \
-		refine_short_runs_##variant                                \
+		refine_window_##variant                                    \
 	};                                                                 \
 	static target enum dctload_status decode_segment_##variant(        \
 		struct progressive_scan *s, u32 mcu, u32 end)              \

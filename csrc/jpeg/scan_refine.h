@@ -6,8 +6,8 @@
 #ifndef DCTLOAD_SCAN_REFINE_H
 #define DCTLOAD_SCAN_REFINE_H
 
-#include "refine_runs.h"
 #include "refine_steps.h"
+#include "refine_windows.h"
 
 /* The rest of a block, and of the run that may begin there. */
 static ALWAYS_INLINE enum dctload_status
