@@ -102,16 +102,30 @@ refine_untouched(struct refine_scan *scan, struct refine_steps *steps, u32 num)
 			 min_u32((u32)first->i - n, scan->end - scan->i));
 }
 
-/* Nothing new in many blocks: perhaps the next ones have nothing but EOBs. */
-static ALWAYS_INLINE void
-refine_more_eobs(struct refine_scan *scan, struct refine_loop *loop)
+/* The code of an EOB of one block, in bits, if that is what comes next; else 0. */
+static ALWAYS_INLINE u32
+next_eob_nbits(struct refine_loop *loop)
 {
 	const struct refine_step *step;
 
 	bits_refill(&loop->bits);
 	step = &loop->steps[loop->bits.buf >> (64 - CODE_TABLE_BITS)];
-	if (step->kind == STEP_EOB)
-		scan->loops->eobs(scan, &loop->bits, step->nbits);
+	return step->kind == STEP_EOB ? step->nbits : 0;
+}
+
+/*
+ * Nothing new in many blocks: perhaps the next ones have nothing but EOBs, of one code or
+ * of several.
+ */
+static ALWAYS_INLINE void
+refine_more_eobs(struct refine_scan *scan, struct refine_loop *loop)
+{
+	const u32 nbits = next_eob_nbits(loop);
+
+	if (nbits != 0)
+		scan->loops->eobs(scan, &loop->bits, nbits);
+	if (scan->i < scan->end && next_eob_nbits(loop) != 0)
+		scan->loops->eob_runs(scan, &loop->bits);
 }
 
 /* Blocks that follow, a multiple of STEP_BLOCKS unless they are the last. */
@@ -164,7 +178,8 @@ refine_by_steps(struct refine_scan *scan, struct bitreader *br,
 						  scan->band) &
 			  ~(u64)0 >> (64 - n);
 		if ((touched & (BIT(MANY_UNTOUCHED) - 1)) == 0 &&
-		    n >= MANY_UNTOUCHED) {
+		    n >= MANY_UNTOUCHED &&
+		    (touched == 0 || steps->has_first_steps)) {
 			if (touched != 0)
 				n = (u32)__builtin_ctzll(touched);
 			else
