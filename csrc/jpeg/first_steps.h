@@ -18,23 +18,31 @@
 #define STEPS_NBYTES_LEFT 16
 
 /*
- * What the next CODE_TABLE_BITS bits begin with: end-of-band symbols with their extra
- * bits, and one symbol whose extra bits may lie behind.
+ * What the next CODE_TABLE_BITS bits begin with: one or two symbols, before each of them
+ * end-of-band symbols with their extra bits.  The extra bits of the last one may lie
+ * behind; the one before has its value here.
  */
 struct first_step {
-	u16 num_blocks; /* end, before that symbol */
-	u8 code_nbits;  /* all but its extra bits */
+	u16 before; /* blocks that end, before the symbol before the last one */
+	u8 before_nbits; /* all up to that one; 0: it is the only one */
+	u8 before_run, before_advance;
+	s8 before_value; /* of its coefficient */
+	s8 before_is_coef;
+
 	u8 nbits;       /* all */
+	u8 code_nbits;  /* all but the extra bits of the last one */
 	u8 run;         /* zeros before the coefficient */
+	u16 num_blocks; /* end, before the last one */
 	u8 advance;     /* from its place to the next symbol's */
 	s8 is_coef;     /* all bits set, or none */
 	s8 is_run;      /* the extra bits tell how many blocks end */
 };
+STATIC_ASSERT(sizeof(struct first_step) == 16);
 
 /* From anywhere, it leads out of the band. */
 #define STEP_TO_END BLOCK_COEFS
 
-/* The symbol that 'found' is, after those that 'step' has. */
+/* The last symbol is 'found', after what 'step' has. */
 static struct first_step
 append_first_symbol(struct first_step step, u32 found, u32 max_size)
 {
@@ -52,38 +60,104 @@ append_first_symbol(struct first_step step, u32 found, u32 max_size)
 	return step;
 }
 
+/* 'found' is the symbol before the last, and the first of what 'bits' are its extra bits. */
+static struct first_step
+put_before(struct first_step step, u32 found, u64 bits)
+{
+	const u32 run = found >> 12, size = found >> 8 & 15;
+	const u32 nbits = step.nbits + (found & 0xFF) + size;
+
+	return (struct first_step){
+		.before = step.num_blocks,
+		.before_nbits = (u8)nbits,
+		.before_run = (u8)(size != 0 ? run : 0),
+		.before_advance = size != 0 ? 1 : 16,
+		.before_value = (s8)huff_extend(bits, size),
+		.before_is_coef = (s8) - (s8)(size != 0),
+		.nbits = (u8)nbits,
+		.code_nbits = (u8)nbits,
+	};
+}
+
+/* For what is to be made: the codes, and what they may not have. */
+struct first_maker {
+	const struct huff_codes *codes;
+	u32 max_size; /* coefficients of more extra bits are for others */
+};
+
+static void
+append_first_steps(const struct first_maker *maker, struct first_step *steps,
+		   struct first_step step, u32 room);
+
+/* The entries that begin with 'step' and an end-of-band symbol, code and extra bits. */
+static void
+append_first_eobs(const struct first_maker *maker, struct first_step *steps,
+		  struct first_step step, u32 found, u32 room)
+{
+	const u32 run = found >> 12, nbits = (found & 0xFF) + run;
+	const u32 num_blocks = step.num_blocks + (1u << run);
+
+	room -= nbits;
+	step.run = 0;
+	step.nbits = step.code_nbits = (u8)(step.nbits + nbits);
+	for (u32 extra = 0; extra < 1u << run; extra++) {
+		step.num_blocks = (u16)(num_blocks + extra);
+		append_first_steps(maker, steps + (extra << room), step, room);
+	}
+}
+
+/* The entries that begin with 'step' and a symbol, and perhaps have another one. */
+static void
+append_first_pairs(const struct first_maker *maker, struct first_step *steps,
+		   struct first_step step, u32 found, u32 room)
+{
+	const u32 size = found >> 8 & 15;
+
+	room -= (found & 0xFF) + size;
+	for (u32 extra = 0; extra < 1u << size; extra++)
+		append_first_steps(
+			maker, steps + (extra << room),
+			put_before(step, found, (u64)extra << 1 << (63 - size)),
+			room);
+}
+
+/* Values are eight bits, and a pair that has no room for a symbol is none. */
+static bool
+may_come_before(const struct first_maker *maker, const struct first_step *step,
+		u32 found, u32 room)
+{
+	const u32 size = found >> 8 & 15;
+
+	return step->before_nbits == 0 && size <= maker->max_size && size < 8 &&
+	       (found & 0xFF) + size < room;
+}
+
 /* The entries that begin with what 'step' has; 'room' bits are left. */
 static void
-append_first_steps(struct first_step *steps, const struct huff_codes *codes,
-		   u32 max_size, struct first_step step, u32 room)
+append_first_steps(const struct first_maker *maker, struct first_step *steps,
+		   struct first_step step, u32 room)
 {
 	u32 x = 0;
 
 	while (x < 1u << room) {
-		const u32 found = codes->fast[x << (CODE_TABLE_BITS - room)];
+		const u32 found =
+			maker->codes->fast[x << (CODE_TABLE_BITS - room)];
 		const u32 len = found & 0xFF, run = found >> 12;
 		const bool fits = found != 0 && len <= room;
+		const bool is_run = (found >> 8 & 15) == 0 && run != 15;
 		const u32 span = fits ? 1u << (room - len) : 1;
-		struct first_step longer = step;
 
-		if (fits && (found >> 8 & 15) == 0 && run != 15 &&
-		    len + run <= room) {
-			const u32 left = room - len - run;
-
-			longer.run = 0;
-			longer.nbits = (u8)(step.nbits + len + run);
-			longer.code_nbits = longer.nbits;
-			for (u32 extra = 0; extra < 1u << run; extra++) {
-				longer.num_blocks = (u16)(step.num_blocks +
-							  (1u << run) + extra);
-				append_first_steps(steps + x + (extra << left),
-						   codes, max_size, longer,
-						   left);
-			}
+		if (fits && is_run && len + run <= room) {
+			append_first_eobs(maker, steps + x, step, found, room);
+		} else if (fits && !is_run &&
+			   may_come_before(maker, &step, found, room)) {
+			append_first_pairs(maker, steps + x, step, found, room);
 		} else {
-			if (fits)
-				longer = append_first_symbol(step, found,
-							     max_size);
+			const struct first_step longer =
+				fits ? append_first_symbol(step, found,
+							   maker->max_size) :
+				       step;
+
 			for (u32 i = 0; i < span; i++)
 				steps[x + i] = longer;
 		}
@@ -96,9 +170,10 @@ static void
 make_first_steps(struct first_step *steps, const struct huff_codes *codes,
 		 u32 max_size)
 {
+	const struct first_maker maker = { codes, max_size };
 	const struct first_step none = { .run = STEP_TO_END };
 
-	append_first_steps(steps, codes, max_size, none, CODE_TABLE_BITS);
+	append_first_steps(&maker, steps, none, CODE_TABLE_BITS);
 }
 
 struct first_loop {
@@ -111,38 +186,79 @@ struct first_loop {
 	u64 i, k; /* where the next symbol belongs */
 };
 
-/* False if it is for others to do. */
+/* A place in the image. */
+struct first_place {
+	u64 i, k;
+};
+
+/* Past blocks that end, and zeros. */
+static ALWAYS_INLINE void
+pass_first(const struct first_loop *loop, struct first_place *at,
+	   u64 num_blocks, u64 run)
+{
+	at->i += num_blocks;
+	at->k = (num_blocks != 0 ? loop->ss : at->k) + run;
+}
+
+/* Nothing can be there yet, so zero may be stored anywhere. */
+static ALWAYS_INLINE void
+store_first(const struct first_loop *loop, struct first_place at, u64 value,
+	    u64 is_coef)
+{
+	loop->block.coefs[at.i * BLOCK_COEFS + at.k] =
+		(s16)(value << loop->al & is_coef);
+	loop->block.nonzero[at.i] |= BIT(at.k) & is_coef;
+}
+
+/* To where the next symbol belongs: in the next block if this one's band is done. */
+static ALWAYS_INLINE void
+advance_first(const struct first_loop *loop, struct first_place *at, u64 n)
+{
+	u64 done;
+
+	at->k += n;
+	done = (u64)((s64)(loop->se - at->k) >> 63);
+	at->k ^= (at->k ^ loop->ss) & done;
+	at->i -= done;
+}
+
+/* False if it is, or the last symbol of it, for others to do. */
 static ALWAYS_INLINE bool
 take_first_step(struct first_loop *loop)
 {
 	const struct first_step *const step =
 		&loop->steps[loop->bits.buf >> (64 - CODE_TABLE_BITS)];
-	const u64 i = loop->i + step->num_blocks;
-	const u64 k = (step->num_blocks != 0 ? loop->ss : loop->k) + step->run;
 	const u64 extra = loop->bits.buf << step->code_nbits;
 	const u32 size = (u32)step->nbits - step->code_nbits;
 	const u64 raw = extra >> 1 >> (~size & 63);
 	const u64 mask = ~(u64)0 << size;
 	/* As huff_extend(). */
-	const u64 value = (raw + ((mask + 1) & ~(u64)((s64)extra >> 63)))
-			  << loop->al;
-	const u64 is_coef = (u64)(s64)step->is_coef;
-	const u64 is_run = (u64)(s64)step->is_run;
-	u64 done;
+	const u64 value = raw + ((mask + 1) & ~(u64)((s64)extra >> 63));
+	struct first_place at = { loop->i, loop->k };
+	struct first_place next;
 
-	if (unlikely(i >= loop->num_blocks))
+	pass_first(loop, &at, step->before, step->before_run);
+	if (unlikely(at.i >= loop->num_blocks))
 		return false;
-	if (unlikely(k > loop->se))
+	if (unlikely(at.k > loop->se))
 		return false;
-	/* Nothing can be there yet, so zero may be stored anywhere. */
-	loop->block.coefs[i * BLOCK_COEFS + k] = (s16)(value & is_coef);
-	loop->block.nonzero[i] |= BIT(k) & is_coef;
+	store_first(loop, at, (u64)(s64)step->before_value,
+		    (u64)(s64)step->before_is_coef);
+	advance_first(loop, &at, step->before_advance);
+	next = at;
+	pass_first(loop, &next, step->num_blocks, step->run);
+	if (unlikely(next.i >= loop->num_blocks || next.k > loop->se)) {
+		bits_consume(&loop->bits, step->before_nbits);
+		loop->i = at.i;
+		loop->k = at.k;
+		return false;
+	}
+	store_first(loop, next, value, (u64)(s64)step->is_coef);
+	next.i += (raw + ~mask) & (u64)(s64)step->is_run;
+	advance_first(loop, &next, step->advance);
 	bits_consume(&loop->bits, step->nbits);
-	loop->i = i + ((raw + ~mask) & is_run);
-	loop->k = k + step->advance;
-	done = (u64)((s64)(loop->se - loop->k) >> 63);
-	loop->k ^= (loop->k ^ loop->ss) & done;
-	loop->i -= done;
+	loop->i = next.i;
+	loop->k = next.k;
 	return true;
 }
 
