@@ -26,7 +26,7 @@ struct huff_ref;
 #define EOB_MAX_BLOCKS 63
 #define EOB_NUM_BLOCKS(e) ((u32)(e) >> 8)
 struct eob_pair {
-	u8 num_blocks, nbits; /* of the first; 0: none */
+	u8 num_blocks, nbits;    /* of the first; 0: none */
 	u8 num_both, nbits_both; /* of both, or of the only one */
 };
 struct huff_codes {

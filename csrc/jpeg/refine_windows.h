@@ -55,7 +55,8 @@ open_window(struct eob_window *window, const u64 *nonzero, u32 max, u64 band)
 	for (; n + 8 <= max; n += 8)
 		for (u32 k = 0; k < 8; k++) {
 			window->before[n + k] = (u8)total;
-			total += (u32)__builtin_popcountll(nonzero[n + k] & band);
+			total += (u32)__builtin_popcountll(nonzero[n + k] &
+							   band);
 		}
 	for (; n < max; n++) {
 		window->before[n] = (u8)total;
@@ -130,12 +131,13 @@ refine_window(struct refine_scan *scan, struct bitreader *reader, u32 max,
 			break;
 		one = (u32)before[pair->num_blocks] - before[0];
 		both = (u32)before[pair->num_both] - before[0];
-		total = if_zero(one, pair->nbits_both + both, pair->nbits + one);
+		total = if_zero(one, pair->nbits_both + both,
+				pair->nbits + one);
 		nbits = if_zero(one, pair->nbits_both, pair->nbits);
 		num_blocks = if_zero(one, pair->num_both, pair->num_blocks);
 		n = (total - nbits) % 64;
-		corrections = corrections << n |
-			      br.buf << nbits >> 1 >> (63 - n);
+		corrections =
+			corrections << n | br.buf << nbits >> 1 >> (63 - n);
 		br.buf <<= total % 64;
 		br.used += total;
 		i += num_blocks;
@@ -155,7 +157,7 @@ refine_window(struct refine_scan *scan, struct bitreader *reader, u32 max,
 }
 
 /* What follows may be anything, and is looked at only once it has proved to be runs. */
-#define FIRST_WINDOW 16
+#define FIRST_WINDOW 8
 
 /* After so many blocks other ways are tried again. */
 #define MANY_EOBS 1024

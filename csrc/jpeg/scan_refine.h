@@ -42,7 +42,7 @@ refine_next(struct refine_scan *scan, struct bitreader *br, u64 todo)
 /* The hot loops of a scan, and what they need. */
 struct refine_steps {
 	struct refine_step steps[1 << CODE_TABLE_BITS];
-	struct first_step first_steps[1 << CODE_TABLE_BITS];
+	struct first_steps first_steps;
 	struct refine_loop loop;
 	struct first_loop first;
 	bool has_first_steps;
@@ -63,7 +63,7 @@ begin_refine_steps(const struct progressive_scan *s, u64 band,
 					    .se = s->header->se,
 					    .band = band };
 	steps->first = (struct first_loop){ .end = end,
-					    .steps = steps->first_steps,
+					    .steps = &steps->first_steps,
 					    .ss = s->header->ss,
 					    .se = s->header->se,
 					    .al = s->header->al };
@@ -82,7 +82,8 @@ refine_untouched(struct refine_scan *scan, struct refine_steps *steps, u32 num)
 	u32 n;
 
 	if (!steps->has_first_steps)
-		make_first_steps(steps->first_steps, scan->s->ac, 1);
+		make_first_steps(&steps->first_steps, scan->s->ac, 1,
+				 (size_t)(scan->s->end - scan->s->start));
 	steps->has_first_steps = true;
 	first->bits = loop->bits;
 	first->block = (struct ac_block){
