@@ -94,36 +94,38 @@ make_eobs(const struct huff_codes *codes, u16 *eobs, u32 num_blocks, u32 room)
 
 /*
  * The end-of-band symbol that the 'room' highest bits of 'x', which has EOB_TABLE_BITS,
- * begin with, as the first of a pair.
+ * begin with: blocks that it ends, and '*nbits_ret'; both 0 if there is none.
  */
-static struct eob_pair
-find_eob(const struct huff_codes *codes, u32 x, u32 room)
+static u32
+find_eob(const struct huff_codes *codes, u32 x, u32 room, u32 *nbits_ret)
 {
 	const u32 found = codes->fast[x << (CODE_TABLE_BITS - EOB_TABLE_BITS)];
 	const u32 run = found >> 12, nbits = (found & 0xFF) + run;
-	u32 extra;
 
+	*nbits_ret = 0;
 	if (found == 0 || (found >> 8 & 15) != 0 || run == 15 || nbits > room)
-		return (struct eob_pair){ 0 };
-	extra = x >> (EOB_TABLE_BITS - nbits) & ((1u << run) - 1);
-	return (struct eob_pair){ .num_blocks = (u8)((1u << run) + extra),
-				  .nbits = (u8)nbits };
+		return 0;
+	*nbits_ret = nbits;
+	return (1u << run) +
+	       (x >> (EOB_TABLE_BITS - nbits) & ((1u << run) - 1));
 }
 
 static void
-make_eob_pairs(struct huff_codes *codes)
+make_eob_pairs(const struct huff_codes *codes, struct eob_pairs *pairs)
 {
-	for (u32 x = 0; x < ARRAY_LEN(codes->eob_pairs); x++) {
-		struct eob_pair pair = find_eob(codes, x, EOB_TABLE_BITS);
-		const u32 rest = x << pair.nbits & (ARRAY_LEN(codes->eobs) - 1);
-		struct eob_pair second = { 0 };
+	const u32 num = ARRAY_LEN(pairs->num_blocks);
 
-		if (pair.num_blocks != 0)
-			second = find_eob(codes, rest,
-					  EOB_TABLE_BITS - pair.nbits);
-		pair.num_both = (u8)(pair.num_blocks + second.num_blocks);
-		pair.nbits_both = (u8)(pair.nbits + second.nbits);
-		codes->eob_pairs[x] = pair;
+	for (u32 x = 0; x < num; x++) {
+		u32 nbits, more_nbits = 0, more = 0;
+		const u32 n = find_eob(codes, x, EOB_TABLE_BITS, &nbits);
+
+		if (n != 0)
+			more = find_eob(codes, x << nbits & (num - 1),
+					EOB_TABLE_BITS - nbits, &more_nbits);
+		pairs->num_blocks[x] = (u8)n;
+		pairs->nbits[x] = (u8)nbits;
+		pairs->num_both[x] = (u8)(n + more);
+		pairs->nbits_both[x] = (u8)(nbits + more_nbits);
 	}
 }
 
@@ -415,7 +417,7 @@ huff_make_table(const struct huff_key *key, struct huff_table **table_ret)
 		make_all_runs(table, key->ac);
 	else if (!key->is_dc) {
 		make_eobs(&table->codes, table->codes.eobs, 0, EOB_TABLE_BITS);
-		make_eob_pairs(&table->codes);
+		make_eob_pairs(&table->codes, &table->codes.eob_pairs);
 	}
 	*table_ret = table;
 	return DCTLOAD_OK;

@@ -18,21 +18,23 @@ struct huff_ref;
  *   eobs[x]      x: the next EOB_TABLE_BITS bits.  As many end-of-band symbols as
  *                they begin with, extra bits included: blocks << 8 that they end,
  *                and bits; 0 if they begin with none.
- *   eob_pairs[x] the first of them, and the second if there is one
+ *   eob_pairs    of 'x' too: the first of them, and the second if there is one
  */
 #define CODE_TABLE_BITS 9
 #define EOB_TABLE_BITS 6
 #define EOB_NBITS(e) ((e) & 15)
 #define EOB_MAX_BLOCKS 63
 #define EOB_NUM_BLOCKS(e) ((u32)(e) >> 8)
-struct eob_pair {
-	u8 num_blocks, nbits;    /* of the first; 0: none */
-	u8 num_both, nbits_both; /* of both, or of the only one */
+struct eob_pairs {
+	u8 num_blocks[1 << EOB_TABLE_BITS]; /* of the first symbol; 0: none */
+	u8 nbits[1 << EOB_TABLE_BITS];
+	u8 num_both[1 << EOB_TABLE_BITS]; /* of both, or of the only one */
+	u8 nbits_both[1 << EOB_TABLE_BITS];
 };
 struct huff_codes {
 	/* Of AC in progressive scans: of tables without runs. */
 	u16 eobs[1 << EOB_TABLE_BITS];
-	struct eob_pair eob_pairs[1 << EOB_TABLE_BITS];
+	struct eob_pairs eob_pairs;
 	u16 fast[1 << CODE_TABLE_BITS];
 	u32 limit[MAX_CODE_BITS + 1];
 	s32 base[MAX_CODE_BITS + 1];

@@ -18,7 +18,7 @@
 
 /* Corrections of a window; with a pair of symbols they are there after a refill. */
 #define WINDOW_MAX_BITS 40
-STATIC_ASSERT(EOB_TABLE_BITS + WINDOW_MAX_BITS <= REFILL_MIN_BITS);
+STATIC_ASSERT(2 * EOB_TABLE_BITS + WINDOW_MAX_BITS <= REFILL_MIN_BITS);
 
 /* It is in counts from the window's end on: a symbol there is for the next window. */
 #define WINDOW_END 0x80
@@ -107,14 +107,15 @@ static ALWAYS_INLINE u32
 refine_window(struct refine_scan *scan, struct bitreader *reader, u32 max,
 	      u64 touched, u32 left, bool has_pdep)
 {
-	const struct eob_pair *const pairs = scan->s->ac->eob_pairs;
+	const struct eob_pairs *const pairs = &scan->s->ac->eob_pairs;
 	const u8 *const data_end = scan->s->end;
 	const struct refine_block first =
 		refine_block_at(&scan->first, scan->i);
 	struct bitreader br = *reader;
 	struct eob_window window;
 	u64 corrections;
-	u32 n, done, i = left;
+	u32 n, done;
+	u32 i = left;
 
 	open_window(&window, first.nonzero, max, scan->band);
 	bits_refill(&br);
@@ -122,25 +123,25 @@ refine_window(struct refine_scan *scan, struct bitreader *reader, u32 max,
 		next_corrections_of_window(&br, window.before[i] % WINDOW_END);
 	while (i < window.num) {
 		const u8 *const before = &window.before[i];
-		const struct eob_pair *pair;
-		u32 one, both, num_blocks, nbits, total;
+		/* There are as many bits before a refill, and so none is waited for. */
+		const u64 x = br.buf >> (64 - EOB_TABLE_BITS);
+		const u32 first_num = pairs->num_blocks[x];
+		u32 one, both, nbits, total;
 
 		bits_refill(&br);
-		pair = &pairs[br.buf >> (64 - EOB_TABLE_BITS)];
-		if (unlikely(pair->num_blocks == 0 || br.next > data_end))
+		if (unlikely(first_num == 0 || br.next > data_end))
 			break;
-		one = (u32)before[pair->num_blocks] - before[0];
-		both = (u32)before[pair->num_both] - before[0];
-		total = if_zero(one, pair->nbits_both + both,
-				pair->nbits + one);
-		nbits = if_zero(one, pair->nbits_both, pair->nbits);
-		num_blocks = if_zero(one, pair->num_both, pair->num_blocks);
+		one = (u32)before[first_num] - before[0];
+		both = (u32)before[pairs->num_both[x]] - before[0];
+		total = if_zero(one, pairs->nbits_both[x] + both,
+				pairs->nbits[x] + one);
+		nbits = if_zero(one, pairs->nbits_both[x], pairs->nbits[x]);
+		i += if_zero(one, pairs->num_both[x], first_num);
 		n = (total - nbits) % 64;
 		corrections =
 			corrections << n | br.buf << nbits >> 1 >> (63 - n);
 		br.buf <<= total % 64;
 		br.used += total;
-		i += num_blocks;
 	}
 	done = min_u32(i, window.num);
 	if (left < done && i >= window.num)
@@ -184,7 +185,7 @@ static ALWAYS_INLINE bool
 has_short_run(const struct progressive_scan *s, struct bitreader *br)
 {
 	bits_refill(br);
-	return s->ac->eob_pairs[br->buf >> (64 - EOB_TABLE_BITS)].num_blocks !=
+	return s->ac->eob_pairs.num_blocks[br->buf >> (64 - EOB_TABLE_BITS)] !=
 	       0;
 }
 
@@ -211,7 +212,7 @@ refine_eob_runs(struct refine_scan *scan, struct bitreader *br,
 						   left);
 		if (scan->i == begin)
 			break;
-		max = WINDOW_MAX_BLOCKS;
+		max = min_u32(2 * max, WINDOW_MAX_BLOCKS);
 	}
 	refine_run(scan, br, min_u32(left, scan->end - scan->i), ops);
 }
