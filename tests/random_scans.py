@@ -15,10 +15,15 @@ RST0 = 0xD0
 
 
 def random_codes(rng: random.Random, symbols: list[int]) -> list[tuple[int, int]]:
-    """(length, symbol), ascending, of a code that is not full; a few are long."""
+    """(length, symbol), ascending, of a code that is not full; a few are long.
+
+    Often the last symbol takes but a bit.
+    """
     while True:
         longest = rng.choice([3, 5, 8, 12, 16])
         lengths = [rng.randint(1, longest) for _ in symbols]
+        if rng.random() < 0.5:
+            lengths = [min(n + 1, 16) for n in lengths[:-1]] + [1]
         if sum(2.0**-n for n in lengths) <= 1 - 2.0**-16:
             return sorted(zip(lengths, symbols, strict=True))
 
@@ -43,6 +48,7 @@ class Band:
     ss: int
     se: int
     restart: int
+    is_legal: bool
     nonzero: list[list[bool]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -55,6 +61,8 @@ class Band:
         max_run = min(6, self.num_blocks.bit_length() - 1)
         runs = [0x10 * rng.randint(0, max_run) for _ in range(rng.randint(0, 3))]
         sizes = 1 if refined else min(14 - al, rng.choice([1, 1, 3, 9]))
+        if not self.is_legal:
+            sizes += rng.choice([0, 0, 1, 6])
         coefs = [
             0x10 * rng.choice([0, 0, 0, 1, 3, 15]) + rng.randint(1, max(sizes, 1))
             for _ in range(rng.randint(0, 4))
@@ -110,7 +118,6 @@ class Band:
         take = self.refined_block if refined else self.first_block
         width = self.se - self.ss + 1
         k = 0
-        # A coefficient is not a zero to be passed before its scan is over.
         while i < end:
             [(symbol, word)] = self.rng.choices(words, weights)
             if symbol & 15 == 0 and symbol != ZRL:
@@ -130,10 +137,13 @@ class Band:
                 i, k = i + 1, 0
 
 
-def random_file(seed: int) -> bytes:
-    """A first scan of each band, and then some refinements of each."""
+def random_file(seed: int, is_legal: bool = True) -> bytes:
+    """A first scan of each band, and then some refinements of each.
+
+    If it need not be legal, coefficients may have more bits than there is room for.
+    """
     rng = random.Random(seed)
-    width, height = rng.choice([(8, 8), (40, 24), (512, 24), (200, 160)])
+    width, height = rng.choice([(8, 8), (40, 24), (512, 24), (200, 160), (512, 128)])
     num_blocks = (width // 8) * (height // 8)
     restart = rng.choice([0, 0, 0, rng.randint(1, num_blocks)])
     out = head(0xC2, 1, width, height) + dht(0, 0, ONE_BIT)
@@ -148,7 +158,7 @@ def random_file(seed: int) -> bytes:
     k = 1
     while k < 64:
         last = min(63, k + rng.choice([0, 0, 1, 4, 15, 16, 17, 40, 62]))
-        band = Band(rng, num_blocks, k, last, restart)
+        band = Band(rng, num_blocks, k, last, restart, is_legal)
         top = rng.choice([0, 1, 2, 4, 13])
         for al in range(top, -1, -1):
             out += band.scan(0 if al == top else al + 1, al)

@@ -48,6 +48,7 @@ def damaged() -> dict[str, bytes]:
     for seed in SEEDS:
         data, rng = random_file(seed), random.Random(seed)
         files[f"{seed}"] = data
+        files[f"{seed}-illegal"] = random_file(seed, is_legal=False)
         for n in range(6):
             changed = bytearray(data)
             for _ in range(rng.choice([1, 1, 3])):
