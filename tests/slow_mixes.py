@@ -1,4 +1,4 @@
-"""More files made to take long: symbols of a bit or two, drawn so that none is expected."""
+"""More files made to take long, of short symbols that come as nobody expects."""
 
 import functools
 import random
@@ -6,7 +6,7 @@ import random
 from random_scans import Band, code_words
 from slow_files import EOBS, EOI, NUM_BLOCKS, ONE_BIT, Bits, dht, head, sos
 
-# In refinement a scan's bits are its symbols and a bit for each block that has something.
+# Tables of two symbols each, of one and two bits.
 ZRL_OR_END = [(1, 0xF0), (2, 0x00)]
 ENDS_OF_1_TO_3 = [(1, 0x00), (2, 0x10)]
 ENDS_OF_2_OR_3 = [(1, 0x10), (2, 0x00)]

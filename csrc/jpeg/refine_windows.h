@@ -20,7 +20,10 @@
 #define WINDOW_MAX_BITS 40
 STATIC_ASSERT(2 * EOB_TABLE_BITS + WINDOW_MAX_BITS <= REFILL_MIN_BITS);
 
-/* It is in counts from the window's end on: a symbol there is for the next window. */
+/*
+ * Counts from the window's end on have this too, so that no pair goes on there: its second
+ * symbol would be the next window's.  Shifts do not see it.
+ */
 #define WINDOW_END 0x80
 STATIC_ASSERT(WINDOW_MAX_BITS < 64 && WINDOW_END % 64 == 0);
 
@@ -88,16 +91,6 @@ deal_out(u64 bits, u64 touched, const struct refine_block *first, u64 band,
 	}
 }
 
-/* The next 'n' bits, as many as a window has at most. */
-static ALWAYS_INLINE u64
-next_corrections_of_window(struct bitreader *br, u32 n)
-{
-	const u64 bits = br->buf >> 1 >> (63 - n);
-
-	bits_consume(br, n);
-	return bits;
-}
-
 /*
  * Blocks that are in runs, at most 'max' with 'touched' among them: first 'left' of a
  * run that has begun, then those of symbols, as long as they are ends of short runs.
@@ -114,13 +107,13 @@ refine_window(struct refine_scan *scan, struct bitreader *reader, u32 max,
 	struct bitreader br = *reader;
 	struct eob_window window;
 	u64 corrections;
-	u32 n, done;
-	u32 i = left;
+	u32 n, done, i = left;
 
 	open_window(&window, first.nonzero, max, scan->band);
 	bits_refill(&br);
-	corrections =
-		next_corrections_of_window(&br, window.before[i] % WINDOW_END);
+	n = window.before[i] % WINDOW_END;
+	corrections = br.buf >> 1 >> (63 - n);
+	bits_consume(&br, n);
 	while (i < window.num) {
 		const u8 *const before = &window.before[i];
 		/* There are as many bits before a refill, and so none is waited for. */
