@@ -11,6 +11,7 @@ import numpy as np
 import oracle
 import pytest
 import slow_files
+import slow_mixes
 import variants
 from conftest import jpeg_bytes, picture
 
@@ -60,7 +61,7 @@ def test_scans_made_to_take_long_equal_libjpeg(disable, tmp_path):
     """They are long enough for every loop of progressive scans, and end anywhere."""
     files = {
         name.replace(" ", "-"): data
-        for name, data in slow_files.slow().items()
+        for name, data in {**slow_files.slow(), **slow_mixes.mixes()}.items()
         if slow_files.is_progressive(data)
     }
     check(variants.write_files(files, tmp_path), disable, tmp_path)

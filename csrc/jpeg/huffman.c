@@ -7,6 +7,7 @@
 #include "header.h"
 #include "huffman.h"
 
+#define EOB_SYMBOL 0x00
 #define ZRL_SYMBOL 0xF0
 
 /* ---- codes ------------------------------------------------------------- */
@@ -34,6 +35,9 @@ make_codes(struct huff_codes *codes, const struct huff_table *table)
 
 	memset(codes->fast, 0, sizeof(codes->fast));
 	memcpy(codes->symbols, table->symbols, sizeof(codes->symbols));
+	for (u32 i = 0; i < table->num_symbols && table->is_narrow; i++)
+		if (codes->symbols[i] == ZRL_SYMBOL)
+			codes->symbols[i] = EOB_SYMBOL;
 	for (u32 len = 1; len <= MAX_CODE_BITS; len++) {
 		const u32 count = table->counts[len - 1];
 
@@ -41,7 +45,7 @@ make_codes(struct huff_codes *codes, const struct huff_table *table)
 		for (u32 i = 0; i < count && len <= CODE_TABLE_BITS; i++) {
 			const u32 spare = CODE_TABLE_BITS - len;
 			const u16 found =
-				(u16)(table->symbols[place + i] << 8 | len);
+				(u16)(codes->symbols[place + i] << 8 | len);
 
 			if ((code + i + 1) << spare > ARRAY_LEN(codes->fast))
 				return false;
@@ -85,6 +89,43 @@ make_eobs(const struct huff_codes *codes, u16 *eobs, u32 num_blocks, u32 room)
 				  num_blocks + (1u << run) + extra,
 				  room - len - run);
 		x += span;
+	}
+}
+
+/*
+ * The end-of-band symbol that the 'room' highest bits of 'x', which has EOB_TABLE_BITS,
+ * begin with: blocks that it ends, and '*nbits_ret'; both 0 if there is none.
+ */
+static u32
+find_eob(const struct huff_codes *codes, u32 x, u32 room, u32 *nbits_ret)
+{
+	const u32 found = codes->fast[x << (CODE_TABLE_BITS - EOB_TABLE_BITS)];
+	const u32 run = found >> 12, nbits = (found & 0xFF) + run;
+
+	*nbits_ret = 0;
+	if (found == 0 || (found >> 8 & 15) != 0 || run == 15 || nbits > room)
+		return 0;
+	*nbits_ret = nbits;
+	return (1u << run) +
+	       (x >> (EOB_TABLE_BITS - nbits) & ((1u << run) - 1));
+}
+
+static void
+make_eob_pairs(const struct huff_codes *codes, struct eob_pairs *pairs)
+{
+	const u32 num = ARRAY_LEN(pairs->num_blocks);
+
+	for (u32 x = 0; x < num; x++) {
+		u32 nbits, more_nbits = 0, more = 0;
+		const u32 n = find_eob(codes, x, EOB_TABLE_BITS, &nbits);
+
+		if (n != 0)
+			more = find_eob(codes, x << nbits & (num - 1),
+					EOB_TABLE_BITS - nbits, &more_nbits);
+		pairs->num_blocks[x] = (u8)n;
+		pairs->nbits[x] = (u8)nbits;
+		pairs->num_both[x] = (u8)(n + more);
+		pairs->nbits_both[x] = (u8)(nbits + more_nbits);
 	}
 }
 
@@ -309,6 +350,7 @@ huff_matches(const struct huff_table *table, const struct huff_key *key)
 {
 	return table->is_dc == key->is_dc &&
 	       table->has_runs == key->with_runs &&
+	       table->is_narrow == key->is_narrow &&
 	       table->ac_id == ac_id_of(key) &&
 	       memcmp(table->counts, key->ref->counts, MAX_CODE_BITS) == 0 &&
 	       memcmp(table->symbols, key->ref->symbols, table->num_symbols) ==
@@ -320,8 +362,9 @@ huff_hash(const struct huff_key *key)
 {
 	const struct huff_ref *const ref = key->ref;
 	const u32 num_symbols = count_symbols(ref->counts);
-	u64 hash = ac_id_of(key) << 2 | (u64)key->with_runs << 1 | key->is_dc,
-	    words[2];
+	u64 hash = ac_id_of(key) << 3 | (u64)key->is_narrow << 2 |
+		   (u64)key->with_runs << 1 | key->is_dc;
+	u64 words[2];
 
 	memcpy(words, ref->counts, sizeof(words));
 	hash = (hash ^ words[0]) * 0x9E3779B97F4A7C15;
@@ -360,6 +403,7 @@ huff_make_table(const struct huff_key *key, struct huff_table **table_ret)
 	table->ac_id = ac_id_of(key);
 	table->is_dc = key->is_dc;
 	table->has_runs = key->with_runs;
+	table->is_narrow = key->is_narrow;
 	table->hold = NULL;
 	memcpy(table->counts, ref->counts, MAX_CODE_BITS);
 	memset(table->symbols, 0, sizeof(table->symbols));
@@ -371,8 +415,10 @@ huff_make_table(const struct huff_key *key, struct huff_table **table_ret)
 	}
 	if (key->with_runs)
 		make_all_runs(table, key->ac);
-	else if (!key->is_dc)
+	else if (!key->is_dc) {
 		make_eobs(&table->codes, table->codes.eobs, 0, EOB_TABLE_BITS);
+		make_eob_pairs(&table->codes, &table->codes.eob_pairs);
+	}
 	*table_ret = table;
 	return DCTLOAD_OK;
 }

@@ -18,14 +18,23 @@ struct huff_ref;
  *   eobs[x]      x: the next EOB_TABLE_BITS bits.  As many end-of-band symbols as
  *                they begin with, extra bits included: blocks << 8 that they end,
  *                and bits; 0 if they begin with none.
+ *   eob_pairs    of 'x' too: the first of them, and the second if there is one
  */
 #define CODE_TABLE_BITS 9
 #define EOB_TABLE_BITS 6
 #define EOB_NBITS(e) ((e) & 15)
-#define EOB_NUM_BLOCKS(e) ((u32)(e) >> 8) /* 63 at most */
+#define EOB_MAX_BLOCKS 63
+#define EOB_NUM_BLOCKS(e) ((u32)(e) >> 8)
+struct eob_pairs {
+	u8 num_blocks[1 << EOB_TABLE_BITS]; /* of the first symbol; 0: none */
+	u8 nbits[1 << EOB_TABLE_BITS];
+	u8 num_both[1 << EOB_TABLE_BITS]; /* of both, or of the only one */
+	u8 nbits_both[1 << EOB_TABLE_BITS];
+};
 struct huff_codes {
-	u16 eobs[1
-		 << EOB_TABLE_BITS]; /* AC of progressive scans: without runs */
+	/* Of AC in progressive scans: of tables without runs. */
+	u16 eobs[1 << EOB_TABLE_BITS];
+	struct eob_pairs eob_pairs;
 	u16 fast[1 << CODE_TABLE_BITS];
 	u32 limit[MAX_CODE_BITS + 1];
 	s32 base[MAX_CODE_BITS + 1];
@@ -114,7 +123,7 @@ struct huff_table {
 	u32 num_symbols;
 	u64 id;    /* no two tables have the same */
 	u64 ac_id; /* of DC with runs: the table that they go on with; else 0 */
-	bool is_dc, has_runs;
+	bool is_dc, has_runs, is_narrow;
 	struct huff_hold *hold; /* what a pool knows of it */
 	struct huff_codes codes;
 	/* Only if it has runs; one more, since vectors read past the last. */
@@ -134,10 +143,15 @@ huff_codes_of(const huff_run_entry *runs)
 /*
  * What decides what a table is.  Sequential scans need runs, progressive ones do not;
  * those of a DC table go on with the AC table that takes turns with it.
+ *
+ * In a band of sixteen coefficients at most sixteen zeros are the end of it, of
+ * whatever is left of it too.  So in the codes of a narrow table ZRL is an EOB, and
+ * nobody needs to know of another way to end a block.
  */
+#define HUFF_NARROW_BAND 16
 struct huff_key {
 	const struct huff_ref *ref;
-	bool is_dc, with_runs;
+	bool is_dc, with_runs, is_narrow;
 	const struct huff_table *ac; /* of DC with runs; else NULL */
 };
 

@@ -269,6 +269,12 @@ share_tables(struct image *im, u32 i)
 	return true;
 }
 
+static bool
+is_narrow(const struct scan_header *scan)
+{
+	return scan->se < scan->ss + HUFF_NARROW_BAND;
+}
+
 /* The tables of component 'i' of the scan, as far as the scan uses them. */
 static enum dctload_status
 acquire_tables(struct image *im, u32 i)
@@ -291,7 +297,8 @@ acquire_tables(struct image *im, u32 i)
 			im->cache,
 			&(struct huff_key){
 				.ref = &im->header.ac[scan->ac_slot[i]],
-				.with_runs = !progressive },
+				.with_runs = !progressive,
+				.is_narrow = progressive && is_narrow(scan) },
 			ac);
 	if (status == DCTLOAD_OK && needs_dc)
 		status = huff_acquire(

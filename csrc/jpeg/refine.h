@@ -68,6 +68,12 @@ reverse_32(u64 bits)
 	       (u64)bits_reversed[bits >> 32 & 255] << 24;
 }
 
+static ALWAYS_INLINE u64
+reverse_bits(u64 bits)
+{
+	return reverse_32(bits) | reverse_32(bits << 32) << 32;
+}
+
 /* What differs from CPU to CPU. */
 struct refine_ops {
 	/*

@@ -23,9 +23,11 @@ struct refine_step {
 	s32 is_coef; /* all bits set, or none */
 };
 
+/* Ascending by what they need: a coefficient needs a place, and so one less. */
 enum {
-	STEP_PLACE,
 	STEP_EOB, /* of one block */
+	STEP_ZEROS,
+	STEP_COEF,
 	STEP_RARE
 };
 
@@ -42,9 +44,10 @@ make_refine_steps(struct refine_step *steps, const struct huff_codes *codes)
 		steps[x] = (struct refine_step){
 			.place = (u16)(is_eob ? 0 : 1u << run),
 			.nbits = (u8)((found & 0xFF) + size),
-			.kind = is_rare ? STEP_RARE :
-				is_eob  ? STEP_EOB :
-					  STEP_PLACE,
+			.kind = is_rare   ? STEP_RARE :
+				is_eob    ? STEP_EOB :
+				size == 0 ? STEP_ZEROS :
+					    STEP_COEF,
 			.is_coef = -(s32)(size != 0),
 		};
 	}
@@ -109,7 +112,7 @@ static NOINLINE TARGET("bmi,bmi2,lzcnt,movbe,popcnt") u32
 		struct bitreader after = br;
 		u64 positive, coef, more_zeros, more_nonzero;
 
-		if (unlikely(step->kind != (place == 0)))
+		if (unlikely(step->kind + (u32)(place == 0) > STEP_COEF))
 			break;
 		if (unlikely(n > STEP_MAX_BITS))
 			break;

@@ -21,8 +21,8 @@ struct progressive_loops {
 	void (*run)(struct refine_scan *scan, struct bitreader *br, u32 n);
 	void (*eobs)(struct refine_scan *scan, struct bitreader *br, u32 nbits);
 	void (*eob_runs)(struct refine_scan *scan, struct bitreader *br);
-	u32 (*short_runs)(struct refine_scan *scan, struct bitreader *br,
-			  u32 end);
+	u32 (*window)(struct refine_scan *scan, struct bitreader *br, u32 max,
+		      u64 touched, u32 left);
 };
 
 /* A scan, and where in it: blocks from 'i' to before 'end'. */

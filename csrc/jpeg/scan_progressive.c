@@ -203,9 +203,9 @@ decode_first_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
 	const bool by_steps = s->end - s->start > STEPS_NBYTES;
 	const u32 ss = s->header->ss;
 	enum dctload_status status = DCTLOAD_OK;
-	struct first_step steps[1 << CODE_TABLE_BITS];
+	struct first_steps steps;
 	struct first_loop loop = { .end = s->end - STEPS_NBYTES_LEFT,
-				   .steps = steps,
+				   .steps = &steps,
 				   .block = first_ac_block(s),
 				   .num_blocks = end,
 				   .ss = ss,
@@ -213,7 +213,8 @@ decode_first_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
 				   .al = s->header->al };
 
 	if (by_steps)
-		make_first_steps(steps, s->ac, 15u - s->header->al);
+		make_first_steps(&steps, s->ac, 15u - s->header->al,
+				 (size_t)(s->end - s->start));
 	while (i < end && status == DCTLOAD_OK) {
 		struct ac_block block;
 		u32 eob_run = 0; /* blocks to come without coefficients */
@@ -270,13 +271,17 @@ decode_segment(struct progressive_scan *s, u32 mcu, u32 end,
 	static NOINLINE first_target void decode_first_##variant(          \
 		struct first_loop *loop)                                   \
 	{                                                                  \
-		decode_first_steps(loop);                                  \
+		if (loop->steps->has_pairs)                                \
+			decode_first_steps(loop, true);                    \
+		else                                                       \
+			decode_first_steps(loop, false);                   \
 	}                                                                  \
-	static NOINLINE first_target u32 refine_short_runs_##variant(      \
-		struct refine_scan *scan, struct bitreader *br, u32 end)   \
+	static NOINLINE first_target u32 refine_window_##variant(          \
+		struct refine_scan *scan, struct bitreader *br, u32 max,   \
+		u64 touched, u32 left)                                     \
 	{                                                                  \
-		return refine_short_runs(scan, br, end,                    \
-					 ops_##variant.has_pdep);          \
+		return refine_window(scan, br, max, touched, left,         \
+				     ops_##variant.has_pdep);              \
 	}                                                                  \
 	static NOINLINE target void refine_eob_runs_##variant(             \
 		struct refine_scan *scan, struct bitreader *br)            \
@@ -296,7 +301,7 @@ decode_segment(struct progressive_scan *s, u32 mcu, u32 end,
 	static const struct progressive_loops loops_##variant = {          \
 		decode_first_##variant, refine_run_##variant,              \
 		refine_eobs_##variant, refine_eob_runs_##variant,          \
-		refine_short_runs_##variant                                \
+		refine_window_##variant                                    \
 	};                                                                 \
 	static target enum dctload_status decode_segment_##variant(        \
 		struct progressive_scan *s, u32 mcu, u32 end)              \

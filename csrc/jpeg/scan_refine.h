@@ -6,8 +6,8 @@
 #ifndef DCTLOAD_SCAN_REFINE_H
 #define DCTLOAD_SCAN_REFINE_H
 
-#include "refine_runs.h"
 #include "refine_steps.h"
+#include "refine_windows.h"
 
 /* The rest of a block, and of the run that may begin there. */
 static ALWAYS_INLINE enum dctload_status
@@ -42,7 +42,7 @@ refine_next(struct refine_scan *scan, struct bitreader *br, u64 todo)
 /* The hot loops of a scan, and what they need. */
 struct refine_steps {
 	struct refine_step steps[1 << CODE_TABLE_BITS];
-	struct first_step first_steps[1 << CODE_TABLE_BITS];
+	struct first_steps first_steps;
 	struct refine_loop loop;
 	struct first_loop first;
 	bool has_first_steps;
@@ -63,7 +63,7 @@ begin_refine_steps(const struct progressive_scan *s, u64 band,
 					    .se = s->header->se,
 					    .band = band };
 	steps->first = (struct first_loop){ .end = end,
-					    .steps = steps->first_steps,
+					    .steps = &steps->first_steps,
 					    .ss = s->header->ss,
 					    .se = s->header->se,
 					    .al = s->header->al };
@@ -82,7 +82,8 @@ refine_untouched(struct refine_scan *scan, struct refine_steps *steps, u32 num)
 	u32 n;
 
 	if (!steps->has_first_steps)
-		make_first_steps(steps->first_steps, scan->s->ac, 1);
+		make_first_steps(&steps->first_steps, scan->s->ac, 1,
+				 (size_t)(scan->s->end - scan->s->start));
 	steps->has_first_steps = true;
 	first->bits = loop->bits;
 	first->block = (struct ac_block){
@@ -102,16 +103,30 @@ refine_untouched(struct refine_scan *scan, struct refine_steps *steps, u32 num)
 			 min_u32((u32)first->i - n, scan->end - scan->i));
 }
 
-/* Nothing new in many blocks: perhaps the next ones have nothing but EOBs. */
-static ALWAYS_INLINE void
-refine_more_eobs(struct refine_scan *scan, struct refine_loop *loop)
+/* The code of an EOB of one block, in bits, if that is what comes next; else 0. */
+static ALWAYS_INLINE u32
+next_eob_nbits(struct refine_loop *loop)
 {
 	const struct refine_step *step;
 
 	bits_refill(&loop->bits);
 	step = &loop->steps[loop->bits.buf >> (64 - CODE_TABLE_BITS)];
-	if (step->kind == STEP_EOB)
-		scan->loops->eobs(scan, &loop->bits, step->nbits);
+	return step->kind == STEP_EOB ? step->nbits : 0;
+}
+
+/*
+ * Nothing new in many blocks: perhaps the next ones have nothing but EOBs, of one code or
+ * of several.
+ */
+static ALWAYS_INLINE void
+refine_more_eobs(struct refine_scan *scan, struct refine_loop *loop)
+{
+	const u32 nbits = next_eob_nbits(loop);
+
+	if (nbits != 0)
+		scan->loops->eobs(scan, &loop->bits, nbits);
+	if (scan->i < scan->end && next_eob_nbits(loop) != 0)
+		scan->loops->eob_runs(scan, &loop->bits);
 }
 
 /* Blocks that follow, a multiple of STEP_BLOCKS unless they are the last. */
@@ -164,7 +179,8 @@ refine_by_steps(struct refine_scan *scan, struct bitreader *br,
 						  scan->band) &
 			  ~(u64)0 >> (64 - n);
 		if ((touched & (BIT(MANY_UNTOUCHED) - 1)) == 0 &&
-		    n >= MANY_UNTOUCHED) {
+		    n >= MANY_UNTOUCHED &&
+		    (touched == 0 || steps->has_first_steps)) {
 			if (touched != 0)
 				n = (u32)__builtin_ctzll(touched);
 			else

@@ -1,0 +1,61 @@
+"""More files made to take long, of short symbols that come as nobody expects."""
+
+import functools
+import random
+
+from random_scans import Band, code_words
+from slow_files import EOBS, EOI, NUM_BLOCKS, ONE_BIT, Bits, dht, head, sos
+
+# Tables of two symbols each, of one and two bits.
+ZRL_OR_END = [(1, 0xF0), (2, 0x00)]
+ENDS_OF_1_TO_3 = [(1, 0x00), (2, 0x10)]
+ENDS_OF_2_OR_3 = [(1, 0x10), (2, 0x00)]
+ENDS_OF_4_TO_7 = [(1, 0x20), (2, 0x00)]
+
+
+def whole(bits: str) -> bytes:
+    return Bits().put(int(bits, 2), len(bits)).bytes()
+
+
+def first_mix(table: list[tuple[int, int]], weights: list[int]) -> bytes:
+    """First scans of one coefficient each."""
+    rng = random.Random(0)
+    out = head(0xC2) + dht(0, 0, ONE_BIT) + dht(1, 0, table)
+    out += sos([0], 0, 0, 0, 0) + whole("0" * NUM_BLOCKS)
+    for k in range(1, 64):
+        band = Band(rng, NUM_BLOCKS, k, k, 0, True)
+        symbols = band.symbols(code_words(table), weights, 0, NUM_BLOCKS, False)
+        out += sos([0], k, k, 0, 0) + whole("".join(symbols))
+    return out + EOI
+
+
+def refined_mix(table, weights: list[int], share: float, num_bands: int = 5) -> bytes:
+    """A share of the blocks has a coefficient, and thirteen scans refine it."""
+    rng = random.Random(0)
+    out = head(0xC2) + dht(0, 0, ONE_BIT)
+    out += sos([0], 0, 0, 0, 0) + whole("0" * NUM_BLOCKS)
+    for k in range(1, num_bands + 1):
+        band = Band(rng, NUM_BLOCKS, k, k, 0, True)
+        for block in band.nonzero:
+            block[0] = rng.random() < share
+        first = "".join("101" if block[0] else "0" for block in band.nonzero)
+        out += dht(1, 0, EOBS) + sos([0], k, k, 0, 13) + whole(first)
+        out += dht(1, 0, table)
+        for al in range(12, -1, -1):
+            symbols = band.symbols(code_words(table), weights, 0, NUM_BLOCKS, True)
+            out += sos([0], k, k, al + 1, al) + whole("".join(symbols))
+    return out + EOI
+
+
+@functools.cache
+def mixes() -> dict[str, bytes]:
+    """Name, and file."""
+    return {
+        "sixteen zeros for each block": first_mix(ZRL_OR_END, [1, 0]),
+        "sixteen zeros for each, refined": refined_mix(ZRL_OR_END, [1, 0], 0.25),
+        "sixteen zeros or an end, refined": refined_mix(ZRL_OR_END, [3, 1], 0.25),
+        "ends of 1 or more, a tenth": refined_mix(ENDS_OF_1_TO_3, [9, 1], 0.1),
+        "ends of 1 or more, half": refined_mix(ENDS_OF_1_TO_3, [9, 1], 0.5),
+        "ends of 2 or 3, a quarter": refined_mix(ENDS_OF_2_OR_3, [9, 1], 0.25),
+        "ends of 4 to 7, a tenth": refined_mix(ENDS_OF_4_TO_7, [9, 1], 0.1),
+    }
