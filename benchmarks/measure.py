@@ -61,8 +61,8 @@ def compare(
 ) -> dict[str, list[int]]:
     """Nanoseconds of each candidate's rounds, after two passes to warm up.
 
-    A round is ``passes`` passes in a row. More than one for small sets: a pass of a
-    few milliseconds tells what the process before it left in the caches.
+    A round is the median of ``passes`` passes in a row. More than one for small sets:
+    of a few milliseconds, the first tell what the process before left in the caches.
 
     A peer that ends at its first pass (a missing library, a file it cannot take)
     is left out, with its own message on stderr; we are not.
@@ -82,8 +82,8 @@ def compare(
                 print(f"left out: {name}")
         for _ in range(rounds):
             for name in times:
-                spent = sum(candidates[name].run() for _ in range(passes))
-                times[name].append(spent // passes)
+                spent = [candidates[name].run() for _ in range(passes)]
+                times[name].append(statistics.median_low(spent))
     return times
 
 
