@@ -124,6 +124,8 @@ class Decoder:
         limits: Limits | None = None,
     ) -> list[Any]:
         """Decode many files; see :func:`dctload.decode_many`."""
+        if isinstance(files, (str, bytes)):  # sequences too, of what is no file
+            raise TypeError(f"files must be a list, got one {type(files).__name__}")
         windows = _native_regions(regions, len(files))
         if on_error not in ("raise", "return"):
             raise ValueError(f"on_error must be 'raise' or 'return', got {on_error!r}")

@@ -549,6 +549,7 @@ def test_many_samples_are_asked_for_at_once_where_that_is_possible():
         ([{"pixels": np.zeros((8, 8))}], r"is \{pixels: ndarray\}"),
         ([3], "is a int"),
         (iter([1]), "got list_iterator; the loader takes"),
+        ("train", "got the path 'train'; make a data set of it: ImageFolder"),
         (Stream(), "is an IterableDataset, which has no order"),
     ],
 )
