@@ -260,7 +260,14 @@ def test_diverged_training_says_what_to_change():
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"epochs": 0}, "epochs"), ({"lr": 0.0}, "lr"), ({"ema": 1.0}, "ema")],
+    [
+        ({"epochs": 0}, "epochs"),
+        ({"lr": 0.0}, "lr"),
+        ({"ema": 1.0}, "ema"),
+        ({"label_smoothing": 1.5}, "label_smoothing"),
+        ({"weight_decay": -1.0}, "weight_decay"),
+        ({"warmup_epochs": math.nan}, "warmup_epochs"),
+    ],
 )
 def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(ValueError, match=f"{message} must be"):
