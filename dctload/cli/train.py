@@ -31,9 +31,9 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "train",
         help="train a network on a folder of JPEG files",
-        description="Train on DIR/train and validate on DIR/val, DIR/validation or "
-        "DIR/test; or, if DIR itself holds one folder a class, on a part of it that "
-        "is split off by file name. Writes last.pt and best.pt.",
+        description="Train on DIR/train and validate on DIR/val, DIR/validation, "
+        "DIR/valid or DIR/test; or, if DIR itself holds one folder a class, on a part "
+        "of it that is split off by file name. Writes last.pt and best.pt.",
     )
     parser.add_argument("dir", metavar="DIR", help="one folder a class")
     parser.add_argument("--output", default="dctload-train", metavar="DIR")
