@@ -214,6 +214,9 @@ class Source(Dataset[Any]):
         """A digest of which samples there are and of their order."""
         raise NotImplementedError
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self):,} samples>"
+
     def __getitem__(self, index: int) -> Any:
         from .._slow import load_one
 
