@@ -210,6 +210,8 @@ class Decoder:
 
 def _native_region(region: Region) -> tuple[int, int, int, int]:
     """Left, top, width and height, which C compares with the image's."""
+    if len(region) != 4:
+        raise ValueError(f"a region is (top, left, height, width), got {region}")
     top, left, height, width = map(operator.index, region)
     most = 0xFFFF
     if not (0 <= top <= most and 0 <= left <= most):

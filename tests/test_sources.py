@@ -149,6 +149,8 @@ def test_a_wrong_option_is_refused_with_the_value_it_got():
         Files([], other_formats="pillow")
     with pytest.raises(ValueError, match=r"layout must be one of .*'chw'"):
         Files([], layout="chw")
+    with pytest.raises(TypeError, match=r"dtype must be a torch\.dtype, got 'float16'"):
+        Files([], dtype="float16")
     with pytest.raises(ValueError, match="memory_format must be"):
         Files([], memory_format=torch.preserve_format)
 

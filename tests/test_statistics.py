@@ -133,3 +133,11 @@ def test_what_the_command_cannot_do_is_one_line(arguments, words, tmp_path, caps
 def test_unknown_statistics_are_named():
     with pytest.raises(ValueError, match="imagenet"):
         T.Normalize("no such thing")
+
+
+@pytest.mark.parametrize("content", [b"text", b"\xff\xd8\xff", b"[1]", b'{"mean": 1}'])
+def test_files_that_are_no_statistics_are_named(content, tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"mine\.json: no statistics that `dctload"):
+        T.Normalize(path)

@@ -47,6 +47,8 @@ class Options:
             raise ValueError(
                 f"layout must be one of {get_args(Layout)}, got {self.layout!r}"
             )
+        if self.dtype is not None and not isinstance(self.dtype, torch.dtype):
+            raise TypeError(f"dtype must be a torch.dtype, got {self.dtype!r}")
         formats = (None, torch.contiguous_format, torch.channels_last)
         if self.memory_format not in formats:
             raise ValueError(
