@@ -92,4 +92,4 @@ def test_cold(name, tmp_path):
         {"files": len(paths), "bytes": sum(map(os.path.getsize, paths))},
         rows,
     )
-    record(f"cold {name}", section)
+    record(f"cold {name}", section, clock="wall")

@@ -41,7 +41,7 @@ def test_threads():
         {"files": len(paths), "bytes": sum(p.stat().st_size for p in paths)},
         rows,
     )
-    record("threads imagenet", section)
+    record("threads imagenet", section, clock="wall")
 
 
 @pytest.mark.parametrize("name", ["imagenet", "cifar"])
@@ -81,4 +81,4 @@ def test_loader_against_its_c_work(name):
         {"files": len(paths), "bytes": sum(p.stat().st_size for p in paths)},
         rows,
     )
-    record(f"ideal {name}", section)
+    record(f"ideal {name}", section, clock="wall")

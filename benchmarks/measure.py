@@ -28,6 +28,7 @@ class Row:
 
     Attributes:
         name: What is measured.
+        peer: What it is measured against.
         ours: Images a second, median over rounds.
         theirs: The same for the peer.
         ratio: ours / theirs, median over rounds.
@@ -142,10 +143,18 @@ def machine() -> dict[str, object]:
     }
 
 
-def record(key: str, section: Section) -> None:
-    """Keep a table for report.py, and print it."""
+def record(key: str, section: Section, clock: str | None = None) -> None:
+    """Keep a table for report.py, and print it.
+
+    Args:
+        key: Takes the place of what was kept under it before.
+        section: The table.
+        clock: What its processes went by, if that was not ``BENCH_CLOCK``.
+    """
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    results[key] = {"machine": machine(), **asdict(section)}
+    about = machine()
+    about["clock"] = clock or about["clock"]
+    results[key] = {"machine": about, **asdict(section)}
     RESULTS.write_text(json.dumps(results, indent=1))
     print(f"\n{section.title}")
     for r in section.rows:

@@ -359,7 +359,9 @@ class Engine:
         """Wait until the batch is done, at most ``timeout`` s; returns items left."""
         left_ms = None if timeout is None else int(timeout * 1000)
         while True:
-            slice_ms = self._SLICE_MS if left_ms is None else min(left_ms, 100)
+            slice_ms = (
+                self._SLICE_MS if left_ms is None else min(left_ms, self._SLICE_MS)
+            )
             left: int = lib.dctload_wait(self._engine, batch.pointer, slice_ms)
             if left == 0 or left_ms == 0:
                 return left

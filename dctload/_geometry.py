@@ -7,7 +7,7 @@ keypoints follow it by its log.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,6 @@ from ._color import ColorMap
 from ._ops import Op, Ops, params
 
 Array: TypeAlias = npt.NDArray[Any]
-Interpolation = Literal["bilinear", "bicubic", "box", "lanczos"]
 
 MAX_STEPS = 4
 FILTERS = {"box": 0, "bilinear": 1, "bicubic": 2, "lanczos": 3}
@@ -533,11 +532,6 @@ class Geometry:
             if self.ops is not None:
                 self.ops.write(view, first)
             first += len(view)
-
-    def same_size(self) -> tuple[int, int] | None:
-        """The size that all images have, or None."""
-        sizes = {*zip(self.width.tolist(), self.height.tolist(), strict=True)}
-        return sizes.pop() if len(sizes) == 1 else None
 
     def resample(self, image: Any) -> list[Array]:
         """Planes of ``image``, a DctImage whose pending geometry this is."""

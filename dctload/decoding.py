@@ -124,6 +124,8 @@ class Decoder:
         limits: Limits | None = None,
     ) -> list[Any]:
         """Decode many files; see :func:`dctload.decode_many`."""
+        if isinstance(files, (str, bytes)):  # sequences too, of what is no file
+            raise TypeError(f"files must be a list, got one {type(files).__name__}")
         windows = _native_regions(regions, len(files))
         if on_error not in ("raise", "return"):
             raise ValueError(f"on_error must be 'raise' or 'return', got {on_error!r}")
@@ -208,6 +210,8 @@ class Decoder:
 
 def _native_region(region: Region) -> tuple[int, int, int, int]:
     """Left, top, width and height, which C compares with the image's."""
+    if len(region) != 4:
+        raise ValueError(f"a region is (top, left, height, width), got {region}")
     top, left, height, width = map(operator.index, region)
     most = 0xFFFF
     if not (0 <= top <= most and 0 <= left <= most):

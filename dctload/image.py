@@ -22,7 +22,7 @@ class DctImage:
     ``planes[c] * qtables[c]`` is always the DCT amplitude of component ``c``:
     orthonormal 8x8 DCT-II of samples minus 128, so DC is 8 x (mean - 128).
 
-    A decoded image holds int16 planes in quantization steps. Transforms give
+    A decoded image holds int16 planes in quantisation steps. Transforms give
     images with float32 planes of amplitudes, made when first looked at.
     """
 
@@ -62,7 +62,7 @@ class DctImage:
 
     @property
     def qtables(self) -> npt.NDArray[np.uint16]:
-        """Quantization tables, ``(C, 8, 8)``; ones where planes are amplitudes."""
+        """Quantisation tables, ``(C, 8, 8)``; ones where planes are amplitudes."""
         header = self._header()[0]
         num = int(header["num_components"])
         if self._is_float():

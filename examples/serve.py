@@ -13,15 +13,29 @@ import torch
 
 import dctload
 from dctload.models import create_model, transforms_for
+from dctload.training import load_checkpoint
 
 
 class Classifier:
     """Not thread-safe: one for each thread that serves."""
 
-    def __init__(self, model):
-        self.model = model.eval()
-        self.transform = transforms_for(model, train=False)
+    def __init__(self, model, classes, size):
+        self.model, self.classes = model.eval(), classes
+        self.transform = transforms_for(model, train=False, size=size)
         self.decoder = dctload.Decoder()
+
+    @classmethod
+    def of_checkpoint(cls, path):
+        """The network of ``path``, which says what it is and what it tells apart."""
+        about = load_checkpoint(path)["meta"]
+        classes = about["classes"]
+        model = create_model(
+            about["model"],
+            len(classes),
+            frequencies=about["frequencies"],
+            pretrained=path,
+        )
+        return cls(model, classes, about["size"])
 
     def prepare(self, image):
         layout = self.model.input_spec.layout
@@ -29,7 +43,7 @@ class Classifier:
 
     @torch.inference_mode()
     def __call__(self, requests):
-        """A class number for each of ``requests``, or the error it met."""
+        """The class of each of ``requests``, or the error it met."""
         images = self.decoder.decode_many(requests, on_error="return")
         good = [i for i, image in enumerate(images) if not isinstance(image, Exception)]
         answers = list(images)
@@ -40,7 +54,7 @@ class Classifier:
             else:
                 x = tuple(torch.stack(part) for part in zip(*inputs, strict=True))
             for i, answer in zip(good, self.model(x).argmax(1).tolist(), strict=True):
-                answers[i] = answer
+                answers[i] = self.classes[answer]
         return answers
 
 
@@ -51,10 +65,10 @@ def main():
     args = parser.parse_args()
 
     if args.checkpoint == "-":
-        model = create_model("small_resnet", num_classes=2, size=64)
+        model = create_model("small_resnet", num_classes=2)
+        classify = Classifier(model, ["one", "the other"], size=64)
     else:
-        model = create_model("small_resnet", num_classes=2, pretrained=args.checkpoint)
-    classify = Classifier(model)
+        classify = Classifier.of_checkpoint(args.checkpoint)
     requests = [Path(name).read_bytes() for name in args.files]
     for name, answer in zip(args.files, classify(requests), strict=True):
         print(f"{name}: {answer}")

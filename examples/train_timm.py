@@ -1,6 +1,6 @@
 """timm's training script, with its own parts, on coefficients.
 
-    pip install dctload timm
+    pip install timm
     python examples/train_timm.py photos/train photos/val --model resnet18d --epochs 5
 
 The order of steps and every part but the loader are those of timm's train.py: model,

@@ -43,7 +43,6 @@ from jpegwriter import (
 TABLES = {DC: STD[DC], AC: STD[AC]}
 # 16x16 grey: four blocks, each a DC difference of 1 and an end of block.
 BLOCK: list[Event] = [(DC, 1, 1, 1), END]
-ONE_BLOCK_NBITS = 4 + 4
 
 
 def part(call: str, *args, **kwargs) -> bytes:

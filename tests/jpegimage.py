@@ -403,10 +403,3 @@ def encode_image(
         w.raw(entropy_bytes(intervals, tables))
     w.raw(b"\xff" * fill + eoi + tail)
     return bytes(w.out)
-
-
-def with_coefs(image: Image, planes: Sequence[np.ndarray]) -> Image:
-    """Return the same frame around other coefficients."""
-    return Image(
-        image.width, image.height, image.components, list(planes), image.qtables
-    )

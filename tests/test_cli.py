@@ -101,8 +101,8 @@ def test_info_goes_on_after_a_bad_file(broken_folder, capsys):
     paths = [str(broken_folder / name) for name in ("b/empty.jpg", "a/good.jpg")]
     assert main(["info", *paths]) == 1
     captured = capsys.readouterr()
-    assert len(lines(captured.out)) == len(lines(captured.err)) == 1
-    assert captured.err.startswith(paths[0])
+    assert len(lines(captured.out)) == 1
+    assert captured.err == f"{paths[0]}: not a JPEG file at byte 0\n"
 
 
 def test_verify_passes_good_files(jpeg_folder, capsys):

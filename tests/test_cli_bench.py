@@ -52,6 +52,15 @@ class TestDecode:
         assert main(["bench", "decode", str(tmp_path)]) == 2
         assert "no JPEG files" in capsys.readouterr().err
 
+    def test_where_none_decodes_the_first_are_named(self, tmp_path, capsys):
+        for i in range(4):
+            (tmp_path / f"{i}.jpg").write_bytes(b"no JPEG")
+        assert main(["bench", "decode", str(tmp_path)]) == 2
+        assert capsys.readouterr().err.splitlines() == [
+            *(f"{tmp_path}/{i}.jpg: not a JPEG file at byte 0" for i in range(3)),
+            "dctload: none of the 4 files can be decoded",
+        ]
+
 
 class TestLoad:
     def test_it_sweeps_the_threads(self, jpeg_folder, report, tmp_path):

@@ -288,7 +288,7 @@ def subset_of(subset, c):
 
 
 class TestBadFiles:
-    def test_zeroes_a_flag_and_a_count(self, files, broken, capfd):
+    def test_zeroes_a_flag_and_a_count(self, files, broken):
         before = dctload.dali.num_zeroed()
         some = [files[0], broken, b"", b"\x89PNG\r\n\x1a\n" + bytes(50), files[1]]
         made, status = decode(some, size=32, on_error="zero")

@@ -88,6 +88,11 @@ class TestResults:
     def test_no_files_give_no_images(self, num_threads):
         assert dctload.decode_many([], num_threads) == []
 
+    @pytest.mark.parametrize("file", ["cat.jpg", b"\xff\xd8"])
+    def test_one_file_is_no_list_of_characters(self, file, num_threads):
+        with pytest.raises(TypeError, match="files must be a list, got one "):
+            dctload.decode_many(file, num_threads)
+
     def test_more_than_one_block_of_memory_is_filled(self, large, num_threads):
         files = large * 20
         images = Decoder(num_threads).decode_many(files)

@@ -165,7 +165,10 @@ def test_the_rest_of_a_segment_is_passed_over():
 
 @pytest.mark.parametrize(
     "region",
-    [(0, 0, 0, 5), (0, 0, 5, 0), (-1, 0, 5, 5), (0, -1, 5, 5), (0, 0, 70000, 5)],
+    [
+        *((0, 0, 0, 5), (0, 0, 5, 0), (-1, 0, 5, 5), (0, -1, 5, 5), (0, 0, 70000, 5)),
+        *((0, 0, 5), (0, 0, 5, 5, 5)),
+    ],
 )
 def test_an_empty_or_impossible_region_is_refused(region):
     with pytest.raises(ValueError, match="region"):

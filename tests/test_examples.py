@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import jpeg_bytes, picture
 
+from dctload.cli import main
+
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
 
@@ -52,11 +54,8 @@ def test_every_example_is_run_here():
     assert {path.name for path in EXAMPLES.glob("*.py")} == RUNS.keys()
 
 
-@pytest.mark.parametrize("script", RUNS)
-def test_example(script, folder):
-    if script in NEEDS:
-        pytest.importorskip(NEEDS[script])
-    arguments, expected = RUNS[script]
+def run(script, arguments, folder):
+    """What the script prints."""
     done = subprocess.run(
         [sys.executable, "-W", "error", str(EXAMPLES / script), *arguments],
         cwd=folder,
@@ -66,4 +65,21 @@ def test_example(script, folder):
         timeout=100,
     )
     assert done.returncode == 0, done.stderr
-    assert expected in done.stdout
+    return done.stdout
+
+
+@pytest.mark.parametrize("script", RUNS)
+def test_example(script, folder):
+    if script in NEEDS:
+        pytest.importorskip(NEEDS[script])
+    arguments, expected = RUNS[script]
+    assert expected in run(script, arguments, folder)
+
+
+def test_a_network_that_was_trained_is_served(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(folder)
+    train = ["train", "photos", "--epochs=1", "--batch-size=4", "--device=cpu"]
+    assert main([*train, "--model=small_resnet", f"--output={tmp_path}"]) == 0
+    cat = "photos/val/cat/0.jpg"
+    shown = run("serve.py", [str(tmp_path / "best.pt"), cat], folder)
+    assert shown in (f"{cat}: cat\n", f"{cat}: dog\n")

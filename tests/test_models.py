@@ -163,6 +163,32 @@ def test_pretrained_file_gives_the_same_function(tmp_path):
     torch.testing.assert_close(again(x), model(x), rtol=0, atol=0)
 
 
+def test_files_that_are_no_weights_of_the_network_are_refused(tmp_path):
+    path = tmp_path / "a.pt"
+
+    def refusal(content):
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            torch.save(content, path)
+        with pytest.raises(ValueError, match=r"a\.pt: ") as e:
+            create_model("small_resnet", 4, pretrained=path)
+        return str(e.value)
+
+    for junk in (b"", b"junk\n", b"\xff\xd8\xff\xe0" + bytes(100)):
+        assert "no tensors and plain values" in refusal(junk)
+    for other in ([1], {"model": torch.zeros(2)}):
+        assert "no checkpoint and no state dictionary" in refusal(other)
+    assert "another network" in refusal({"a": torch.zeros(2), "b": 3})
+    weights = create_model("small_resnet", 5).state_dict()
+    text = refusal(weights)
+    assert "number of classes: 2 differ, first " in text
+    assert "(5, 128) in place of (4, 128)" in text
+    weights = create_model("small_resnet", 4).state_dict()
+    del weights["body.0.weight"]
+    assert "1 differ, first body.0.weight, nothing in place of (" in refusal(weights)
+
+
 def test_weights_are_deterministic_given_the_seed():
     torch.manual_seed(5)
     first = create_model("small_resnet", 10)

@@ -149,6 +149,8 @@ def test_a_wrong_option_is_refused_with_the_value_it_got():
         Files([], other_formats="pillow")
     with pytest.raises(ValueError, match=r"layout must be one of .*'chw'"):
         Files([], layout="chw")
+    with pytest.raises(TypeError, match=r"dtype must be a torch\.dtype, got 'float16'"):
+        Files([], dtype="float16")
     with pytest.raises(ValueError, match="memory_format must be"):
         Files([], memory_format=torch.preserve_format)
 
@@ -549,6 +551,7 @@ def test_many_samples_are_asked_for_at_once_where_that_is_possible():
         ([{"pixels": np.zeros((8, 8))}], r"is \{pixels: ndarray\}"),
         ([3], "is a int"),
         (iter([1]), "got list_iterator; the loader takes"),
+        ("train", "got the path 'train'; make a data set of it: ImageFolder"),
         (Stream(), "is an IterableDataset, which has no order"),
     ],
 )

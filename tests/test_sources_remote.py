@@ -220,7 +220,7 @@ def test_a_server_that_goes_away_is_an_error_of_the_file(root):
 
 def test_without_fsspec_a_url_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "fsspec.core", None)
-    with pytest.raises(ImportError, match=r"pip install dctload\[remote\]"):
+    with pytest.raises(ImportError, match=r"pip install 'dctload\[remote\]'"):
         ImageFolder("s3://bucket/train")
 
 

@@ -102,7 +102,20 @@ def test_the_command_names_files_it_cannot_use(jpeg_folder, tmp_path, capsys):
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"\xff\xd8 no more")
     assert cli.main(["stats", str(jpeg_folder), str(bad), "--size", "32"]) == 1
-    assert "bad.jpg" in capsys.readouterr().err
+    assert f"{bad}: the data end too early at byte " in capsys.readouterr().err
+
+
+def test_no_statistics_are_made_of_no_image(tmp_path, capsys):
+    bad, out = tmp_path / "bad.jpg", tmp_path / "stats.json"
+    bad.write_bytes(b"no JPEG")
+    assert cli.main(["stats", str(bad), "--output", str(out)]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == [
+        f"{bad}: not a JPEG file at byte 0",
+        "dctload: none of the 1 files can be decoded",
+    ]
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(
@@ -120,3 +133,11 @@ def test_what_the_command_cannot_do_is_one_line(arguments, words, tmp_path, caps
 def test_unknown_statistics_are_named():
     with pytest.raises(ValueError, match="imagenet"):
         T.Normalize("no such thing")
+
+
+@pytest.mark.parametrize("content", [b"text", b"\xff\xd8\xff", b"[1]", b'{"mean": 1}'])
+def test_files_that_are_no_statistics_are_named(content, tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"mine\.json: no statistics that `dctload"):
+        T.Normalize(path)

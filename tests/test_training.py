@@ -183,8 +183,11 @@ def test_a_full_disk_is_named_and_leaves_the_checkpoint_before(tmp_path):
 
 def test_file_that_is_no_checkpoint_is_refused(tmp_path):
     torch.save({"weights": 1}, tmp_path / "other.pt")
-    with pytest.raises(ValueError, match=r"other\.pt is no checkpoint"):
+    (tmp_path / "text.pt").write_text("no weights")
+    with pytest.raises(ValueError, match=r"other\.pt: no checkpoint of version"):
         load_checkpoint(tmp_path / "other.pt")
+    with pytest.raises(ValueError, match=r"text\.pt: no tensors"):
+        load_checkpoint(tmp_path / "text.pt")
 
 
 def test_checkpoint_holds_plain_values_only(tmp_path):
@@ -257,7 +260,14 @@ def test_diverged_training_says_what_to_change():
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"epochs": 0}, "epochs"), ({"lr": 0.0}, "lr"), ({"ema": 1.0}, "ema")],
+    [
+        ({"epochs": 0}, "epochs"),
+        ({"lr": 0.0}, "lr"),
+        ({"ema": 1.0}, "ema"),
+        ({"label_smoothing": 1.5}, "label_smoothing"),
+        ({"weight_decay": -1.0}, "weight_decay"),
+        ({"warmup_epochs": math.nan}, "warmup_epochs"),
+    ],
 )
 def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(ValueError, match=f"{message} must be"):

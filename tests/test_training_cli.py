@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from dctload import DataLoader, ImageFolder, from_rgb
 from dctload.cli import main
@@ -99,6 +100,17 @@ def test_folder_without_validation_set_is_split(stripes, tmp_path, capsys):
     assert "test" not in result
 
 
+def test_files_that_are_converted_do_not_tell_the_size(tmp_path, capsys):
+    write_images(tmp_path / "data" / "train", 8, seed=0)
+    write_images(tmp_path / "data" / "val", 2, seed=1)
+    for name in CLASSES:
+        png = tmp_path / "data" / "train" / name / "0.png"
+        Image.new("RGB", (500, 500)).save(png)
+    args = [*QUICK, "--output", str(tmp_path), "--device", "cpu"]
+    assert main(["train", str(tmp_path / "data"), *args]) == 0
+    assert report(capsys)["model"] == "small_resnet"
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -108,6 +120,8 @@ def test_folder_without_validation_set_is_split(stripes, tmp_path, capsys):
         (["--size", "20"], "multiple"),
         (["--lr", "0"], "lr must be > 0"),
         (["--val-fraction", "2"], "fraction must be in"),
+        (["--device", "gpu"], "--device must be cpu, cuda or cuda:N, got gpu"),
+        (["--device", "cuda:99"], "--device cuda:99: torch finds no such GPU"),
     ],
 )
 def test_mistakes_are_told_in_one_line(stripes, tmp_path, capsys, args, message):
@@ -117,6 +131,12 @@ def test_mistakes_are_told_in_one_line(stripes, tmp_path, capsys, args, message)
     error = capsys.readouterr().err
     assert message in error
     assert len(error.splitlines()) == 1
+
+
+def test_a_run_that_diverges_fails_in_one_line(stripes, tmp_path, capsys):
+    args = [*QUICK, "--output", str(tmp_path), "--lr", "1e30", "--epochs", "2"]
+    assert main(["train", str(stripes), *args]) == 1
+    assert "lower lr (1e+30)" in capsys.readouterr().err
 
 
 def test_other_classes_in_the_validation_set_are_refused(stripes, tmp_path, capsys):

@@ -18,6 +18,7 @@ from dctload.training.folders import (
     [
         (["train", "val"], "val", None),
         (["train", "validation", "test"], "validation", "test"),
+        (["train", "valid", "test"], "valid", "test"),
         (["train", "test"], "test", None),
         (["train"], None, None),
     ],

@@ -320,6 +320,12 @@ class TestPlan:
         assert lines[0].endswith("native")
         assert "Python" in lines[1]
 
+    def test_pixels_and_paths_are_refused(self):
+        for transform in (T.Resize(32), T.Compose([T.Resize(32)])):
+            for image in (torch.zeros(3, 8, 8), "cat.jpg"):
+                with pytest.raises(TypeError, match=r"takes a DctImage, which dctload"):
+                    transform(image)
+
     def test_a_pixel_transform_is_refused_with_its_equivalent(self):
         with pytest.raises(TypeError, match=r"dctload\.transforms\.Resize"):
             T.Compose([v2.Resize(32)])

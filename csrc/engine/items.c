@@ -55,8 +55,7 @@ static bool
 is_ordinary(const struct dctload_item *item)
 {
 	return item->status == DCTLOAD_OK && !item->skip &&
-	       item->info.color != DCTLOAD_CMYK &&
-	       item->info.color != DCTLOAD_YCCK;
+	       info_is_linear(&item->info);
 }
 
 uint32_t

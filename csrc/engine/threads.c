@@ -70,8 +70,8 @@ struct dctload_engine {
 	bool stop;
 	bool caller_works; /* thread 0 is some caller's */
 
-	struct chunk_pool
-		chunks; /* for files; a lock of its own, as the next */
+	/* Each with a lock of its own. */
+	struct chunk_pool chunks; /* for files */
 	struct huff_pool tables;
 
 	struct thread threads[]; /* num_threads, at least 1 */

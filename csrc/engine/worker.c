@@ -4,8 +4,9 @@
 
 #include "../clock.h"
 #include "../jpeg/decoder.h"
-#include "file.h"
+#include "../jpeg/info.h"
 #include "excerpt.h"
+#include "file.h"
 #include "recipe.h"
 #include "worker.h"
 
@@ -134,12 +135,6 @@ forget_file(struct open_job *o)
 	o->file_capacity = 0;
 }
 
-static bool
-is_linear(const struct dctload_info *info)
-{
-	return info->color != DCTLOAD_CMYK && info->color != DCTLOAD_YCCK;
-}
-
 /* Up to where a sample begins: status, or 'skip' for what somebody else does. */
 static void
 load_item(struct worker *w, struct open_job *o, const struct job *job)
@@ -158,7 +153,7 @@ load_item(struct worker *w, struct open_job *o, const struct job *job)
 		return;
 	dctload_uniforms(b->seed, b->epoch, b->ids + (item - b->items), 1,
 			 b->recipe.num_draws, 0, draws);
-	if (!is_linear(info) ||
+	if (!info_is_linear(info) ||
 	    dctload_follow_recipe(&b->recipe, info->width, info->height,
 				  info->orientation, draws,
 				  &item->geometry) != DCTLOAD_OK)

@@ -82,8 +82,6 @@ typedef u64 huff_run_entry;
 #define RUN_NBITS_SHIFT 48
 #define RUN_ADVANCE_SHIFT 56
 
-#define RUN_LAST_MASK(e) ((u32)(e) & 0xFFFF)
-#define RUN_FIRST(e) ((u32)((e) >> RUN_FIRST_SHIFT) & 0xFF)
 #define RUN_NBITS(e) ((u32)((e) >> RUN_NBITS_SHIFT) & 0x7F)
 #define RUN_ADVANCE(e) ((u32)((e) >> RUN_ADVANCE_SHIFT))
 /* Bits and distance, with the EOB flag between them: see struct scan_lane. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* info.c - what follows from an image's size and sampling */
+/* info.c - grids of blocks, and memory for them */
 
 #include "info.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* info.h - grids of blocks and MCUs, from an image's size and sampling */
+/* info.h - what follows from an image's size, sampling and colour */
 #ifndef DCTLOAD_INFO_H
 #define DCTLOAD_INFO_H
 
@@ -29,6 +29,13 @@ static inline u32
 info_mcus_h(const struct dctload_info *info)
 {
 	return ceil_div_u32(info->height, 8u * info->v_max);
+}
+
+/* Whether Y, Cb and Cr are a linear map of the components, so of coefficients too. */
+static inline bool
+info_is_linear(const struct dctload_info *info)
+{
+	return info->color != DCTLOAD_CMYK && info->color != DCTLOAD_YCCK;
 }
 
 #endif /* DCTLOAD_INFO_H */

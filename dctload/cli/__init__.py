@@ -53,7 +53,7 @@ def _run(argv: list[str]) -> int:
         status: int = args.run(args)
         sys.stdout.flush()
         return status
-    except DctloadError as error:
+    except (DctloadError, FloatingPointError) as error:
         print(f"dctload: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:

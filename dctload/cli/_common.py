@@ -70,6 +70,22 @@ def reason(error: Exception) -> str:
     return re.sub(r" at byte \d+ of \d+$", "", text)
 
 
+def offset(error: Exception) -> int | None:
+    """The first byte of the file that could not be understood, if one is to blame."""
+    return getattr(error, "offset", None)
+
+
+def failure_line(path: str, why: str, at: int | None) -> str:
+    """A bad file in one line: "a.jpg: bad Huffman code at byte 81204"."""
+    return f"{path}: {why}" + ("" if at is None else f" at byte {at}")
+
+
+def print_failures(failed: Iterable[tuple[str, Exception]]) -> None:
+    """Each bad file on a line of the standard error stream."""
+    for path, error in failed:
+        print(failure_line(path, reason(error), offset(error)), file=sys.stderr)
+
+
 def find_jpegs(paths: Iterable[str]) -> Iterator[str]:
     """The files named, and those in the folders named that look like JPEG.
 
@@ -89,6 +105,19 @@ def find_jpegs(paths: Iterable[str]) -> Iterator[str]:
             for name in sorted(names):
                 if name.lower().endswith(JPEG_SUFFIXES):
                     yield os.path.join(folder, name)
+
+
+def list_jpegs(paths: Sequence[str]) -> list[str]:
+    """All of ``find_jpegs(paths)``.
+
+    Raises:
+        FileNotFoundError: One of ``paths`` does not exist.
+        ValueError: There is none.
+    """
+    found = list(find_jpegs(paths))
+    if not found:
+        raise ValueError(f"no JPEG files in {', '.join(paths)}")
+    return found
 
 
 def evenly(paths: list[str], most: int | None) -> list[str]:

@@ -6,15 +6,17 @@ import importlib.metadata
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import dctload
 from dctload import _native
+from dctload._files import read_file
 from dctload.cli import _common
+from dctload.cli._pictures import pyplot
 from dctload.decoding import Decoder
+from dctload.errors import DctloadError
 
 # As much as any machine has room for; a set that is too small is learnt by heart
 # by the branch predictor, which flatters every decoder.
@@ -70,26 +72,30 @@ def _host() -> dict[str, Any]:
 
 
 def _read_good(folder: str, limit: int) -> tuple[list[bytes], int]:
-    """Files of ``folder`` that decode, evenly spread, and how many do not."""
-    paths = list(_common.find_jpegs([folder]))
-    if not paths:
-        raise ValueError(f"no JPEG files in {folder}")
-    paths = paths[:: -(-len(paths) // limit)]
-    files, nbytes, bad = [], 0, 0
+    """Files of ``folder`` that decode, evenly spread, and how many do not.
+
+    Raises:
+        ValueError: None does.
+    """
+    paths = _common.evenly(_common.list_jpegs([folder]), limit)
+    files, nbytes = [], 0
+    failed: list[tuple[str, Exception]] = []
     decoder = Decoder()
     for path in paths:
-        data = Path(path).read_bytes()
-        (result,) = decoder.decode_many([data], on_error="return")
-        if isinstance(result, Exception):
-            bad += 1
+        try:
+            data = read_file(path, jpeg=True)
+            decoder.decode(data)
+        except (DctloadError, OSError) as error:
+            failed.append((path, error))
             continue
         files.append(data)
         nbytes += len(data)
         if nbytes > MAX_NBYTES:
             break
     if not files:
-        raise ValueError(f"none of the {bad} JPEG files in {folder} can be decoded")
-    return files, bad
+        _common.print_failures(failed[:3])
+        raise ValueError(f"none of the {len(failed)} files can be decoded")
+    return files, len(failed)
 
 
 def _ours(files: list[bytes], threads: int) -> dict[str, Pass]:
@@ -263,9 +269,7 @@ def _sweep(args: argparse.Namespace) -> list[dict[str, Any]]:
     from dctload import DataLoader, Files
     from dctload import transforms as T
 
-    paths = list(_common.find_jpegs([args.folder]))
-    if not paths:
-        raise ValueError(f"no JPEG files in {args.folder}")
+    paths = _common.list_jpegs([args.folder])
     transform = T.Compose([T.RandomResizedCrop(args.size), T.RandomHorizontalFlip()])
     files = Files(paths, transform=transform)
     curve = []
@@ -284,14 +288,8 @@ def _sweep(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _draw(curve: Sequence[dict[str, Any]], path: str) -> None:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ImportError(
-            "--plot needs matplotlib: pip install dctload[plot]"
-        ) from None
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
+    plt = pyplot()
+    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
     threads = [point["threads"] for point in curve]
     rates = [point["images_per_second"] for point in curve]
     axes.plot(threads, rates, "o-", label="measured")
@@ -300,11 +298,14 @@ def _draw(curve: Sequence[dict[str, Any]], path: str) -> None:
     axes.set(xlabel="threads", ylabel="images per second", ylim=(0, None))
     axes.set_xticks(threads)
     axes.legend()
-    figure.savefig(path, dpi=150)
+    figure.savefig(path)
+    plt.close(figure)
 
 
 def run_load(args: argparse.Namespace) -> int:
     """Print the curve and its knee, or the JSON object."""
+    if args.plot:
+        pyplot()  # says what is missing before minutes are spent
     curve = _sweep(args)
     if args.plot:
         _draw(curve, args.plot)

@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import sys
 from typing import Any
 
 from dctload.cli import _common
@@ -50,11 +49,6 @@ def _print_components(info: JpegInfo) -> None:
         )
 
 
-def _failure(path: str, error: Exception) -> dict[str, Any]:
-    offset = getattr(error, "offset", None)
-    return {"name": path, "error": _common.reason(error), "offset": offset}
-
-
 def run(args: argparse.Namespace) -> int:
     """Print one file after the other; bad ones do not end the run."""
     num_bad = num_files = 0
@@ -65,9 +59,10 @@ def run(args: argparse.Namespace) -> int:
         except (DctloadError, OSError) as error:
             num_bad += 1
             if args.json:
-                _common.print_json(_failure(path, error))
+                why, offset = _common.reason(error), _common.offset(error)
+                _common.print_json({"name": path, "error": why, "offset": offset})
             else:
-                print(f"{path}: {_common.reason(error)}", file=sys.stderr)
+                _common.print_failures([(path, error)])
             continue
         if args.json:
             _common.print_json({**dataclasses.asdict(info), "name": path})

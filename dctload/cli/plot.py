@@ -117,7 +117,11 @@ class Survey:
         return {
             "images": len(self.sizes),
             "failed": [
-                {"name": path, "reason": _common.reason(error)}
+                {
+                    "name": path,
+                    "reason": _common.reason(error),
+                    "offset": _common.offset(error),
+                }
                 for path, error in self.failed
             ],
             "sizes": self.sizes,
@@ -261,9 +265,7 @@ def _file_document(image: DctImage) -> dict[str, Any]:
 
 def run(args: argparse.Namespace) -> int:
     """Draw, and say where the picture is."""
-    paths = list(_common.find_jpegs(args.paths))
-    if not paths:
-        raise ValueError(f"no JPEG files in {', '.join(args.paths)}")
+    paths = _common.list_jpegs(args.paths)
     if paths == args.paths and len(paths) == 1:
         image = decode(paths[0])
         draw_file(image, args.output)
@@ -272,8 +274,7 @@ def run(args: argparse.Namespace) -> int:
         paths = _common.evenly(paths, args.limit)
         with _common.Progress(len(paths), "files", sys.stderr) as progress:
             found = survey(paths, args.threads, progress)
-        for path, error in found.failed:
-            print(f"{path}: {_common.reason(error)}", file=sys.stderr)
+        _common.print_failures(found.failed)
         if not found.sizes:
             raise ValueError(f"none of the {len(paths)} files can be decoded")
         draw_survey(found, args.output)

@@ -46,10 +46,7 @@ def run(args: argparse.Namespace) -> int:
     bad_sizes = [size for size in args.size if size < 16 or size % 16]
     if bad_sizes:
         raise ValueError(f"--size must be multiples of 16, got {bad_sizes[0]}")
-    files = list(_common.find_jpegs(args.paths))
-    if not files:
-        raise ValueError(f"no JPEG files in {', '.join(args.paths)}")
-    files = _common.evenly(files, args.limit)
+    files = _common.evenly(_common.list_jpegs(args.paths), args.limit)
     layouts = statistics.LAYOUTS if args.layout == "both" else (args.layout,)
     failed: list[tuple[str, Exception]] = []
     with _common.Progress(len(files), "files", sys.stderr) as progress:
@@ -61,6 +58,9 @@ def run(args: argparse.Namespace) -> int:
             progress=progress.update,
             on_error=lambda path, error: failed.append((path, error)),
         )
+    _common.print_failures(failed)
+    if result["images"] == 0:
+        raise ValueError(f"none of the {len(files)} files can be decoded")
     result["command"] = _command(args)
     if args.output is not None:
         Path(args.output).write_text(_document(result))
@@ -68,8 +68,6 @@ def run(args: argparse.Namespace) -> int:
         _common.print_json(result)
     else:
         _print(result)
-    for path, error in failed:
-        print(f"{path}: {_common.reason(error)}", file=sys.stderr)
     return 1 if failed else 0
 
 

@@ -15,6 +15,7 @@ from dctload import models
 from dctload.cli import _common
 from dctload.data import DataLoader, ImageFolder
 from dctload.decoding import read_info
+from dctload.errors import DctloadError
 from dctload.training import EpochResult, Settings, Trainer, evaluate, folders
 from dctload.training.distributed import is_first, process_group
 from dctload.training.loop import has_convolutions
@@ -30,9 +31,9 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "train",
         help="train a network on a folder of JPEG files",
-        description="Train on DIR/train and validate on DIR/val, DIR/validation or "
-        "DIR/test; or, if DIR itself holds one folder a class, on a part of it that "
-        "is split off by file name. Writes last.pt and best.pt.",
+        description="Train on DIR/train and validate on DIR/val, DIR/validation, "
+        "DIR/valid or DIR/test; or, if DIR itself holds one folder a class, on a part "
+        "of it that is split off by file name. Writes last.pt and best.pt.",
     )
     parser.add_argument("dir", metavar="DIR", help="one folder a class")
     parser.add_argument("--output", default="dctload-train", metavar="DIR")
@@ -97,9 +98,14 @@ class _Data:
 
 def _is_small(folder: ImageFolder) -> bool:
     """Whether the images are of CIFAR's kind rather than photographs."""
-    paths = [path for path, _ in folder.samples]
-    infos = [read_info(path) for path in paths[:: max(1, len(paths) // PROBED)]]
-    return folders.median_side((i.width, i.height) for i in infos) <= SMALL
+    sizes = []
+    for path in _common.evenly([path for path, _ in folder.samples], PROBED):
+        try:
+            info = read_info(path)
+        except (DctloadError, OSError):
+            continue  # the loader converts it, or names it
+        sizes.append((info.width, info.height))
+    return bool(sizes) and folders.median_side(sizes) <= SMALL
 
 
 def _loader(dataset: Any, model: Any, args: Any, train: bool) -> DataLoader:
@@ -250,10 +256,22 @@ def _train(args: Any, device: torch.device) -> dict[str, Any]:
     return outcome
 
 
+def _device(name: str | None) -> str:
+    """The device asked for, which is there, or the best one."""
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"--device must be cpu, cuda or cuda:N, got {name}") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"--device {name}: torch finds no such GPU")
+    return name
+
+
 def run(args: argparse.Namespace) -> int:
     """Train and report."""
-    if args.device is None:
-        args.device = "cuda" if torch.cuda.is_available() else "cpu"
+    args.device = _device(args.device)
     with process_group(args.device) as device:
         result = _train(args, device)
         if not is_first():

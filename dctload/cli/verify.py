@@ -114,7 +114,7 @@ def verify(
     report.seconds = time.monotonic() - begin
     for path, error in sorted(failed, key=lambda item: item[0]):
         why = _common.reason(error)
-        offset = getattr(error, "offset", None)
+        offset = _common.offset(error)
         report.bad.append({"name": path, "reason": why, "offset": offset})
         report.reasons[why] += 1
     return report
@@ -122,8 +122,8 @@ def verify(
 
 def _print_report(report: Report) -> None:
     for entry in report.bad:
-        where = "" if entry["offset"] is None else f" at byte {entry['offset']}"
-        print(f"{entry['name']}: {entry['reason']}{where}")
+        name, why, offset = entry["name"], entry["reason"], entry["offset"]
+        print(_common.failure_line(name, why, offset))
     rate = report.files / max(report.seconds, 1e-9)
     took = f"{report.seconds:.1f} s, {rate:,.0f} files a second"
     files = "1 file" if report.files == 1 else f"{report.files:,} files"
@@ -138,9 +138,7 @@ def _print_report(report: Report) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Verify and report."""
-    paths = list(_common.find_jpegs(args.paths))
-    if not paths:
-        raise ValueError(f"no JPEG files in {', '.join(args.paths)}")
+    paths = _common.list_jpegs(args.paths)
     with _common.Progress(len(paths), "files", sys.stderr) as progress:
         report = verify(paths, args.threads, progress)
     if args.json:

@@ -170,10 +170,3 @@ def emit(step: Step, device: torch.device, non_blocking: bool) -> list[torch.Ten
         for place, parts in patches.items():
             whole[place] = parts[i][0]
     return out
-
-
-def has_failed(step: Step) -> Any:
-    """Whether any of a batch's images is not there."""
-    return len(step.places) < len(step) or np.any(
-        step.batch.items["status"][: len(step)]
-    )

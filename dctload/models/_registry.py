@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
+from dctload._weights import load_weights
 from dctload.frequencies import subset
 
 from ._input import Frequencies
@@ -126,7 +125,7 @@ def create_model(
         The network, with ``input_spec``; its weights are float32, on the CPU.
 
     Raises:
-        ValueError: No such network, or it does not take these options.
+        ValueError: No such network, or it does not take these options or weights.
 
     >>> create_model("small_resnet", num_classes=10).input_spec.shapes
     [(64, 4, 4), (128, 2, 2)]
@@ -141,6 +140,5 @@ def create_model(
             raise
         raise ValueError(f"{name} does not take this: {error}") from None
     if pretrained is not None:
-        state = torch.load(pretrained, map_location="cpu", weights_only=True)
-        model.load_state_dict(state.get("model", state))
+        load_weights(model, pretrained)
     return model

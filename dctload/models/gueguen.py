@@ -31,10 +31,10 @@ RES5 = (512, 2048)
 RFA_KERNELS = [1, 2, 3]
 
 
-def _tail(num_classes: int, frequencies_in: int = 1024) -> nn.Sequential:
+def _tail(num_classes: int) -> nn.Sequential:
     """Stage 5 at 7 x 7 and the classifier, common to all."""
     return nn.Sequential(
-        stage(frequencies_in, RES5, [3, 3, 3], stride=2),
+        stage(RES4[1], RES5, [3, 3, 3], stride=2),
         Classifier(RES5[1], num_classes),
     )
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from .._weights import read_saved
+
 VERSION = 1
 
 
@@ -43,10 +45,11 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Raises:
         ValueError: The file is a checkpoint of another version, or none.
+        OSError: It cannot be read.
     """
-    state: Any = torch.load(path, map_location="cpu", weights_only=True)
+    state = read_saved(path)
     if not isinstance(state, dict) or state.get("version") != VERSION:
-        raise ValueError(f"{path} is no checkpoint of version {VERSION}")
+        raise ValueError(f"{os.fspath(path)}: no checkpoint of version {VERSION}")
     return state
 
 

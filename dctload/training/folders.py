@@ -11,7 +11,7 @@ from typing import Any
 
 from torch.utils.data import Subset
 
-VALIDATION_NAMES = ("val", "validation")
+VALIDATION_NAMES = ("val", "validation", "valid")
 TEST_NAMES = ("test",)
 
 
@@ -34,7 +34,7 @@ class Folders:
 def find_folders(root: str | Path) -> Folders:
     """Find the sets under ``root``.
 
-    With a folder ``train``: it, and the first of ``val``, ``validation``,
+    With a folder ``train``: it, and the first of ``val``, ``validation``, ``valid``,
     ``test`` that exists; else ``root`` itself holds the classes.
 
     Raises:

@@ -76,6 +76,13 @@ class Settings:
             raise ValueError(f"lr must be > 0, got {self.lr}")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema must be in [0, 1), got {self.ema}")
+        if not 0 <= self.label_smoothing <= 1:
+            raise ValueError(
+                f"label_smoothing must be in [0, 1], got {self.label_smoothing}"
+            )
+        for name in ("weight_decay", "warmup_epochs"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must be >= 0, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,17 @@ class Transform:
                 keypoints) move with the image, all else is handed through.
             rng: Where random numbers come from: None for torch's default
                 generator, a ``torch.Generator`` or a NumPy generator.
+
+        Raises:
+            TypeError: ``image`` is no ``DctImage``.
         """
+        from ..image import DctImage
+
+        if not isinstance(image, DctImage):
+            raise TypeError(
+                f"{type(self).__name__} takes a DctImage, which dctload.decode() "
+                f"gives, not a {type(image).__name__}"
+            )
         image, new_target = self.sample(image, target, draw(self.num_draws, rng))
         return image if target is None else (image, new_target)
 

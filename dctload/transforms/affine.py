@@ -16,8 +16,6 @@ from .._ops import Op, params
 from ._base import Array, GeometryTransform, Size
 from .geometry import fill_levels, mask_level
 
-Range = tuple[float, float]
-
 
 def is_bilinear(interpolation: Any) -> bool:
     """Of "nearest" or "bilinear", or torchvision's InterpolationMode."""

@@ -88,7 +88,7 @@ class Normalize(Transform):
         elif isinstance(statistics, Mapping):
             self._entries = list(statistics["entries"])
         else:
-            self._entries = list(_load(statistics)["entries"])
+            self._entries = _load(statistics)["entries"]
         for entry in self._entries:
             spread = np.asarray(entry["std"], np.float64)
             if spread.shape != (3, 64) or np.shape(entry["mean"]) != (3, 64):
@@ -144,6 +144,11 @@ def _load(name: "str | Path") -> dict[str, Any]:
             raise ValueError(
                 f"no statistics {str(name)!r}: no file, and not of {known}"
             )
-        text = path.read_text()
-    content: dict[str, Any] = json.loads(text)
+        text = path.read_text(errors="replace")
+    try:
+        content: Any = json.loads(text)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict) or "entries" not in content:
+        raise ValueError(f"{name}: no statistics that `dctload stats` wrote")
     return content

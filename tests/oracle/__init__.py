@@ -144,13 +144,6 @@ def _qtable(ffi, comp) -> np.ndarray | None:
     return np.frombuffer(ffi.buffer(comp.qtable), np.uint16).reshape(8, 8).copy()
 
 
-def read_only(data: bytes) -> None:
-    """Read one file and drop what was read, for timing."""
-    _, lib = load()
-    if lib.oracle_read_only(data, len(data)) != 0:
-        raise ValueError("libjpeg cannot read this file")
-
-
 def second_opinion(path: str | Path) -> list[np.ndarray] | None:
     """Coefficients by a Python wrapper with a libjpeg of its own, or None.
 

@@ -26,8 +26,7 @@ on_error(j_common_ptr cinfo)
 {
 	struct reader *r = cinfo->client_data;
 
-	if (r->o != NULL)
-		r->err.format_message(cinfo, r->o->error);
+	r->err.format_message(cinfo, r->o->error);
 	longjmp(r->escape, 1);
 }
 
@@ -37,10 +36,9 @@ on_message(j_common_ptr cinfo, int level)
 {
 	struct reader *r = cinfo->client_data;
 
-	if (level >= 0 || r->o == NULL)
+	if (level >= 0)
 		return;
 	if (r->o->num_warnings < ORACLE_MAX_WARNINGS) {
-		r->o->warning_codes[r->o->num_warnings] = r->err.msg_code;
 		r->err.format_message(cinfo,
 				      r->o->warnings[r->o->num_warnings]);
 	}
@@ -55,8 +53,7 @@ on_progress(j_common_ptr cinfo)
 
 	if (r->max_scans != 0 &&
 	    (uint32_t)r->cinfo.input_scan_number > r->max_scans) {
-		if (r->o != NULL)
-			strcpy(r->o->error, "too many scans for this test");
+		strcpy(r->o->error, "too many scans for this test");
 		longjmp(r->escape, 1);
 	}
 }
@@ -158,22 +155,6 @@ oracle_free(struct oracle *o)
 	for (int c = 0; c < ORACLE_MAX_COMPONENTS; c++)
 		free(o->components[c].coefs);
 	memset(o, 0, sizeof(*o));
-}
-
-int
-oracle_read_only(const uint8_t *in, size_t in_nbytes)
-{
-	struct reader r = { .o = NULL };
-
-	if (setjmp(r.escape)) {
-		jpeg_destroy_decompress(&r.cinfo);
-		return -1;
-	}
-	begin(&r, in, in_nbytes);
-	jpeg_read_coefficients(&r.cinfo);
-	jpeg_finish_decompress(&r.cinfo);
-	jpeg_destroy_decompress(&r.cinfo);
-	return 0;
 }
 
 #define TEXT_OF(x) #x

@@ -28,7 +28,6 @@ struct oracle_component {
 struct oracle {
 	char error[ORACLE_TEXT_NBYTES]; /* "" if libjpeg read it to the end */
 	uint32_t num_warnings;          /* may exceed what 'warnings' holds */
-	int32_t warning_codes[ORACLE_MAX_WARNINGS];
 	char warnings[ORACLE_MAX_WARNINGS][ORACLE_TEXT_NBYTES];
 
 	uint32_t width, height, num_components, num_scans;
@@ -44,9 +43,6 @@ struct oracle {
 void oracle_read(const uint8_t *in, size_t in_nbytes, uint64_t max_pixels,
 		 uint32_t max_scans, struct oracle *o);
 void oracle_free(struct oracle *o);
-
-/* Read and drop: what there is to time. */
-int oracle_read_only(const uint8_t *in, size_t in_nbytes);
 
 /* The libjpeg this was compiled with, e.g. "libjpeg-turbo 2001005". */
 const char *oracle_version(void);

@@ -59,6 +59,11 @@ def as_source(dataset: Any, given: Options = Options()) -> Source:  # noqa: B008
         if _getter(dataset).__module__.startswith("torchvision."):
             return _TorchvisionFolder(dataset, given)
         return _ChangedFolder(dataset, given)
+    if isinstance(dataset, (str, bytes, os.PathLike)):
+        raise TypeError(
+            f"got the path {dataset!r}; make a data set of it: ImageFolder for a "
+            "folder of classes, Files for a list of files, TarShards for archives"
+        )
     if hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__"):
         return _Mapped(dataset)
     raise TypeError(f"got {type(dataset).__name__}; the loader takes {_ACCEPTED}.")

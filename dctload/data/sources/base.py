@@ -47,6 +47,8 @@ class Options:
             raise ValueError(
                 f"layout must be one of {get_args(Layout)}, got {self.layout!r}"
             )
+        if self.dtype is not None and not isinstance(self.dtype, torch.dtype):
+            raise TypeError(f"dtype must be a torch.dtype, got {self.dtype!r}")
         formats = (None, torch.contiguous_format, torch.channels_last)
         if self.memory_format not in formats:
             raise ValueError(
@@ -213,6 +215,9 @@ class Source(Dataset[Any]):
     def fingerprint(self) -> str:
         """A digest of which samples there are and of their order."""
         raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self):,} samples>"
 
     def __getitem__(self, index: int) -> Any:
         from .._slow import load_one

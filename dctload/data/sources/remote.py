@@ -1,4 +1,4 @@
-"""Files behind URLs, many at a time, through fsspec (``pip install dctload[remote]``).
+"""Files behind URLs, many at a time, through fsspec (``dctload[remote]``).
 
 A batch is one call, which file systems that can (HTTP, S3, GCS) answer with requests
 that overlap. The loader makes these calls in threads, some batches ahead.
@@ -28,7 +28,7 @@ def open_filesystem(url: str, options: StorageOptions) -> tuple[Any, str]:
         from fsspec.core import url_to_fs
     except ImportError:
         raise ImportError(
-            f"{url}: URLs need fsspec: pip install dctload[remote]"
+            f"{url}: URLs need fsspec: pip install 'dctload[remote]'"
         ) from None
     found: tuple[Any, str] = url_to_fs(url, **(options or {}))
     return found
