@@ -28,21 +28,10 @@ _MAX_TENSORS = 2
 
 
 class _Watch(weakref.ref[np.ndarray]):
-    """Knows where memory goes when its lease ends."""
+    """Knows which memory is free when its lease ends."""
 
-    __slots__ = ("free", "memory")
-
+    __slots__ = ("memory",)
     memory: np.ndarray
-    free: deque[np.ndarray]
-
-
-# A third of the time of weakref.finalize, which also runs at exit.
-_watches: dict[int, _Watch] = {}
-
-
-def _give_back(watch: weakref.ref[np.ndarray]) -> None:
-    ended = _watches.pop(id(watch))
-    ended.free.append(ended.memory)
 
 
 class Buffers:
@@ -69,6 +58,9 @@ class Buffers:
         self._dtype, self._pin, self._channels_last = dtype, pin, channels_last
         self._keep = keep
         self._free: deque[np.ndarray] = deque(maxlen=keep * _MAX_TENSORS)
+        # Leases that may end, the oldest first, and those that did.
+        self._watches: dict[int, _Watch] = {}
+        self._ended: deque[_Watch] = deque()
 
     def take(self, num: int, shapes: Sequence[Shape]) -> list[torch.Tensor]:
         """Tensors for ``num`` samples; their content is arbitrary.
@@ -93,14 +85,27 @@ class Buffers:
         memory = self._memory(size)
         # A new array object, for its death tells that all tensors are gone.
         lease = memory[:size].reshape(shape)
-        watch = _Watch(lease, _give_back)
-        watch.memory, watch.free = memory, self._free
-        _watches[id(watch)] = watch
+        self._watch(lease, memory)
         tensor = torch.from_numpy(lease)
         return tensor if tensor.dtype == self._dtype else tensor.view(self._dtype)
 
+    def _watch(self, lease: np.ndarray, memory: np.ndarray) -> None:
+        """Have ``memory`` back when the lease ends, unless it is held for long."""
+        # What it calls is C, where Python looks for no signals: a KeyboardInterrupt in
+        # a callback is printed and forgotten.
+        watch = _Watch(lease, self._ended.append)
+        watch.memory = memory
+        self._watches[id(watch)] = watch
+        # Ended leases keep their memory till the next one begins, so let them be few.
+        if len(self._watches) > 2 * self._keep * _MAX_TENSORS:
+            del self._watches[next(iter(self._watches))]
+
     def _memory(self, size: int) -> np.ndarray:
         """Free memory that fits and is not much too large, else new."""
+        while self._ended:
+            watch = self._ended.popleft()
+            self._watches.pop(id(watch), None)
+            self._free.append(watch.memory)
         for _ in range(len(self._free)):
             memory = self._free.popleft()
             if size <= memory.size <= 2 * size:
