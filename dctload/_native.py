@@ -236,6 +236,8 @@ def limits(limits: Any) -> Any:
     """``struct dctload_limits *`` for an object with its fields, None: defaults."""
     if limits is None:
         return ffi.NULL
+    if not hasattr(limits, "max_scans"):
+        raise TypeError(f"limits must be Limits, got {limits!r}")
     out = ffi.new("struct dctload_limits *", DEFAULT_LIMITS[0])
     for field, _ in ffi.typeof("struct dctload_limits").fields:
         value = getattr(limits, field)

@@ -227,6 +227,8 @@ def test_a_device_is_needed(paths):
         DataLoader(data, transform_on="device")
     with pytest.raises(ValueError, match="'host', 'device'"):
         DataLoader(data, transform_on="gpu", device="cpu")
+    with pytest.raises(RuntimeError, match="gpu"):
+        DataLoader(data, device="gpu")
 
 
 def test_transforms_that_a_device_lacks_are_named_when_the_loader_is_made(paths):

@@ -75,6 +75,10 @@ class TestLimits:
         assert (got.max_scans, got.max_output_nbytes) == (500, 2**31)
         assert got.max_file_nbytes == 2**31
 
+    def test_limits_of_another_kind_are_refused(self):
+        with pytest.raises(TypeError, match="limits must be Limits, got 5"):
+            native.limits(5)
+
     def test_negative_limits_are_refused(self):
         with pytest.raises(ValueError, match="max_scans must be >= 0, got -1"):
             Limits(max_scans=-1)

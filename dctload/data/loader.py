@@ -164,7 +164,7 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
             raise ValueError(f"fit must be one of {get_args(Fit)}, got {fit!r}")
         if limits is not None and not isinstance(limits, Limits):
             raise TypeError(f"limits must be a dctload.Limits, got {limits!r}")
-        _check_transform_on(transform_on, device)
+        _check_device(transform_on, device)
         options = Options(transform, layout, dtype, memory_format, apply_orientation)
         source = as_source(dataset, options)
         own = make_sampler(source, batch_size, shuffle, sampler, batch_sampler, shard)
@@ -469,10 +469,12 @@ class DataLoader(torch.utils.data.DataLoader[Any]):
         self._live, self._plan = weakref.WeakSet(), self._make_plan()
 
 
-def _check_transform_on(transform_on: str, device: Any) -> None:
+def _check_device(transform_on: str, device: Any) -> None:
     if transform_on not in get_args(TransformOn):
         raise ValueError(
             f"transform_on must be one of {get_args(TransformOn)}, got {transform_on!r}"
         )
+    if device is not None:
+        torch.device(device)  # raises what an iteration would
     if transform_on == "device" and device is None:
         raise ValueError('transform_on="device" needs a device, e.g. device="cuda"')
