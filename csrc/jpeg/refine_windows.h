@@ -182,6 +182,29 @@ has_short_run(const struct progressive_scan *s, struct bitreader *br)
 	       0;
 }
 
+/* With a block of more, a window holds so few that it does not pay to open one. */
+#define MANY_CORRECTIONS 10
+
+static ALWAYS_INLINE bool
+is_dense(const struct refine_scan *scan)
+{
+	return __builtin_popcountll(scan->first.nonzero[scan->i] & scan->band) >
+	       MANY_CORRECTIONS;
+}
+
+/* Such a run comes next. */
+static ALWAYS_INLINE void
+refine_short_run(struct refine_scan *scan, struct bitreader *br,
+		 const struct refine_ops *ops)
+{
+	const struct eob_pairs *const pairs = &scan->s->ac->eob_pairs;
+	const u64 x = br->buf >> (64 - EOB_TABLE_BITS);
+	const u32 num = pairs->num_blocks[x];
+
+	bits_consume(br, pairs->nbits[x]);
+	refine_run(scan, br, min_u32(num, scan->end - scan->i), ops);
+}
+
 /* Blocks from one that begins with an EOB on, as long as these follow each other. */
 static ALWAYS_INLINE void
 refine_eob_runs(struct refine_scan *scan, struct bitreader *br,
@@ -193,11 +216,15 @@ refine_eob_runs(struct refine_scan *scan, struct bitreader *br,
 	while (scan->i < end && (left != 0 || has_short_run(scan->s, br))) {
 		const u32 num = min_u32(end - scan->i, max);
 		const u32 begin = scan->i;
-		const u64 touched =
-			ops->find_touched(scan->first.nonzero + begin, num,
-					  scan->band) &
-			~(u64)0 >> (64 - num);
+		u64 touched;
 
+		if (left == 0 && is_dense(scan)) {
+			refine_short_run(scan, br, ops);
+			continue;
+		}
+		touched = ops->find_touched(scan->first.nonzero + begin, num,
+					    scan->band) &
+			  ~(u64)0 >> (64 - num);
 		if (touched == 0 && left == 0)
 			scan->i += pass_eob_runs(scan->s, br, num);
 		if (scan->i == begin)
