@@ -101,7 +101,8 @@ refine_window(struct refine_scan *scan, struct bitreader *reader, u32 max,
 	      u64 touched, u32 left, bool has_pdep)
 {
 	const struct eob_pairs *const pairs = &scan->s->ac->eob_pairs;
-	const u8 *const data_end = scan->s->end;
+	/* Not before the data end: a refill has at most seven bytes behind them. */
+	const u8 *const last = scan->s->end + 7;
 	const struct refine_block first =
 		refine_block_at(&scan->first, scan->i);
 	struct bitreader br = *reader;
@@ -122,7 +123,7 @@ refine_window(struct refine_scan *scan, struct bitreader *reader, u32 max,
 		u32 one, both, nbits, total;
 
 		bits_refill(&br);
-		if (unlikely(first_num == 0 || br.next > data_end))
+		if (unlikely(first_num == 0 || br.next > last))
 			break;
 		one = (u32)before[first_num] - before[0];
 		both = (u32)before[pairs->num_both[x]] - before[0];
