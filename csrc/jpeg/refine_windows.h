@@ -184,7 +184,7 @@ has_short_run(const struct progressive_scan *s, struct bitreader *br)
 }
 
 /* With a block of more, a window holds so few that it does not pay to open one. */
-#define MANY_CORRECTIONS 10
+#define MANY_CORRECTIONS 6
 
 static ALWAYS_INLINE bool
 is_dense(const struct refine_scan *scan)
