@@ -101,7 +101,8 @@ refine_window(struct refine_scan *scan, struct bitreader *reader, u32 max,
 	      u64 touched, u32 left, bool has_pdep)
 {
 	const struct eob_pairs *const pairs = &scan->s->ac->eob_pairs;
-	const u8 *const data_end = scan->s->end;
+	/* Not before the data end: a refill has at most seven bytes behind them. */
+	const u8 *const last = scan->s->end + 7;
 	const struct refine_block first =
 		refine_block_at(&scan->first, scan->i);
 	struct bitreader br = *reader;
@@ -122,7 +123,7 @@ refine_window(struct refine_scan *scan, struct bitreader *reader, u32 max,
 		u32 one, both, nbits, total;
 
 		bits_refill(&br);
-		if (unlikely(first_num == 0 || br.next > data_end))
+		if (unlikely(first_num == 0 || br.next > last))
 			break;
 		one = (u32)before[first_num] - before[0];
 		both = (u32)before[pairs->num_both[x]] - before[0];
@@ -182,6 +183,29 @@ has_short_run(const struct progressive_scan *s, struct bitreader *br)
 	       0;
 }
 
+/* With a block of more, a window holds so few that it does not pay to open one. */
+#define MANY_CORRECTIONS 6
+
+static ALWAYS_INLINE bool
+is_dense(const struct refine_scan *scan)
+{
+	return __builtin_popcountll(scan->first.nonzero[scan->i] & scan->band) >
+	       MANY_CORRECTIONS;
+}
+
+/* Such a run comes next. */
+static ALWAYS_INLINE void
+refine_short_run(struct refine_scan *scan, struct bitreader *br,
+		 const struct refine_ops *ops)
+{
+	const struct eob_pairs *const pairs = &scan->s->ac->eob_pairs;
+	const u64 x = br->buf >> (64 - EOB_TABLE_BITS);
+	const u32 num = pairs->num_blocks[x];
+
+	bits_consume(br, pairs->nbits[x]);
+	refine_run(scan, br, min_u32(num, scan->end - scan->i), ops);
+}
+
 /* Blocks from one that begins with an EOB on, as long as these follow each other. */
 static ALWAYS_INLINE void
 refine_eob_runs(struct refine_scan *scan, struct bitreader *br,
@@ -193,11 +217,15 @@ refine_eob_runs(struct refine_scan *scan, struct bitreader *br,
 	while (scan->i < end && (left != 0 || has_short_run(scan->s, br))) {
 		const u32 num = min_u32(end - scan->i, max);
 		const u32 begin = scan->i;
-		const u64 touched =
-			ops->find_touched(scan->first.nonzero + begin, num,
-					  scan->band) &
-			~(u64)0 >> (64 - num);
+		u64 touched;
 
+		if (left == 0 && is_dense(scan)) {
+			refine_short_run(scan, br, ops);
+			continue;
+		}
+		touched = ops->find_touched(scan->first.nonzero + begin, num,
+					    scan->band) &
+			  ~(u64)0 >> (64 - num);
 		if (touched == 0 && left == 0)
 			scan->i += pass_eob_runs(scan->s, br, num);
 		if (scan->i == begin)
