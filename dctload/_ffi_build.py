@@ -28,7 +28,7 @@ def _flags() -> tuple[list[str], list[str]]:
         compile_args = ["-std=gnu11", "-O0", "-g", "-fvisibility=hidden"]
     if sanitizers := os.environ.get("DCTLOAD_SANITIZE"):
         sanitize = [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all"]
-        compile_args += [*sanitize, "-g", "-fno-omit-frame-pointer"]
+        compile_args += [*sanitize, "-O1", "-g", "-fno-omit-frame-pointer"]
         link_args += sanitize
     if os.environ.get("DCTLOAD_COVERAGE"):
         compile_args += ["--coverage", "-O0"]
