@@ -95,18 +95,6 @@ has_planes(const struct dctload_item *item)
 	       item->region.width == 0 && item->planes[0] != NULL;
 }
 
-static bool
-grids_are_alike(const struct dctload_info *a, const struct dctload_info *b)
-{
-	if (a->num_components != b->num_components)
-		return false;
-	for (u32 c = 0; c < a->num_components; c++)
-		if (a->components[c].blocks_w != b->components[c].blocks_w ||
-		    a->components[c].blocks_h != b->components[c].blocks_h)
-			return false;
-	return true;
-}
-
 uint32_t
 dctload_count_alike(const struct dctload_batch *b, uint32_t first,
 		    uint32_t num_items)
@@ -120,7 +108,7 @@ dctload_count_alike(const struct dctload_batch *b, uint32_t first,
 	num_coefs = info_coefs_nbytes(&one->info) / sizeof(s16);
 	while (n < num_items - first && has_planes(&one[n]) &&
 	       one[n].planes[0] == one->planes[0] + n * num_coefs &&
-	       grids_are_alike(&one[n].info, &one->info))
+	       info_has_grids_of(&one[n].info, &one->info))
 		n++;
 	return n;
 }

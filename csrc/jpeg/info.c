@@ -21,13 +21,16 @@ bool
 info_has_grids_of(const struct dctload_info *info,
 		  const struct dctload_info *other)
 {
-	if (info->width != other->width || info->height != other->height ||
-	    info->num_components != other->num_components)
+	if (info->num_components != other->num_components)
 		return false;
-	for (u32 c = 0; c < info->num_components; c++)
-		if (info->components[c].h != other->components[c].h ||
-		    info->components[c].v != other->components[c].v)
+	for (u32 c = 0; c < info->num_components; c++) {
+		const struct dctload_component *const a = &info->components[c];
+		const struct dctload_component *const b = &other->components[c];
+
+		if (a->h != b->h || a->v != b->v ||
+		    a->blocks_w != b->blocks_w || a->blocks_h != b->blocks_h)
 			return false;
+	}
 	return true;
 }
 
