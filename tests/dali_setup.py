@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -71,3 +73,12 @@ def dtype(name):
         "int16": types.INT16,
         "int8": types.INT8,
     }[name]
+
+
+def run_script(code, data):
+    """What a process of its own, with ``data`` as its input, writes to its output."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=data, capture_output=True, timeout=100
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout

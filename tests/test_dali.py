@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import jpeg_bytes, picture
 from corpus import exif, good
-from dali_setup import arrays, decode, dtype, feed, pipeline, run
+from dali_setup import arrays, decode, dtype, feed, pipeline, run, run_script
 from nvidia.dali import fn, types
 
 import dctload
@@ -523,14 +523,7 @@ class TestPipelines:
                 mirror=ndd.as_batch([0, 1]))
             np.savez(sys.stdout.buffer, *[np.asarray(t.cpu()) for t in made])
         """
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            input=files[0],
-            capture_output=True,
-            timeout=100,
-        )
-        assert done.returncode == 0, done.stderr.decode()
-        made = np.load(io.BytesIO(done.stdout))
+        made = np.load(io.BytesIO(run_script(code, files[0])))
         assert_same(
             [[made[name] for name in made.files]],
             files[:1] * 2,

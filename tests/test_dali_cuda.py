@@ -4,14 +4,11 @@ Half a minute, and no data set: `pytest tests/test_dali_cuda.py` on a machine wi
 and NVIDIA DALI.
 """
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
 from conftest import jpeg_bytes, picture
-from dali_setup import arrays, dtype, feed, pipeline
+from dali_setup import arrays, dtype, feed, pipeline, run_script
 from nvidia.dali import fn, types
 
 from dctload.models import create_model
@@ -150,13 +147,7 @@ class TestTheSameBitsAsOnTheCpu:
                 assert y.device.device_type == "gpu", y.device
                 assert np.array_equal(np.asarray(x.cpu()), np.asarray(y.cpu()))
         """
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            input=files[0],
-            capture_output=True,
-            timeout=100,
-        )
-        assert done.returncode == 0, done.stderr.decode()
+        run_script(code, files[0])
 
 
 @EXECUTORS

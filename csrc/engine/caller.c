@@ -2,6 +2,7 @@
 /* caller.c - batches worked on by threads that are the caller's */
 #include <stdlib.h>
 
+#include "../jpeg/header.h"
 #include "worker.h"
 
 struct dctload_worker {
@@ -29,10 +30,7 @@ begin(struct dctload_batch *b, enum work work, u32 num_items,
 {
 	if (num_items > b->capacity || atomic_load(&b->engine) != NULL)
 		return DCTLOAD_BAD_ARGUMENT;
-	if (limits != NULL)
-		b->limits = *limits;
-	else
-		dctload_default_limits(&b->limits);
+	b->limits = limits_in_force(limits);
 	b->work = work;
 	b->num_items = num_items;
 	b->flags = flags;

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "../clock.h"
+#include "../jpeg/header.h"
 #include "../jpeg/huffman_cache.h"
 #include "recipe.h"
 #include "threads.h"
@@ -433,10 +434,7 @@ prepare(struct dctload_engine *e, struct dctload_batch *b, u32 num_items,
 	if (is_inert(e) || num_items > b->capacity ||
 	    atomic_load(&b->engine) != NULL)
 		return DCTLOAD_BAD_ARGUMENT;
-	if (limits != NULL)
-		b->limits = *limits;
-	else
-		dctload_default_limits(&b->limits);
+	b->limits = limits_in_force(limits);
 	b->forget_files = false;
 	return DCTLOAD_OK;
 }

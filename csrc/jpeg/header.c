@@ -459,10 +459,7 @@ header_begin(struct header *h, const u8 *in, size_t in_nbytes,
 	memset(h, 0, sizeof(*h));
 	h->in = in;
 	h->in_nbytes = in_nbytes;
-	if (limits != NULL)
-		h->limits = *limits;
-	else
-		dctload_default_limits(&h->limits);
+	h->limits = limits_in_force(limits);
 	h->info.orientation = 1;
 	h->info.adobe_transform = -1;
 	if (in_nbytes > h->limits.max_file_nbytes)

@@ -52,6 +52,18 @@ struct header {
 	struct scan_header scan;
 };
 
+/* 'limits', or the defaults for NULL. */
+static inline struct dctload_limits
+limits_in_force(const struct dctload_limits *limits)
+{
+	struct dctload_limits out;
+
+	if (limits != NULL)
+		return *limits;
+	dctload_default_limits(&out);
+	return out;
+}
+
 /* Begin with SOI. */
 enum dctload_status
 header_begin(struct header *h, const u8 *in, size_t in_nbytes,

@@ -90,27 +90,15 @@ open_unknown(struct header_cache *cache, struct header *h, const u8 *in,
 	return status;
 }
 
-/* NULL are the defaults. */
-static const struct dctload_limits *
-limits_in_force(const struct dctload_limits *limits,
-		struct dctload_limits *defaults)
-{
-	if (limits != NULL)
-		return limits;
-	dctload_default_limits(defaults);
-	return defaults;
-}
-
 enum dctload_status
 header_open(struct header_cache *cache, struct header *h, const u8 *in,
 	    size_t in_nbytes, const struct dctload_limits *limits,
 	    enum header_event *event_ret, struct known_header **known_ret)
 {
-	struct dctload_limits defaults;
+	const struct dctload_limits in_force = limits_in_force(limits);
 	struct known_header *known;
 
-	limits = limits_in_force(limits, &defaults);
-	known = find(cache, in, in_nbytes, limits);
+	known = find(cache, in, in_nbytes, &in_force);
 	if (known == NULL)
 		return open_unknown(cache, h, in, in_nbytes, limits, event_ret,
 				    known_ret);
@@ -128,14 +116,13 @@ header_read_info(struct header_cache *cache, const u8 *in, size_t in_nbytes,
 		 const struct dctload_limits *limits,
 		 struct dctload_info *info_ret, size_t *error_offset_ret)
 {
-	struct dctload_limits defaults;
+	const struct dctload_limits in_force = limits_in_force(limits);
 	struct known_header *known;
 	enum dctload_status status;
 	enum header_event event;
 	struct header h;
 
-	limits = limits_in_force(limits, &defaults);
-	known = find(cache, in, in_nbytes, limits);
+	known = find(cache, in, in_nbytes, &in_force);
 	if (known != NULL) {
 		*info_ret = known->header.info;
 		info_ret->num_scans = 0;
