@@ -111,23 +111,27 @@ find_eob(const struct huff_codes *codes, u32 x, u32 room, u32 *nbits_ret)
 }
 
 static void
-make_eob_pairs(const struct huff_codes *codes, struct eob_pairs *pairs)
+make_eob_ends(const struct huff_codes *codes, struct eob_ends *ends)
 {
-	const u32 num = ARRAY_LEN(pairs->num_blocks);
+	for (u32 x = 0; x < ARRAY_LEN(ends->ends); x++) {
+		u32 num_symbols = 0, num_blocks = 0, used = 0, nbits;
 
-	for (u32 x = 0; x < num; x++) {
-		u32 nbits, more_nbits = 0, more = 0;
-		const u32 n = find_eob(codes, x, EOB_TABLE_BITS, &nbits);
-
-		if (n != 0)
-			more = find_eob(codes, x << nbits & (num - 1),
-					EOB_TABLE_BITS - nbits, &more_nbits);
-		pairs->num_blocks[x] = (u8)n;
-		pairs->nbits[x] = (u8)nbits;
-		pairs->num_both[x] = (u8)(n + more);
-		pairs->nbits_both[x] = (u8)(nbits + more_nbits);
+		ends->ends[x] = ends->nbits[x] = 0;
+		for (;;) {
+			num_blocks += find_eob(
+				codes, x << used & ((1 << EOB_TABLE_BITS) - 1),
+				EOB_TABLE_BITS - used, &nbits);
+			if (nbits == 0)
+				break;
+			used += nbits;
+			num_symbols++;
+			ends->ends[x] |= (u64)1 << (num_blocks - 1);
+			ends->nbits[x] |= (u64)used << 8 * num_symbols;
+		}
+		ends->until[x] = ends->ends[x] | ~(u64)0 << num_blocks;
 	}
 }
+STATIC_ASSERT(EOB_TABLE_BITS < 8 && EOB_MAX_BLOCKS < 64);
 
 /* ---- runs -------------------------------------------------------------- */
 
@@ -417,7 +421,7 @@ huff_make_table(const struct huff_key *key, struct huff_table **table_ret)
 		make_all_runs(table, key->ac);
 	else if (!key->is_dc) {
 		make_eobs(&table->codes, table->codes.eobs, 0, EOB_TABLE_BITS);
-		make_eob_pairs(&table->codes, &table->codes.eob_pairs);
+		make_eob_ends(&table->codes, &table->codes.eob_ends);
 	}
 	*table_ret = table;
 	return DCTLOAD_OK;

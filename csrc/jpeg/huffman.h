@@ -18,23 +18,30 @@ struct huff_ref;
  *   eobs[x]      x: the next EOB_TABLE_BITS bits.  As many end-of-band symbols as
  *                they begin with, extra bits included: blocks << 8 that they end,
  *                and bits; 0 if they begin with none.
- *   eob_pairs    of 'x' too: the first of them, and the second if there is one
+ *   eob_ends     of 'x' too: the same symbols, one by one
  */
 #define CODE_TABLE_BITS 9
 #define EOB_TABLE_BITS 6
 #define EOB_NBITS(e) ((e) & 15)
 #define EOB_MAX_BLOCKS 63
 #define EOB_NUM_BLOCKS(e) ((u32)(e) >> 8)
-struct eob_pairs {
-	u8 num_blocks[1 << EOB_TABLE_BITS]; /* of the first symbol; 0: none */
-	u8 nbits[1 << EOB_TABLE_BITS];
-	u8 num_both[1 << EOB_TABLE_BITS]; /* of both, or of the only one */
-	u8 nbits_both[1 << EOB_TABLE_BITS];
+
+/*
+ * End-of-band symbols as marks in numbers, so that it takes no loop to find how many of
+ * them it needs to get to some block.
+ */
+struct eob_ends {
+	u64 ends[1
+		 << EOB_TABLE_BITS]; /* bit i: block i is the last one of a symbol */
+	u64 until
+		[1
+		 << EOB_TABLE_BITS]; /* these, and all behind the last of them */
+	u64 nbits[1 << EOB_TABLE_BITS]; /* byte n, from 0 on: of n symbols */
 };
 struct huff_codes {
 	/* Of AC in progressive scans: of tables without runs. */
 	u16 eobs[1 << EOB_TABLE_BITS];
-	struct eob_pairs eob_pairs;
+	struct eob_ends eob_ends;
 	u16 fast[1 << CODE_TABLE_BITS];
 	u32 limit[MAX_CODE_BITS + 1];
 	s32 base[MAX_CODE_BITS + 1];

@@ -14,6 +14,7 @@
 #include "refine.h"
 
 struct refine_scan;
+struct eob_window;
 
 /* Loops over blocks, each a function of its own for the sake of its registers. */
 struct progressive_loops {
@@ -21,8 +22,8 @@ struct progressive_loops {
 	void (*run)(struct refine_scan *scan, struct bitreader *br, u32 n);
 	void (*eobs)(struct refine_scan *scan, struct bitreader *br, u32 nbits);
 	void (*eob_runs)(struct refine_scan *scan, struct bitreader *br);
-	u32 (*window)(struct refine_scan *scan, struct bitreader *br, u32 max,
-		      u64 touched, u32 left);
+	void (*window)(const struct refine_scan *scan, struct bitreader *br,
+		       struct eob_window *window);
 };
 
 /* A scan, and where in it: blocks from 'i' to before 'end'. */

@@ -5,73 +5,166 @@
  *
  * A run is a symbol and the corrections of its blocks, and nothing of that can be
  * predicted: not how long it is, and not which of its blocks have something to correct.
- * So a step is a symbol, or two if the first one's blocks have nothing to correct; how
- * many corrections follow it was counted beforehand, for a window of blocks; and they are
- * kept one behind the other, to be dealt out when the window is done.
+ * So a step is as many symbols as the next bits begin with, up to the one that has blocks
+ * with something to correct; how many corrections follow it was counted beforehand, for a
+ * window of blocks; and they are kept one behind the other, to be dealt out when the
+ * window is done.
  */
 #ifndef DCTLOAD_REFINE_WINDOWS_H
 #define DCTLOAD_REFINE_WINDOWS_H
 
 #include "refine_runs.h"
 
-#define WINDOW_MAX_BLOCKS 64
+#define WINDOW_MAX_BLOCKS 56 /* fewer than a word has bits */
 
-/* Corrections of a window; with a pair of symbols they are there after a refill. */
+/* Corrections of a window; with the symbols of a step they are there after a refill. */
 #define WINDOW_MAX_BITS 40
 STATIC_ASSERT(2 * EOB_TABLE_BITS + WINDOW_MAX_BITS <= REFILL_MIN_BITS);
 
-/*
- * Counts from the window's end on have this too, so that no pair goes on there: its second
- * symbol would be the next window's.  Shifts do not see it.
- */
-#define WINDOW_END 0x80
-STATIC_ASSERT(WINDOW_MAX_BITS < 64 && WINDOW_END % 64 == 0);
-
-/* 'x' == 0 ? 'yes' : 'no', of which compilers make a branch. */
-static ALWAYS_INLINE u32
-if_zero(u32 x, u32 yes, u32 no)
-{
-#if ARCH_X86_64
-	__asm__("test %[x_], %[x_]\n\t"
-		"cmovz %[yes_], %[no_]"
-		: [no_] "+&r"(no)
-		: [x_] "r"(x), [yes_] "r"(yes)
-		: "cc");
-	return no;
-#else
-	return no ^ ((no ^ yes) & -(u32)(x == 0));
-#endif
-}
-
 struct eob_window {
 	u32 num; /* blocks */
-	/* Corrections of the blocks before each; runs may end behind the window. */
+	u32 i;   /* of them are done, or more: a run may end behind the last */
+	u64 touched; /* blocks with something to correct */
+	u64 corrections; /* of those that are done, the last one in the lowest bit */
+	bool is_single; /* no block has more than one */
+	/* Else how many those before a block have; those behind the window have none. */
 	u8 before[WINDOW_MAX_BLOCKS + EOB_MAX_BLOCKS + 1];
 };
 
-/* Up to 'max' blocks, as far as there is room for their corrections. */
+static ALWAYS_INLINE u64
+bits_below(u32 i)
+{
+	return BIT(i) - 1;
+}
+
+/* Corrections of the first 'i' < 64 blocks. */
+static ALWAYS_INLINE u32
+corrections_before(const struct eob_window *window, u32 i, bool is_single)
+{
+	if (is_single)
+		return (u32)__builtin_popcountll(window->touched &
+						 bits_below(i));
+	return window->before[i];
+}
+
+/* Of blocks that may have several; as many blocks as there is room for. */
 static ALWAYS_INLINE void
-open_window(struct eob_window *window, const u64 *nonzero, u32 max, u64 band)
+count_corrections(struct eob_window *window, const u64 *nonzero, u64 band)
 {
 	u32 n = 0, total = 0;
 
-	for (; n + 8 <= max; n += 8)
+	for (; n + 8 <= window->num; n += 8)
 		for (u32 k = 0; k < 8; k++) {
 			window->before[n + k] = (u8)total;
 			total += (u32)__builtin_popcountll(nonzero[n + k] &
 							   band);
 		}
-	for (; n < max; n++) {
+	for (; n < window->num; n++) {
 		window->before[n] = (u8)total;
 		total += (u32)__builtin_popcountll(nonzero[n] & band);
 	}
 	while (total > WINDOW_MAX_BITS)
 		total -= (u32)__builtin_popcountll(nonzero[--n] & band);
-	memset(window->before + n, (int)(total | WINDOW_END), EOB_MAX_BLOCKS);
+	memset(window->before + n, (int)total, EOB_MAX_BLOCKS + 1);
 	window->num = n;
 }
 
-/* Corrections of the blocks of a window, the first in the lowest bit, go to levels. */
+/*
+ * Blocks with 'touched' among them, of which the first 'left' are in a run: up to 'num', and
+ * up to 'max' if they have to be counted one by one.
+ */
+static ALWAYS_INLINE void
+open_window(struct eob_window *window, const struct refine_scan *scan, u32 num,
+	    u32 max, u64 touched, u32 left)
+{
+	const u64 *const nonzero = scan->first.nonzero + scan->i;
+
+	window->num = num;
+	window->i = left;
+	window->is_single = (scan->ops->find_several(nonzero, num, scan->band) &
+			     touched) == 0;
+	if (!window->is_single) {
+		window->num = min_u32(num, max);
+		count_corrections(window, nonzero, scan->band);
+	} else if (__builtin_popcountll(touched) > WINDOW_MAX_BITS) {
+		window->num = WINDOW_MAX_BITS;
+	}
+	window->touched = touched & bits_below(window->num);
+}
+
+/*
+ * Pass blocks that are in runs: first those of the run that has begun, then those of
+ * symbols, as long as they are ends of short runs.
+ */
+static ALWAYS_INLINE void
+pass_window(const struct refine_scan *scan, struct bitreader *reader,
+	    struct eob_window *window, bool is_single)
+{
+	const struct eob_ends *const codes = &scan->s->ac->eob_ends;
+	/* Not before the data end: a refill has at most seven bytes behind them. */
+	const u8 *const last = scan->s->end + 7;
+	const u32 num = window->num;
+	struct bitreader br = *reader;
+	u64 touched = window->touched;
+	/* What follows the symbol of the last block is none of ours. */
+	u64 stops = touched | ~(bits_below(num) >> 1);
+	u32 i = window->i, n = corrections_before(window, i, is_single);
+	u64 corrections;
+
+	bits_refill(&br);
+	corrections = br.buf >> 1 >> (63 - n);
+	bits_consume(&br, n);
+	touched >>= i;
+	stops >>= i;
+	while (i < num) {
+		/* There are as many bits before a refill, and so none is waited for. */
+		const u64 x = br.buf >> (64 - EOB_TABLE_BITS);
+		const u64 ends = codes->ends[x], until = codes->until[x];
+		const u64 reached = up_to(until & (stops | -stops));
+		const u64 passed = reached & (ends | ~until);
+		const u32 num_symbols =
+			(u32)__builtin_popcountll(ends & reached);
+		const u32 num_blocks = (u32)__builtin_popcountll(passed);
+		/* Six bits of it are shifted by, which is as many as a byte has. */
+		const u64 nbits = codes->nbits[x] >> 8 * num_symbols;
+		const u8 *const before = &window->before[i];
+
+		bits_refill(&br);
+		if (unlikely(ends == 0 || br.next > last))
+			break;
+		n = is_single ? (u32)__builtin_popcountll(touched & passed) :
+				(u32)before[num_blocks] - before[0];
+		corrections = corrections << n |
+			      br.buf << nbits % 64 >> 1 >> (63 - n);
+		/* Not by the sum: the number of corrections is known earlier. */
+		br.buf = br.buf << n << nbits % 64;
+		br.used += nbits % 64 + n;
+		i += num_blocks;
+		touched >>= num_blocks;
+		stops >>= num_blocks;
+	}
+	window->i = i;
+	window->corrections = corrections;
+	*reader = br;
+}
+
+/* 'bits', the first in the lowest, go to the only coefficient of each block. */
+static ALWAYS_INLINE void
+deal_out_singly(u64 bits, u64 touched, const struct refine_block *first,
+		u64 band, const struct refine_ops *ops)
+{
+	u64 which = 0;
+
+	if (ops->has_pdep)
+		which = deposit(bits, touched);
+	for (; touched != 0 && !ops->has_pdep; touched &= touched - 1) {
+		which |= touched & -touched & -(bits & 1);
+		bits >>= 1;
+	}
+	ops->correct(first->level, first->nonzero, which, band);
+}
+
+/* The same to all coefficients of blocks. */
 static ALWAYS_INLINE void
 deal_out(u64 bits, u64 touched, const struct refine_block *first, u64 band,
 	 bool has_pdep)
@@ -91,64 +184,24 @@ deal_out(u64 bits, u64 touched, const struct refine_block *first, u64 band,
 	}
 }
 
-/*
- * Blocks that are in runs, at most 'max' with 'touched' among them: first 'left' of a
- * run that has begun, then those of symbols, as long as they are ends of short runs.
- * Returns how many blocks behind these are left of the last one.
- */
+/* How many blocks behind the window are left of the last run. */
 static ALWAYS_INLINE u32
-refine_window(struct refine_scan *scan, struct bitreader *reader, u32 max,
-	      u64 touched, u32 left, bool has_pdep)
+close_window(struct refine_scan *scan, const struct eob_window *window)
 {
-	const struct eob_pairs *const pairs = &scan->s->ac->eob_pairs;
-	/* Not before the data end: a refill has at most seven bytes behind them. */
-	const u8 *const last = scan->s->end + 7;
 	const struct refine_block first =
 		refine_block_at(&scan->first, scan->i);
-	struct bitreader br = *reader;
-	struct eob_window window;
-	u64 corrections;
-	u32 n, done, i = left;
+	const u32 done = min_u32(window->i, window->num);
+	const u32 n = corrections_before(window, done, window->is_single);
+	const u64 bits = reverse_bits(window->corrections << 1 << (63 - n));
+	const u64 touched = window->touched & bits_below(done);
 
-	open_window(&window, first.nonzero, max, scan->band);
-	bits_refill(&br);
-	n = window.before[i] % WINDOW_END;
-	corrections = br.buf >> 1 >> (63 - n);
-	bits_consume(&br, n);
-	while (i < window.num) {
-		const u8 *const before = &window.before[i];
-		/* There are as many bits before a refill, and so none is waited for. */
-		const u64 x = br.buf >> (64 - EOB_TABLE_BITS);
-		const u32 first_num = pairs->num_blocks[x];
-		u32 one, both, nbits, total;
-
-		bits_refill(&br);
-		if (unlikely(first_num == 0 || br.next > last))
-			break;
-		one = (u32)before[first_num] - before[0];
-		both = (u32)before[pairs->num_both[x]] - before[0];
-		total = if_zero(one, pairs->nbits_both[x] + both,
-				pairs->nbits[x] + one);
-		nbits = if_zero(one, pairs->nbits_both[x], pairs->nbits[x]);
-		i += if_zero(one, pairs->num_both[x], first_num);
-		n = (total - nbits) % 64;
-		corrections =
-			corrections << n | br.buf << nbits >> 1 >> (63 - n);
-		br.buf <<= total % 64;
-		br.used += total;
-	}
-	done = min_u32(i, window.num);
-	if (left < done && i >= window.num)
-		br.used -= WINDOW_END;
-	*reader = br;
-	if (done == 0)
-		return i;
-	n = window.before[done] % WINDOW_END;
-	deal_out(reverse_bits(corrections << 1 << (63 - n)),
-		 touched & ~(u64)0 >> (64 - done), &first, scan->band,
-		 has_pdep);
+	if (window->is_single)
+		deal_out_singly(bits, touched, &first, scan->band, scan->ops);
+	else
+		deal_out(bits, touched, &first, scan->band,
+			 scan->ops->has_pdep);
 	scan->i += done;
-	return i - done;
+	return window->i - done;
 }
 
 /* What follows may be anything, and is looked at only once it has proved to be runs. */
@@ -179,8 +232,7 @@ static ALWAYS_INLINE bool
 has_short_run(const struct progressive_scan *s, struct bitreader *br)
 {
 	bits_refill(br);
-	return s->ac->eob_pairs.num_blocks[br->buf >> (64 - EOB_TABLE_BITS)] !=
-	       0;
+	return s->ac->eobs[br->buf >> (64 - EOB_TABLE_BITS)] != 0;
 }
 
 /* With a block of more, a window holds so few that it does not pay to open one. */
@@ -198,11 +250,11 @@ static ALWAYS_INLINE void
 refine_short_run(struct refine_scan *scan, struct bitreader *br,
 		 const struct refine_ops *ops)
 {
-	const struct eob_pairs *const pairs = &scan->s->ac->eob_pairs;
+	const struct eob_ends *const codes = &scan->s->ac->eob_ends;
 	const u64 x = br->buf >> (64 - EOB_TABLE_BITS);
-	const u32 num = pairs->num_blocks[x];
+	const u32 num = (u32)__builtin_ctzll(codes->ends[x]) + 1;
 
-	bits_consume(br, pairs->nbits[x]);
+	bits_consume(br, codes->nbits[x] >> 8 & 0xFF);
 	refine_run(scan, br, min_u32(num, scan->end - scan->i), ops);
 }
 
@@ -212,10 +264,11 @@ refine_eob_runs(struct refine_scan *scan, struct bitreader *br,
 		const struct refine_ops *ops)
 {
 	const u32 end = min_u32(scan->end, scan->i + MANY_EOBS);
+	struct eob_window window;
 	u32 max = FIRST_WINDOW, left = 0;
 
 	while (scan->i < end && (left != 0 || has_short_run(scan->s, br))) {
-		const u32 num = min_u32(end - scan->i, max);
+		const u32 num = min_u32(end - scan->i, WINDOW_MAX_BLOCKS);
 		const u32 begin = scan->i;
 		u64 touched;
 
@@ -228,9 +281,11 @@ refine_eob_runs(struct refine_scan *scan, struct bitreader *br,
 			  ~(u64)0 >> (64 - num);
 		if (touched == 0 && left == 0)
 			scan->i += pass_eob_runs(scan->s, br, num);
-		if (scan->i == begin)
-			left = scan->loops->window(scan, br, num, touched,
-						   left);
+		if (scan->i == begin) {
+			open_window(&window, scan, num, max, touched, left);
+			scan->loops->window(scan, br, &window);
+			left = close_window(scan, &window);
+		}
 		if (scan->i == begin)
 			break;
 		max = min_u32(2 * max, WINDOW_MAX_BLOCKS);

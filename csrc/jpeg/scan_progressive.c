@@ -276,12 +276,14 @@ decode_segment(struct progressive_scan *s, u32 mcu, u32 end,
 		else                                                       \
 			decode_first_steps(loop, false);                   \
 	}                                                                  \
-	static NOINLINE first_target u32 refine_window_##variant(          \
-		struct refine_scan *scan, struct bitreader *br, u32 max,   \
-		u64 touched, u32 left)                                     \
+	static NOINLINE first_target void pass_window_##variant(           \
+		const struct refine_scan *scan, struct bitreader *br,      \
+		struct eob_window *window)                                 \
 	{                                                                  \
-		return refine_window(scan, br, max, touched, left,         \
-				     ops_##variant.has_pdep);              \
+		if (window->is_single)                                     \
+			pass_window(scan, br, window, true);               \
+		else                                                       \
+			pass_window(scan, br, window, false);              \
 	}                                                                  \
 	static NOINLINE target void refine_eob_runs_##variant(             \
 		struct refine_scan *scan, struct bitreader *br)            \
@@ -301,7 +303,7 @@ decode_segment(struct progressive_scan *s, u32 mcu, u32 end,
 	static const struct progressive_loops loops_##variant = {          \
 		decode_first_##variant, refine_run_##variant,              \
 		refine_eobs_##variant, refine_eob_runs_##variant,          \
-		refine_window_##variant                                    \
+		pass_window_##variant                                      \
 	};                                                                 \
 	static target enum dctload_status decode_segment_##variant(        \
 		struct progressive_scan *s, u32 mcu, u32 end)              \
