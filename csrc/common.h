@@ -55,6 +55,15 @@ load_be64(const u8 *p)
 	return v;
 }
 
+static ALWAYS_INLINE void
+store_be64(u8 *p, u64 v)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	v = __builtin_bswap64(v);
+#endif
+	memcpy(p, &v, sizeof(v));
+}
+
 static ALWAYS_INLINE u32
 load_be16(const u8 *p)
 {

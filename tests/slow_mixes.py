@@ -12,6 +12,8 @@ ZRL_OR_END = [(1, 0xF0), (2, 0x00)]
 ENDS_OF_1_TO_3 = [(1, 0x00), (2, 0x10)]
 ENDS_OF_2_OR_3 = [(1, 0x10), (2, 0x00)]
 ENDS_OF_4_TO_7 = [(1, 0x20), (2, 0x00)]
+ENDS_OF_16_TO_31 = [(1, 0x40), (2, 0x00)]
+ENDS_OR_COEFFICIENTS = [(1, 0x10), (2, 0x01), (3, 0x00)]
 
 
 def whole(bits: str) -> bytes:
@@ -64,6 +66,21 @@ def refined_mix(
     return out + EOI
 
 
+def wide_mix(table, weights: list[int], width: int) -> bytes:
+    """Bands of so many coefficients, of which refinement finds all there are."""
+    rng = random.Random(0)
+    out = head(0xC2) + dht(0, 0, ONE_BIT)
+    out += sos([0], 0, 0, 0, 0) + whole("0" * NUM_BLOCKS)
+    for k in range(1, 65 - width, width):
+        band = Band(rng, NUM_BLOCKS, k, k + width - 1, 0, True)
+        out += dht(1, 0, EOBS) + sos([0], k, band.se, 0, 13) + whole("110" + "0" * 12)
+        out += dht(1, 0, table)
+        for al in range(12, -1, -1):
+            bits = band.symbols(code_words(table), weights, 0, NUM_BLOCKS, True)
+            out += sos([0], k, band.se, al + 1, al) + whole("".join(bits))
+    return out + EOI
+
+
 @functools.cache
 def mixes() -> dict[str, bytes]:
     """Name, and file."""
@@ -75,6 +92,11 @@ def mixes() -> dict[str, bytes]:
         "ends of 1 or more, half": refined_mix(ENDS_OF_1_TO_3, [9, 1], 0.5),
         "ends of 2 or 3, a quarter": refined_mix(ENDS_OF_2_OR_3, [9, 1], 0.25),
         "ends of 4 to 7, a tenth": refined_mix(ENDS_OF_4_TO_7, [9, 1], 0.1),
+        "ends of 16 to 31, a tenth": refined_mix(ENDS_OF_16_TO_31, [9, 1], 0.1),
+        "ends of 2 or 3 and coefficients": wide_mix(
+            ENDS_OR_COEFFICIENTS, [40, 10, 1], 16
+        ),
+        "sixteen zeros or an end in 17": wide_mix(ZRL_OR_END, [1, 1], 17),
         "ends in 64 blocks from marker to marker": refined_mix(
             ENDS_OF_1_TO_3, [1, 0], 0.3, restart=64
         ),

@@ -18,9 +18,11 @@
 /* A symbol by the next CODE_TABLE_BITS bits. */
 struct refine_step {
 	u16 place; /* bit 'run': the zero it goes to; none for an EOB */
-	u8 nbits;  /* of the code, and of the sign */
+	u8 nbits;  /* of the code, and of the sign or the extra bits */
 	u8 kind;
-	s32 is_coef; /* all bits set, or none */
+	u8 mixed_kind; /* the same where runs are as good as other EOBs */
+	u8 num_more;   /* blocks that end with this one */
+	s8 is_coef;    /* all bits set, or none */
 };
 
 /* Ascending by what they need: a coefficient needs a place, and so one less. */
@@ -28,28 +30,69 @@ enum {
 	STEP_EOB, /* of one block */
 	STEP_ZEROS,
 	STEP_COEF,
+	STEP_RUN, /* EOB of several blocks */
 	STEP_RARE
 };
+#define STEP_MAX_MORE 63
+
+static ALWAYS_INLINE void
+fill_steps(struct refine_step *steps, u32 num, struct refine_step step)
+{
+	for (u32 i = 0; i < num; i++)
+		steps[i] = step;
+}
+
+/* The entries that begin with a code of 'len' bits, and it is an end-of-band symbol. */
+static void
+make_eob_steps(struct refine_step *steps, u32 len, u32 run)
+{
+	const struct refine_step rare = { .kind = STEP_RARE,
+					  .mixed_kind = STEP_RARE };
+	const u32 num = 1u << (CODE_TABLE_BITS - len);
+
+	if (len + run > CODE_TABLE_BITS) {
+		fill_steps(steps, num, rare);
+		return;
+	}
+	for (u32 extra = 0; extra < 1u << run; extra++, steps += num >> run) {
+		const u32 more = (1u << run) - 1 + extra;
+		const struct refine_step step = {
+			.nbits = (u8)(len + run),
+			.kind = more == 0 ? STEP_EOB : STEP_RUN,
+			.mixed_kind = STEP_EOB,
+			.num_more = (u8)more,
+		};
+
+		fill_steps(steps, num >> run,
+			   more <= STEP_MAX_MORE ? step : rare);
+	}
+}
 
 static void
 make_refine_steps(struct refine_step *steps, const struct huff_codes *codes)
 {
-	for (u32 x = 0; x < ARRAY_LEN(codes->fast); x++) {
-		const u32 found = codes->fast[x];
-		const u32 run = found >> 12, size = found >> 8 & 15;
-		const bool is_eob = found != 0 && (found >> 8) == 0;
-		const bool is_rare = found == 0 || size > 1 ||
-				     (size == 0 && run != 15 && run != 0);
+	u32 num;
 
-		steps[x] = (struct refine_step){
-			.place = (u16)(is_eob ? 0 : 1u << run),
-			.nbits = (u8)((found & 0xFF) + size),
-			.kind = is_rare   ? STEP_RARE :
-				is_eob    ? STEP_EOB :
-				size == 0 ? STEP_ZEROS :
-					    STEP_COEF,
-			.is_coef = -(s32)(size != 0),
-		};
+	for (u32 x = 0; x < ARRAY_LEN(codes->fast); x += num) {
+		const u32 found = codes->fast[x], len = found & 0xFF;
+		const u32 run = found >> 12, size = found >> 8 & 15;
+		const u8 kind = found == 0 || size > 1 ? STEP_RARE :
+				size == 0              ? STEP_ZEROS :
+							 STEP_COEF;
+
+		num = found == 0 ? 1 : 1u << (CODE_TABLE_BITS - len);
+		if (found != 0 && size == 0 && run != 15) {
+			make_eob_steps(&steps[x], len, run);
+			continue;
+		}
+		fill_steps(&steps[x], num,
+			   (struct refine_step){
+				   .place = (u16)(1u << run),
+				   .nbits = (u8)(len + size),
+				   .kind = kind,
+				   .mixed_kind = kind,
+				   .is_coef = (s8) - (s8)(size != 0),
+			   });
 	}
 }
 
@@ -65,7 +108,8 @@ struct refine_loop {
 	u32 num_blocks;
 	u32 se;
 	u64 band;
-	u64 todo; /* of the block that is not whole */
+	u64 todo;      /* of the block that is not whole */
+	bool is_mixed; /* coefficients and runs of blocks take turns */
 };
 
 /* The block has no more: go on to the next, without a branch. */

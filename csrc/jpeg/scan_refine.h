@@ -6,7 +6,7 @@
 #ifndef DCTLOAD_SCAN_REFINE_H
 #define DCTLOAD_SCAN_REFINE_H
 
-#include "refine_steps.h"
+#include "refine_mixed.h"
 #include "refine_windows.h"
 
 /* The rest of a block, and of the run that may begin there. */
@@ -39,15 +39,28 @@ refine_next(struct refine_scan *scan, struct bitreader *br, u64 todo)
 #define STEP_BLOCKS 64
 #define MANY_UNTOUCHED 16
 
+/* Making steps, which is a few codes to fill in, takes as long as so many bytes. */
+#define REFINE_STEPS_NBYTES 64
+
 /* The hot loops of a scan, and what they need. */
 struct refine_steps {
 	struct refine_step steps[1 << CODE_TABLE_BITS];
 	struct first_steps first_steps;
 	struct refine_loop loop;
 	struct first_loop first;
-	bool has_first_steps;
+	bool has_first_steps, is_long; /* it pays to make them */
 	u32 untouched_end; /* blocks up to here have nothing in the band */
+	u32 run_end;       /* where the last run was met, or 0 */
+	bool is_mixed;     /* there are many */
+	u32 mixed_after;   /* not before this block: it did not get far */
+	struct mixed_blocks mixed;
 };
+
+/* It pays to take blocks as mixed with a run among so many blocks. */
+#define RUN_AMONG_BLOCKS 8
+
+/* And if it gets so far. */
+#define MIXED_MIN_BLOCKS 16
 
 static ALWAYS_INLINE void
 begin_refine_steps(const struct progressive_scan *s, u64 band,
@@ -57,7 +70,11 @@ begin_refine_steps(const struct progressive_scan *s, u64 band,
 
 	make_refine_steps(steps->steps, s->ac);
 	steps->has_first_steps = false;
+	steps->is_long = s->end - s->start > STEPS_NBYTES;
 	steps->untouched_end = 0;
+	steps->run_end = 0;
+	steps->is_mixed = false;
+	steps->mixed_after = 0;
 	steps->loop = (struct refine_loop){ .end = end,
 					    .steps = steps->steps,
 					    .se = s->header->se,
@@ -157,6 +174,39 @@ known_untouched(const struct refine_scan *scan, struct refine_steps *steps)
 	return steps->untouched_end - scan->i;
 }
 
+/* A run comes next, or it is nothing for steps. */
+static ALWAYS_INLINE bool
+is_run_next(struct refine_loop *loop)
+{
+	bits_refill(&loop->bits);
+	return loop->steps[loop->bits.buf >> (64 - CODE_TABLE_BITS)].kind ==
+	       STEP_RUN;
+}
+
+/* So many blocks, of which the first has 'todo'; false if there is more to one of them. */
+static ALWAYS_INLINE bool
+refine_mixed_blocks(struct refine_scan *scan, struct refine_steps *steps,
+		    u64 todo)
+{
+	struct refine_loop *const loop = &steps->loop;
+	const u32 n = min_u32(scan->end - scan->i, MIXED_BLOCKS);
+	u32 done, passed;
+
+	loop->block = refine_block_at(&scan->first, scan->i);
+	loop->num_blocks = n;
+	loop->todo = todo;
+	done = refine_mixed(loop, &steps->mixed);
+	passed = min_u32(done, n);
+	scan->i += passed;
+	steps->is_mixed =
+		passed >= min_u32(n, MIXED_MIN_BLOCKS) && loop->is_mixed;
+	if (!steps->is_mixed)
+		steps->mixed_after = scan->i + MIXED_BLOCKS;
+	scan->loops->run(scan, &loop->bits,
+			 min_u32(done - passed, scan->end - scan->i));
+	return done >= n;
+}
+
 /*
  * What is usual, as far as it goes.  Returns what the next block has still to do, if
  * it has begun.
@@ -173,6 +223,13 @@ refine_by_steps(struct refine_scan *scan, struct bitreader *br,
 		const u32 begin = scan->i;
 		u64 touched;
 
+		if (steps->is_mixed) {
+			n = 0;
+			done = 0;
+			if (!refine_mixed_blocks(scan, steps, scan->band))
+				break;
+			continue;
+		}
 		loop->block = refine_block_at(&scan->first, begin);
 		n = min_u32(scan->end - begin, STEP_BLOCKS);
 		touched = scan->ops->find_touched(loop->block.nonzero, n,
@@ -180,7 +237,8 @@ refine_by_steps(struct refine_scan *scan, struct bitreader *br,
 			  ~(u64)0 >> (64 - n);
 		if ((touched & (BIT(MANY_UNTOUCHED) - 1)) == 0 &&
 		    n >= MANY_UNTOUCHED &&
-		    (touched == 0 || steps->has_first_steps)) {
+		    (steps->has_first_steps ||
+		     (touched == 0 && steps->is_long))) {
 			if (touched != 0)
 				n = (u32)__builtin_ctzll(touched);
 			else
@@ -196,6 +254,16 @@ refine_by_steps(struct refine_scan *scan, struct bitreader *br,
 		    scan->ops->find_touched(loop->block.nonzero, n,
 					    scan->band) == touched)
 			refine_more_eobs(scan, loop);
+		if (done < n && is_run_next(loop)) {
+			const bool is_near =
+				scan->i - steps->run_end < RUN_AMONG_BLOCKS &&
+				scan->i >= steps->mixed_after;
+
+			steps->run_end = scan->i;
+			if (is_near &&
+			    refine_mixed_blocks(scan, steps, loop->todo))
+				done = n;
+		}
 	} while (done >= n && scan->i < scan->end);
 	*br = loop->bits;
 	return loop->todo;
@@ -232,7 +300,8 @@ decode_refined_blocks(struct progressive_scan *s, struct bitreader *br, u32 i,
 	enum dctload_status status = DCTLOAD_OK;
 #if ARCH_X86_64
 	struct refine_steps steps;
-	const bool by_steps = ops->has_pdep && s->end - s->start > STEPS_NBYTES;
+	const bool by_steps =
+		ops->has_pdep && s->end - s->start > REFINE_STEPS_NBYTES;
 
 	if (by_steps)
 		begin_refine_steps(s, scan.band, &steps);
