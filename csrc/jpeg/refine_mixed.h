@@ -26,10 +26,10 @@
 STATIC_ASSERT(MIXED_MAX_BITS + CODE_TABLE_BITS + 1 <= REFILL_MIN_BITS);
 
 struct mixed_blocks {
-	u64 touched; /* with something to correct */
-	/* As they were; those behind are zero. */
+	u64 touched; /* with something to correct, perhaps */
+	/* As they were; what those behind have does not matter. */
 	u64 nonzero[MIXED_BLOCKS + MIXED_BEHIND];
-	/* Corrections of the blocks before each. */
+	/* Corrections of the blocks before each; those behind have none. */
 	u16 before[MIXED_BLOCKS + MIXED_BEHIND + 1];
 	/* All of them, in the order of the file, and a word. */
 	u8 bits[MIXED_BLOCKS * BLOCK_COEFS / 8 + 8];
@@ -38,21 +38,19 @@ struct mixed_blocks {
 static ALWAYS_INLINE void
 open_mixed(struct mixed_blocks *blocks, const struct refine_loop *loop)
 {
+	const u64 band = loop->band;
 	const u32 num = loop->num_blocks;
-	u64 todo = loop->todo, touched = 0;
 	u32 total = 0;
 
-	for (u32 i = 0; i < num; i++, todo = loop->band) {
-		const u64 nonzero = loop->block.nonzero[i] & todo;
+	for (u32 i = 0; i < num; i++) {
+		const u64 nonzero = loop->block.nonzero[i] & band;
 
 		blocks->nonzero[i] = nonzero;
 		blocks->before[i] = (u16)total;
-		touched |= (u64)(nonzero != 0) << i;
 		total += (u32)__builtin_popcountll(nonzero);
 	}
-	blocks->touched = touched;
-	for (u32 i = num; i < num + MIXED_BEHIND; i++)
-		blocks->nonzero[i] = 0;
+	/* What the first block has does not count: it may have begun. */
+	blocks->nonzero[0] &= loop->todo;
 	for (u32 i = num; i < num + MIXED_BEHIND + 1; i++)
 		blocks->before[i] = (u16)total;
 }

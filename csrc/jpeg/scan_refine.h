@@ -195,6 +195,9 @@ refine_mixed_blocks(struct refine_scan *scan, struct refine_steps *steps,
 	loop->block = refine_block_at(&scan->first, scan->i);
 	loop->num_blocks = n;
 	loop->todo = todo;
+	steps->mixed.touched =
+		scan->ops->find_touched(loop->block.nonzero, n, scan->band) &
+		~(u64)0 >> (64 - n);
 	done = refine_mixed(loop, &steps->mixed);
 	passed = min_u32(done, n);
 	scan->i += passed;
