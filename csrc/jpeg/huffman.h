@@ -31,12 +31,12 @@ struct huff_ref;
  * them it needs to get to some block.
  */
 struct eob_ends {
-	u64 ends[1
-		 << EOB_TABLE_BITS]; /* bit i: block i is the last one of a symbol */
-	u64 until
-		[1
-		 << EOB_TABLE_BITS]; /* these, and all behind the last of them */
-	u64 nbits[1 << EOB_TABLE_BITS]; /* byte n, from 0 on: of n symbols */
+	/* Bit i: block i is the last one of a symbol. */
+	u64 ends[1 << EOB_TABLE_BITS];
+	/* These, and all behind the last of them. */
+	u64 until[1 << EOB_TABLE_BITS];
+	/* Byte n, from 0 on: of n symbols. */
+	u64 nbits[1 << EOB_TABLE_BITS];
 };
 struct huff_codes {
 	/* Of AC in progressive scans: of tables without runs. */

@@ -6,9 +6,9 @@
  * A run is a symbol and the corrections of its blocks, and nothing of that can be
  * predicted: not how long it is, and not which of its blocks have something to correct.
  * So a step is as many symbols as the next bits begin with, up to the one that has blocks
- * with something to correct; how many corrections follow it was counted beforehand, for a
- * window of blocks; and they are kept one behind the other, to be dealt out when the
- * window is done.
+ * with something to correct.  How many corrections follow is counted beforehand for a
+ * window of blocks, or is a count of bits where no block has more than one; and they are
+ * kept one behind the other, to be dealt out when the window is done.
  */
 #ifndef DCTLOAD_REFINE_WINDOWS_H
 #define DCTLOAD_REFINE_WINDOWS_H
@@ -69,26 +69,21 @@ count_corrections(struct eob_window *window, const u64 *nonzero, u64 band)
 	window->num = n;
 }
 
-/*
- * Blocks with 'touched' among them, of which the first 'left' are in a run: up to 'num', and
- * up to 'max' if they have to be counted one by one.
- */
+/* Up to 'num' blocks, with 'touched' among them; the first 'left' are in a run. */
 static ALWAYS_INLINE void
 open_window(struct eob_window *window, const struct refine_scan *scan, u32 num,
-	    u32 max, u64 touched, u32 left)
+	    u64 touched, u32 left, const struct refine_ops *ops)
 {
 	const u64 *const nonzero = scan->first.nonzero + scan->i;
 
 	window->num = num;
 	window->i = left;
-	window->is_single = (scan->ops->find_several(nonzero, num, scan->band) &
-			     touched) == 0;
-	if (!window->is_single) {
-		window->num = min_u32(num, max);
+	window->is_single =
+		(ops->find_several(nonzero, num, scan->band) & touched) == 0;
+	if (!window->is_single)
 		count_corrections(window, nonzero, scan->band);
-	} else if (__builtin_popcountll(touched) > WINDOW_MAX_BITS) {
+	else if (__builtin_popcountll(touched) > WINDOW_MAX_BITS)
 		window->num = WINDOW_MAX_BITS;
-	}
 	window->touched = touched & bits_below(window->num);
 }
 
@@ -125,7 +120,7 @@ pass_window(const struct refine_scan *scan, struct bitreader *reader,
 		const u32 num_symbols =
 			(u32)__builtin_popcountll(ends & reached);
 		const u32 num_blocks = (u32)__builtin_popcountll(passed);
-		/* Six bits of it are shifted by, which is as many as a byte has. */
+		/* Of the lowest byte; shifts see six bits, and no count has more. */
 		const u64 nbits = codes->nbits[x] >> 8 * num_symbols;
 		const u8 *const before = &window->before[i];
 
@@ -186,7 +181,8 @@ deal_out(u64 bits, u64 touched, const struct refine_block *first, u64 band,
 
 /* How many blocks behind the window are left of the last run. */
 static ALWAYS_INLINE u32
-close_window(struct refine_scan *scan, const struct eob_window *window)
+close_window(struct refine_scan *scan, const struct eob_window *window,
+	     const struct refine_ops *ops)
 {
 	const struct refine_block first =
 		refine_block_at(&scan->first, scan->i);
@@ -196,15 +192,14 @@ close_window(struct refine_scan *scan, const struct eob_window *window)
 	const u64 touched = window->touched & bits_below(done);
 
 	if (window->is_single)
-		deal_out_singly(bits, touched, &first, scan->band, scan->ops);
+		deal_out_singly(bits, touched, &first, scan->band, ops);
 	else
-		deal_out(bits, touched, &first, scan->band,
-			 scan->ops->has_pdep);
+		deal_out(bits, touched, &first, scan->band, ops->has_pdep);
 	scan->i += done;
 	return window->i - done;
 }
 
-/* What follows may be anything, and is looked at only once it has proved to be runs. */
+/* What follows may be anything: more is looked at once these have proved to be runs. */
 #define FIRST_WINDOW 8
 
 /* After so many blocks other ways are tried again. */
@@ -268,7 +263,7 @@ refine_eob_runs(struct refine_scan *scan, struct bitreader *br,
 	u32 max = FIRST_WINDOW, left = 0;
 
 	while (scan->i < end && (left != 0 || has_short_run(scan->s, br))) {
-		const u32 num = min_u32(end - scan->i, WINDOW_MAX_BLOCKS);
+		const u32 num = min_u32(end - scan->i, max);
 		const u32 begin = scan->i;
 		u64 touched;
 
@@ -282,13 +277,13 @@ refine_eob_runs(struct refine_scan *scan, struct bitreader *br,
 		if (touched == 0 && left == 0)
 			scan->i += pass_eob_runs(scan->s, br, num);
 		if (scan->i == begin) {
-			open_window(&window, scan, num, max, touched, left);
+			open_window(&window, scan, num, touched, left, ops);
 			scan->loops->window(scan, br, &window);
-			left = close_window(scan, &window);
+			left = close_window(scan, &window, ops);
 		}
 		if (scan->i == begin)
 			break;
-		max = min_u32(2 * max, WINDOW_MAX_BLOCKS);
+		max = WINDOW_MAX_BLOCKS;
 	}
 	refine_run(scan, br, min_u32(left, scan->end - scan->i), ops);
 }

@@ -39,8 +39,11 @@ refine_next(struct refine_scan *scan, struct bitreader *br, u64 todo)
 #define STEP_BLOCKS 64
 #define MANY_UNTOUCHED 16
 
-/* Making steps, which is a few codes to fill in, takes as long as so many bytes. */
-#define REFINE_STEPS_NBYTES 64
+/* Making steps takes as long as decoding so many bytes otherwise. */
+#define REFINE_STEPS_NBYTES 128
+
+/* Blocks at most that go another way since steps were of no use. */
+#define MAX_BACKOFF 31
 
 /* The hot loops of a scan, and what they need. */
 struct refine_steps {
@@ -50,10 +53,13 @@ struct refine_steps {
 	struct first_loop first;
 	bool has_first_steps, is_long; /* it pays to make them */
 	u32 untouched_end; /* blocks up to here have nothing in the band */
-	u32 run_end;       /* where the last run was met, or 0 */
+	u32 last_run;      /* the block in which it was met, or 0 */
 	bool is_mixed;     /* there are many */
+	bool has_mixed;    /* 'mixed' has been used */
 	u32 mixed_after;   /* not before this block: it did not get far */
 	struct mixed_blocks mixed;
+	u32 backoff; /* blocks that went another way since steps were of no use */
+	u32 skip;    /* of these are left */
 };
 
 /* It pays to take blocks as mixed with a run among so many blocks. */
@@ -72,8 +78,11 @@ begin_refine_steps(const struct progressive_scan *s, u64 band,
 	steps->has_first_steps = false;
 	steps->is_long = s->end - s->start > STEPS_NBYTES;
 	steps->untouched_end = 0;
-	steps->run_end = 0;
+	steps->last_run = 0;
 	steps->is_mixed = false;
+	steps->has_mixed = false;
+	steps->backoff = 0;
+	steps->skip = 0;
 	steps->mixed_after = 0;
 	steps->loop = (struct refine_loop){ .end = end,
 					    .steps = steps->steps,
@@ -195,6 +204,9 @@ refine_mixed_blocks(struct refine_scan *scan, struct refine_steps *steps,
 	loop->block = refine_block_at(&scan->first, scan->i);
 	loop->num_blocks = n;
 	loop->todo = todo;
+	if (!steps->has_mixed)
+		memset(steps->mixed.nonzero, 0, sizeof(steps->mixed.nonzero));
+	steps->has_mixed = true;
 	steps->mixed.touched =
 		scan->ops->find_touched(loop->block.nonzero, n, scan->band) &
 		~(u64)0 >> (64 - n);
@@ -210,6 +222,26 @@ refine_mixed_blocks(struct refine_scan *scan, struct refine_steps *steps,
 	return done >= n;
 }
 
+/* A run has stopped the usual steps; true if it was soon after another, and all went on. */
+static ALWAYS_INLINE bool
+refine_from_run(struct refine_scan *scan, struct refine_steps *steps)
+{
+	const bool is_near = scan->i - steps->last_run < RUN_AMONG_BLOCKS &&
+			     scan->i >= steps->mixed_after;
+
+	steps->last_run = scan->i;
+	return is_near && refine_mixed_blocks(scan, steps, steps->loop.todo);
+}
+
+/* Steps were of use, or the next blocks are better taken another way. */
+static ALWAYS_INLINE void
+back_off(struct refine_steps *steps, bool was_of_use)
+{
+	steps->backoff =
+		was_of_use ? 0 : min_u32(2 * steps->backoff + 1, MAX_BACKOFF);
+	steps->skip = steps->backoff;
+}
+
 /*
  * What is usual, as far as it goes.  Returns what the next block has still to do, if
  * it has begun.
@@ -219,8 +251,13 @@ refine_by_steps(struct refine_scan *scan, struct bitreader *br,
 		struct refine_steps *steps)
 {
 	struct refine_loop *const loop = &steps->loop;
+	const u64 position = bits_position(br, scan->s->start);
 	u32 n, done;
 
+	if (steps->skip != 0) {
+		steps->skip--;
+		return scan->band;
+	}
 	loop->bits = *br;
 	do {
 		const u32 begin = scan->i;
@@ -257,18 +294,12 @@ refine_by_steps(struct refine_scan *scan, struct bitreader *br,
 		    scan->ops->find_touched(loop->block.nonzero, n,
 					    scan->band) == touched)
 			refine_more_eobs(scan, loop);
-		if (done < n && is_run_next(loop)) {
-			const bool is_near =
-				scan->i - steps->run_end < RUN_AMONG_BLOCKS &&
-				scan->i >= steps->mixed_after;
-
-			steps->run_end = scan->i;
-			if (is_near &&
-			    refine_mixed_blocks(scan, steps, loop->todo))
-				done = n;
-		}
+		if (done < n && is_run_next(loop) &&
+		    refine_from_run(scan, steps))
+			done = n;
 	} while (done >= n && scan->i < scan->end);
 	*br = loop->bits;
+	back_off(steps, bits_position(br, scan->s->start) != position);
 	return loop->todo;
 }
 #endif
