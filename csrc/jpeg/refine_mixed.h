@@ -31,8 +31,8 @@ struct mixed_blocks {
 	u64 nonzero[MIXED_BLOCKS + MIXED_BEHIND];
 	/* Corrections of the blocks before each; those behind have none. */
 	u16 before[MIXED_BLOCKS + MIXED_BEHIND + 1];
-	/* All of them, in the order of the file, and a word. */
-	u8 bits[MIXED_BLOCKS * BLOCK_COEFS / 8 + 8];
+	/* All of them, in the order of the file, and more words than can be read. */
+	u8 bits[MIXED_BLOCKS * BLOCK_COEFS / 8 + 2 * 8];
 };
 
 static ALWAYS_INLINE void
@@ -110,6 +110,14 @@ bits_append(struct bitwriter *bw, u64 bits, u32 n)
 	bw->used = used % 8;
 }
 
+/* What may be read behind the last bit is zero. */
+static ALWAYS_INLINE void
+bits_finish(const struct bitwriter *bw)
+{
+	store_be64(bw->next, bw->buf);
+	store_be64(bw->next + 8, 0);
+}
+
 /*
  * Decode blocks, the first one from 'todo' on, as refine_blocks() does: how many, with
  * those of a run that goes on behind the last one.
@@ -167,6 +175,7 @@ static NOINLINE TARGET("bmi,bmi2,lzcnt,movbe,popcnt") u32
 		num_others += step->mixed_kind != STEP_EOB;
 		num_steps++;
 	}
+	bits_finish(&bw);
 	loop->bits = br;
 	loop->is_mixed =
 		i > num_steps && num_others * MIXED_SYMBOLS >= num_steps;
