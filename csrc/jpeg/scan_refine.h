@@ -42,7 +42,7 @@ refine_next(struct refine_scan *scan, struct bitreader *br, u64 todo)
 /* Making steps takes as long as decoding so many bytes otherwise. */
 #define REFINE_STEPS_NBYTES 128
 
-/* Blocks at most that go another way since steps were of no use. */
+/* Blocks at most that go without steps after these were of no use. */
 #define MAX_BACKOFF 31
 
 /* The hot loops of a scan, and what they need. */
@@ -51,21 +51,21 @@ struct refine_steps {
 	struct first_steps first_steps;
 	struct refine_loop loop;
 	struct first_loop first;
-	bool has_first_steps, is_long; /* it pays to make them */
+	bool has_first_steps;
+	bool is_long;      /* enough for first steps to pay */
 	u32 untouched_end; /* blocks up to here have nothing in the band */
-	u32 last_run;      /* the block in which it was met, or 0 */
-	bool is_mixed;     /* there are many */
+	u32 last_run;      /* the block in which a run was met, or 0 */
+	bool is_mixed;     /* runs and coefficients take turns */
 	bool has_mixed;    /* 'mixed' has been used */
-	u32 mixed_after;   /* not before this block: it did not get far */
+	u32 mixed_after;   /* not before this block: it had not got far */
+	u32 backoff, skip; /* blocks to go without steps, and left of them */
 	struct mixed_blocks mixed;
-	u32 backoff; /* blocks that went another way since steps were of no use */
-	u32 skip;    /* of these are left */
 };
 
-/* It pays to take blocks as mixed with a run among so many blocks. */
+/* Blocks are taken as mixed if a run comes so soon after another, */
 #define RUN_AMONG_BLOCKS 8
 
-/* And if it gets so far. */
+/* and go on to be if that got so far. */
 #define MIXED_MIN_BLOCKS 16
 
 static ALWAYS_INLINE void
