@@ -108,7 +108,7 @@ struct refine_loop {
 	u32 num_blocks;
 	u32 se;
 	u64 band;
-	u64 todo;      /* of the block that is not whole */
+	u64 todo; /* of the block that is not whole; refine_mixed() begins there */
 	bool is_mixed; /* coefficients and runs of blocks take turns */
 };
 
